@@ -1,0 +1,839 @@
+/*
+ * tracelite: records what an LLM application does into one file, and gives it back.
+ *
+ * This header is the whole C API and its manual, in the order of use:
+ *
+ *   1. Values      status codes, text, payloads, and the entities of the model
+ *   2. Opening     tl_open, tl_flush, tl_close
+ *   3. Recording   live observations (tl_begin .. tl_end) and upserts by id (tl_put_...)
+ *   4. Events      Langfuse ingestion events in and out
+ *   5. Reading     snapshots, lists, trees, replays, payloads
+ *   6. Keeping     statistics, check, reindex, counters
+ *   7. Errors and version
+ *
+ * A program that records and reads back, error handling left out:
+ *
+ *     tl_store *store;
+ *     tl_open("day.tl", NULL, &store);
+ *
+ *     tl_observation call = {.struct_size = sizeof call};
+ *     call.set_mask = TL_BIT(TL_FIELD_NAME) | TL_BIT(TL_FIELD_TYPE) | TL_BIT(TL_FIELD_INPUT);
+ *     call.name = tl_str("answer");
+ *     call.type = TL_TYPE_GENERATION;
+ *     call.input = tl_json("{\"q\":\"why?\"}");
+ *     tl_span *span;
+ *     tl_begin(store, NULL, &call, &span);
+ *     tl_append(span, TL_FIELD_OUTPUT, tl_str("because"));
+ *     tl_end(span, NULL);
+ *
+ *     tl_flush(store, 1000, NULL);
+ *     tl_close(store, 1000, NULL);
+ *
+ * Rules that hold for every function
+ *
+ *   Status     Every function that can fail returns a tl_status, TL_OK (0) on success. tl_error()
+ *              then tells the reason, for the calling thread, until that thread's next call.
+ *              TL_MISUSE is returned for a NULL required argument, TL_INVALID for a value that the
+ *              model refuses, TL_FORKED for a handle inherited through fork(); these three are not
+ *              repeated below.
+ *   Threads    A tl_store may be used from any number of threads at once. A tl_span, a tl_snapshot
+ *              and a tl_cursor may be handed between threads, but used by one at a time.
+ *   Ownership  The library copies everything it is given before it returns. What it gives is valid
+ *              as long as the function says, and never freed by the caller.
+ *   Structs    Every struct that may grow starts with struct_size: set it to sizeof the struct, and
+ *              zero the rest. A struct of an older or newer version of this header is understood.
+ *   Units      Times are nanoseconds since 1970-01-01T00:00:00Z, sizes are bytes, durations carry
+ *              their unit in the name. Text is UTF-8 with an explicit size; it may hold any bytes
+ *              where the function says so.
+ *   Forking    After fork() the child's inherited handles return TL_FORKED; opening the file anew
+ *              works there. The parent is not disturbed.
+ *
+ * Since version 0.1 unless a declaration says otherwise. C11; usable from C++ (see tracelite.hpp).
+ */
+#ifndef TRACELITE_H
+#define TRACELITE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(_WIN32)
+#if defined(TL_BUILDING)
+#define TL_API __declspec(dllexport)
+#else
+#define TL_API __declspec(dllimport)
+#endif
+#elif defined(__GNUC__)
+#define TL_API __attribute__((visibility("default")))
+#else
+#define TL_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TL_VERSION_MAJOR 0
+#define TL_VERSION_MINOR 1
+#define TL_VERSION_PATCH 0
+
+/* ============================================================================================== */
+/* 1. Values                                                                                      */
+/* ============================================================================================== */
+
+/* What a call came to. The numbers are fixed for ever. */
+typedef int32_t tl_status;
+enum {
+  TL_OK = 0,
+  TL_DONE = 1,            /* tl_next: there is no further row                                     */
+  TL_MISUSE = 2,          /* a NULL, closed or foreign handle, or a call that may not be made here */
+  TL_INVALID = 3,         /* an argument or input field has a value that the model refuses         */
+  TL_NOT_FOUND = 4,       /* no such file, trace, observation, score or session                    */
+  TL_NOT_TRACELITE = 5,   /* the file is not a tracelite file                                      */
+  TL_NEWER_FORMAT = 6,    /* the file was written by a newer version of tracelite                  */
+  TL_OTHER_GEOMETRY = 7,  /* the file has a page size that this machine cannot use                 */
+  TL_CORRUPT = 8,         /* the file is damaged: a checksum or a structure is wrong               */
+  TL_IO = 9,              /* the operating system refused a read, write, sync or lock              */
+  TL_DISK_FULL = 10,      /* no room on the disk, or in the address space for the file             */
+  TL_PERMISSION = 11,     /* the file or its folder may not be read or written                     */
+  TL_READ_ONLY = 12,      /* a write on a store that was opened read-only                          */
+  TL_NO_MEMORY = 13,
+  TL_QUEUE_FULL = 14,     /* the recording queue is full, and the record was dropped and counted   */
+  TL_TIMEOUT = 15,        /* the time given has run out; the work goes on in the background        */
+  TL_BUSY = 16,           /* somebody holds what is needed; try again                              */
+  TL_FORKED = 17,         /* the handle belongs to the parent process; open the file again         */
+  TL_CANCELLED = 18,      /* a callback asked to stop                                              */
+  TL_UNSUPPORTED = 19,    /* this platform, file system or build cannot do it                      */
+  TL_LIMIT = 20,          /* a named limit would be passed                                         */
+  TL_INTERNAL = 21        /* a bug in tracelite: please report it                                  */
+};
+
+/* Bytes with their size; not terminated. data == NULL means "absent". */
+typedef struct tl_text {
+  const char *data;
+  size_t size_bytes;
+} tl_text;
+
+/* The kinds of entity, and the other things that can be listed. */
+typedef int32_t tl_kind;
+enum {
+  TL_KIND_TRACE = 1,
+  TL_KIND_OBSERVATION = 2,
+  TL_KIND_SCORE = 3,
+  TL_KIND_SESSION = 4,
+  TL_KIND_USER = 5,        /* from here on: groups, which exist because entities name them */
+  TL_KIND_TAG = 6,
+  TL_KIND_ENVIRONMENT = 7,
+  TL_KIND_NAME = 8,        /* names of observations */
+  TL_KIND_MODEL = 9
+};
+
+/* The type of an observation (MODEL: Langfuse's observation types). */
+typedef int32_t tl_type;
+enum {
+  TL_TYPE_ANY = 0, /* in a filter: every type; in an observation: not known, reads as SPAN */
+  TL_TYPE_SPAN = 1,
+  TL_TYPE_EVENT = 2, /* a point in time */
+  TL_TYPE_GENERATION = 3,
+  TL_TYPE_AGENT = 4,
+  TL_TYPE_TOOL = 5,
+  TL_TYPE_CHAIN = 6,
+  TL_TYPE_RETRIEVER = 7,
+  TL_TYPE_EVALUATOR = 8,
+  TL_TYPE_EMBEDDING = 9,
+  TL_TYPE_GUARDRAIL = 10
+};
+
+typedef int32_t tl_level;
+enum {
+  TL_LEVEL_ANY = 0, /* in a filter: every level; in an observation: reads as DEFAULT */
+  TL_LEVEL_DEBUG = 1,
+  TL_LEVEL_DEFAULT = 2,
+  TL_LEVEL_WARNING = 3,
+  TL_LEVEL_ERROR = 4
+};
+
+typedef int32_t tl_data_type;
+enum {
+  TL_DATA_TYPE_INFERRED = 0, /* number: NUMERIC, text: CATEGORICAL */
+  TL_DATA_TYPE_NUMERIC = 1,
+  TL_DATA_TYPE_BOOLEAN = 2,
+  TL_DATA_TYPE_CATEGORICAL = 3,
+  TL_DATA_TYPE_TEXT = 4,      /* 1 to 500 characters */
+  TL_DATA_TYPE_CORRECTION = 5
+};
+
+typedef int32_t tl_source;
+enum { TL_SOURCE_API = 0, TL_SOURCE_EVAL = 1, TL_SOURCE_ANNOTATION = 2 };
+
+/*
+ * An input, output or metadata: comes back byte for byte as it was given (after masking).
+ *
+ * JSON must be one valid JSON text, else TL_INVALID. TEXT must be UTF-8, else TL_INVALID. BYTES is
+ * anything. NULL is JSON's null. Metadata that is not a JSON object is kept under the key
+ * "metadata"; metadata merged from several events is written anew with its keys sorted.
+ *
+ * In a row of a list, text.data is NULL and text.size_bytes tells the size: tl_payload_read fetches
+ * the bytes on demand. An observation whose streamed text is held back by a mask until it ends has
+ * the form WITHHELD, with the number of bytes withheld.
+ */
+typedef int32_t tl_form;
+enum {
+  TL_FORM_ABSENT = 0,
+  TL_FORM_NULL = 1,
+  TL_FORM_JSON = 2,
+  TL_FORM_TEXT = 3,
+  TL_FORM_BYTES = 4,
+  TL_FORM_WITHHELD = 5 /* only read, never given */
+};
+typedef struct tl_payload {
+  tl_form form;
+  tl_text text;
+} tl_payload;
+
+/* One entry of usage_details: a whole number of tokens (or other units) by name. */
+typedef struct tl_usage {
+  tl_text name;
+  uint64_t amount;
+} tl_usage;
+
+/* One entry of cost_details: a decimal number as text, such as "0.00125", in US dollars; 12 decimal
+ * places are kept. Text, because costs are summed exactly. */
+typedef struct tl_cost {
+  tl_text name;
+  tl_text amount;
+} tl_cost;
+
+/* The fields of all entities. TL_BIT(field) is its bit in set_mask and clear_mask: a field takes
+ * part if its bit is set. In a row, set_mask tells which fields have a value. */
+typedef int32_t tl_field;
+enum {
+  TL_FIELD_TIMESTAMP = 0,
+  TL_FIELD_NAME = 1,
+  TL_FIELD_USER_ID = 2,
+  TL_FIELD_SESSION_ID = 3,
+  TL_FIELD_RELEASE = 4,
+  TL_FIELD_VERSION = 5,
+  TL_FIELD_ENVIRONMENT = 6,
+  TL_FIELD_TAGS = 7,
+  TL_FIELD_METADATA = 8,
+  TL_FIELD_INPUT = 9,
+  TL_FIELD_OUTPUT = 10,
+  TL_FIELD_PUBLIC = 11,
+  TL_FIELD_BOOKMARKED = 12,
+  TL_FIELD_PARENT_OBSERVATION_ID = 13,
+  TL_FIELD_TYPE = 14,
+  TL_FIELD_START_TIME = 15,
+  TL_FIELD_END_TIME = 16,
+  TL_FIELD_COMPLETION_START_TIME = 17,
+  TL_FIELD_LEVEL = 18,
+  TL_FIELD_STATUS_MESSAGE = 19,
+  TL_FIELD_MODEL = 20,
+  TL_FIELD_MODEL_PARAMETERS = 21,
+  TL_FIELD_USAGE_DETAILS = 22,
+  TL_FIELD_COST_DETAILS = 23,
+  TL_FIELD_PROMPT_NAME = 24,
+  TL_FIELD_PROMPT_VERSION = 25,
+  TL_FIELD_VALUE = 26,        /* a score's number */
+  TL_FIELD_STRING_VALUE = 27, /* a score's text */
+  TL_FIELD_DATA_TYPE = 28,
+  TL_FIELD_SOURCE = 29,
+  TL_FIELD_COMMENT = 30,
+  TL_FIELD_CONFIG_ID = 31,
+  TL_FIELD_AUTHOR_USER_ID = 32,
+  TL_FIELD_TRACE_ID = 33,
+  TL_FIELD_OBSERVATION_ID = 34
+};
+#define TL_BIT(field) (UINT64_C(1) << (field))
+
+/*
+ * A trace. Putting a trace with an id that exists adds to it: a field whose bit is in set_mask is
+ * written, one whose bit is in clear_mask is cleared, all others stay. tags unite; metadata merges
+ * by key; timestamp and environment keep the first value they were given.
+ *
+ * Limits (MODEL): id 1 to 800 bytes without control characters, name at most 1,000 characters, else
+ * TL_INVALID. user_id, session_id, version and each tag 1 to 200 characters, else dropped with a
+ * warning. environment is repaired with a warning where it must be.
+ */
+typedef struct tl_trace {
+  uint32_t struct_size;
+  uint64_t set_mask;
+  uint64_t clear_mask;
+  tl_text id;
+  int64_t timestamp_ns;
+  tl_text name;
+  tl_text user_id;
+  tl_text session_id;
+  tl_text release;
+  tl_text version;
+  tl_text environment;
+  const tl_text *tags;
+  size_t tag_count;
+  tl_payload metadata;
+  tl_payload input;
+  tl_payload output;
+  int32_t is_public;
+  int32_t is_bookmarked;
+} tl_trace;
+
+/*
+ * An observation: a span, generation, tool call, ... inside a trace. Upserts as a trace does;
+ * trace_id, start_time and environment keep the first value; usage_details, cost_details and
+ * model_parameters are replaced as a whole. An id is unique within its trace. An observation without
+ * a trace id is a trace of its own with the same id, until something names its trace.
+ *
+ * In a row without TL_FIELD_END_TIME in its set_mask the observation is unfinished: it was begun
+ * and never ended (an EVENT is a point in time and is never unfinished).
+ */
+typedef struct tl_observation {
+  uint32_t struct_size;
+  uint64_t set_mask;
+  uint64_t clear_mask;
+  tl_text id;
+  tl_text trace_id;
+  tl_text parent_observation_id;
+  tl_type type;
+  tl_text name;
+  int64_t start_time_ns;
+  int64_t end_time_ns; /* an end before its start reads as the start */
+  int64_t completion_start_time_ns;
+  tl_level level;
+  tl_text status_message;
+  tl_text version;
+  tl_text environment;
+  tl_text user_id;
+  tl_text session_id;
+  const tl_text *tags;
+  size_t tag_count;
+  tl_payload input;
+  tl_payload output;
+  tl_payload metadata;
+  tl_text model;
+  tl_text model_parameters; /* a JSON object */
+  const tl_usage *usage_details;
+  size_t usage_count;
+  const tl_cost *cost_details;
+  size_t cost_count;
+  tl_text prompt_name;
+  int64_t prompt_version;
+} tl_observation;
+
+/* A score of exactly one of: a trace (trace_id), an observation (trace_id and observation_id), or a
+ * session (session_id). Upserts by id; name must not be empty; subject, timestamp and environment
+ * keep the first value. */
+typedef struct tl_score {
+  uint32_t struct_size;
+  uint64_t set_mask;
+  uint64_t clear_mask;
+  tl_text id;
+  tl_text trace_id;
+  tl_text observation_id;
+  tl_text session_id;
+  tl_text name;
+  double value;         /* a BOOLEAN is 0 or 1 */
+  tl_text string_value; /* CATEGORICAL, TEXT, CORRECTION */
+  tl_data_type data_type;
+  tl_source source;
+  tl_text comment;
+  tl_payload metadata;
+  tl_text config_id;
+  tl_text environment;
+  int64_t timestamp_ns;
+  tl_text author_user_id;
+} tl_score;
+
+/* A session exists once anything carries its id; only its two flags are put by hand. */
+typedef struct tl_session {
+  uint32_t struct_size;
+  uint64_t set_mask;
+  uint64_t clear_mask;
+  tl_text id;
+  tl_text environment; /* only read: that of its earliest trace */
+  int32_t is_public;
+  int32_t is_bookmarked;
+} tl_session;
+
+/* A score, a string, a JSON payload from a terminated C string. */
+static inline tl_text tl_str(const char *terminated) {
+  tl_text text;
+  text.data = terminated;
+  text.size_bytes = terminated == NULL ? 0 : strlen(terminated);
+  return text;
+}
+static inline tl_payload tl_json(const char *terminated) {
+  tl_payload payload;
+  payload.form = TL_FORM_JSON;
+  payload.text = tl_str(terminated);
+  return payload;
+}
+static inline tl_payload tl_plain(const char *terminated) {
+  tl_payload payload;
+  payload.form = TL_FORM_TEXT;
+  payload.text = tl_str(terminated);
+  return payload;
+}
+
+/* ============================================================================================== */
+/* 2. Opening, flushing, closing                                                                  */
+/* ============================================================================================== */
+
+typedef struct tl_store tl_store;       /* an open file, with its recording queue and writer */
+typedef struct tl_span tl_span;         /* a live observation: begun, not yet ended          */
+typedef struct tl_snapshot tl_snapshot; /* a consistent view of the file at one commit       */
+typedef struct tl_cursor tl_cursor;     /* a walk over rows                                  */
+
+/* Why something was repaired, dropped, masked or refused: the argument of the log callback and of
+ * tl_counter. tl_reason_name gives the short name that tools print. */
+typedef int32_t tl_reason;
+enum {
+  TL_REASON_NONE = 0,                 /* in a log message: nothing was lost */
+  TL_REASON_QUEUE_FULL = 1,           /* dropped: the queue was full */
+  TL_REASON_CLOSED = 2,               /* dropped: closing timed out with records still queued */
+  TL_REASON_EVENT_REFUSED = 3,        /* an event or put that the model refuses */
+  TL_REASON_SESSION_ID = 4,           /* session id not 1 to 200 characters: dropped */
+  TL_REASON_USER_ID = 5,              /* user id not 1 to 200 characters: dropped */
+  TL_REASON_VERSION = 6,              /* version not 1 to 200 characters: dropped */
+  TL_REASON_TAG = 7,                  /* a tag not 1 to 200 characters: dropped */
+  TL_REASON_ENVIRONMENT = 8,          /* environment repaired or replaced by "default" */
+  TL_REASON_USAGE = 9,                /* a usage that is no whole number >= 0: dropped */
+  TL_REASON_COST = 10,                /* a cost that is no decimal number: dropped */
+  TL_REASON_MASKED = 11,              /* a value that the mask changed */
+  TL_REASON_MASK_FAILED = 12,         /* the mask failed: the value was masked fully */
+  TL_REASON_SAMPLED_OUT = 13,         /* not recorded: the sample rate left the trace out */
+  TL_REASON_FIELD = 14,               /* a field of a wrong type that could be left out: dropped */
+  TL_REASON_WRITE_FAILED = 15,        /* a batch that could not be written and was given up */
+  TL_REASON_COUNT = 16
+};
+
+typedef int32_t tl_log_level;
+enum { TL_LOG_DEBUG = 1, TL_LOG_INFO = 2, TL_LOG_WARNING = 3, TL_LOG_ERROR = 4 };
+
+/* Called for warnings and errors that no return value can tell, from the thread that met them (a
+ * recording thread or the writer thread). Must not call back into the store. `message` is valid
+ * during the call only. */
+typedef void (*tl_log_fn)(void *context, tl_log_level level, tl_reason reason, const char *message);
+
+/* Sees each input, output and metadata before it is stored, on the writer thread. *masked is
+ * *value on entry; replace it to store something else (its bytes must stay valid until the next
+ * call or tl_close). A return value other than 0 means that the mask failed: "<fully masked due to
+ * failed mask function>" is stored instead, with a warning. Must not call back into the store. */
+typedef int32_t (*tl_mask_fn)(void *context, tl_field field, const tl_payload *value,
+                              tl_payload *masked);
+
+/* Progress of long work, from the calling thread; a return value other than 0 cancels it. total is
+ * 0 where it is not known. */
+typedef int32_t (*tl_progress_fn)(void *context, uint64_t done, uint64_t total);
+
+typedef int32_t tl_full_policy;
+enum {
+  TL_FULL_WAIT = 0, /* the recording call waits for room (until queue_wait_ms, then drops) */
+  TL_FULL_DROP = 1  /* the record is dropped and counted, the call returns TL_QUEUE_FULL  */
+};
+
+/* How to open; zero means the default everywhere, so {.struct_size = sizeof(tl_options)} is the
+ * same as NULL. */
+typedef struct tl_options {
+  uint32_t struct_size;
+  int32_t read_only;           /* the file must exist; recording returns TL_READ_ONLY */
+  uint32_t commit_interval_ms; /* default 50: how long a record may wait before it is durable */
+  tl_full_policy full_policy;
+  uint64_t queue_size_bytes;   /* default 16 MiB: what may wait to be written, in bytes */
+  uint32_t queue_wait_ms;      /* with TL_FULL_WAIT; default 0: without limit */
+  int32_t sample_rate_set;     /* nonzero: sample_rate counts (so that a rate of 0 can be said) */
+  double sample_rate;          /* 0 to 1, default 1: share of traces that is recorded, by trace id */
+  tl_mask_fn mask;
+  void *mask_context;
+  tl_log_fn log;
+  void *log_context;
+  tl_text default_environment; /* else LANGFUSE_TRACING_ENVIRONMENT, else "default" */
+  tl_text default_release;     /* else LANGFUSE_RELEASE or the usual CI variables, else none */
+  uint64_t map_size_bytes;     /* default 256 GiB: address space reserved for the file; grows */
+} tl_options;
+
+/*
+ * Opens the file at `path` (terminated, UTF-8), creating it with mode 0600 unless read-only.
+ *
+ * One file may be opened any number of times, in any number of threads and processes; each store
+ * has its own queue and writer, and writers take turns. While it is open a file with "-lock" added
+ * to the name stands beside it; after the last close nothing but the file is left. A crash needs no
+ * recovery: the next open finds every commit, and nothing half of one.
+ *
+ * Errors: TL_NOT_FOUND (read-only, or the folder is missing), TL_PERMISSION, TL_NOT_TRACELITE,
+ * TL_NEWER_FORMAT, TL_OTHER_GEOMETRY, TL_CORRUPT (truncated or damaged), TL_UNSUPPORTED (a network
+ * file system), TL_DISK_FULL, TL_IO, TL_NO_MEMORY, TL_BUSY.
+ */
+TL_API tl_status tl_open(const char *path, const tl_options *options, tl_store **store);
+
+/*
+ * Waits until everything recorded before this call, by any thread, is durable on disk. *position
+ * (may be NULL) receives the number of the commit that holds it.
+ *
+ * timeout_ms: 0 asks without waiting; UINT32_MAX waits without limit.
+ * Errors: TL_TIMEOUT (the work goes on), TL_DISK_FULL, TL_IO, TL_CORRUPT (the writer cannot
+ * write; what is queued is kept and tried again).
+ */
+TL_API tl_status tl_flush(tl_store *store, uint32_t timeout_ms, uint64_t *position);
+
+/* What tl_close found. */
+typedef struct tl_close_report {
+  uint32_t struct_size;
+  uint32_t open_span_count;    /* spans still live: they stay in the file as unfinished */
+  uint64_t dropped_count;      /* records that were still queued when the time ran out */
+} tl_close_report;
+
+/*
+ * Drains the queue, waits until it is durable, closes the file and frees the store. No other call
+ * on the store may be running. Spans, snapshots and cursors still open become invalid handles that
+ * may only be freed (tl_end, tl_snapshot_close, tl_cursor_close), and return TL_MISUSE.
+ *
+ * timeout_ms: as in tl_flush. report may be NULL.
+ * Errors: TL_TIMEOUT (the file is closed all the same; report->dropped_count tells what was lost),
+ * and those of tl_flush. The store is freed in every case but TL_MISUSE.
+ */
+TL_API tl_status tl_close(tl_store *store, uint32_t timeout_ms, tl_close_report *report);
+
+/* ============================================================================================== */
+/* 3. Recording                                                                                   */
+/* ============================================================================================== */
+
+/*
+ * Upsert by id, in any order: an observation may come before its trace, an update before its
+ * create. Each call copies its argument into the queue and returns; it never waits for the disk
+ * (but see tl_options.full_policy). Durable after the next tl_flush, or about commit_interval_ms
+ * later.
+ *
+ * Errors: TL_INVALID (tl_error names the field and the reason; nothing is recorded),
+ * TL_READ_ONLY, TL_QUEUE_FULL (dropped and counted), TL_NO_MEMORY.
+ */
+TL_API tl_status tl_put_trace(tl_store *store, const tl_trace *trace);
+TL_API tl_status tl_put_observation(tl_store *store, const tl_observation *observation);
+TL_API tl_status tl_put_score(tl_store *store, const tl_score *score);
+TL_API tl_status tl_put_session(tl_store *store, const tl_session *session);
+
+/*
+ * Begins a live observation. With a parent, it joins the parent's trace under it; without one it
+ * joins observation->trace_id, or starts a new trace. id, trace_id and start_time_ns are made where
+ * absent (random ids in W3C form, the clock). It is in the file from now on, unfinished until it
+ * ends. `observation` may be NULL.
+ *
+ * *span is freed by tl_end. If recording it fails, *span is NULL, and a NULL span is accepted by
+ * every function below (TL_MISUSE, nothing happens), so that a caller need not check.
+ * Errors: as tl_put_observation.
+ */
+TL_API tl_status tl_begin(tl_store *store, tl_span *parent, const tl_observation *observation,
+                          tl_span **span);
+
+/* Adds to a live observation: the fields in set_mask and clear_mask (ids are ignored). Calls on one
+ * span are ordered as they were made, even when the clock steps back.
+ * Errors: as tl_put_observation. */
+TL_API tl_status tl_update(tl_span *span, const tl_observation *observation);
+
+/* Appends text to TL_FIELD_OUTPUT (or TL_FIELD_INPUT) of a live observation, as a model streams it:
+ * what was appended before a crash is in the file. The first append also sets
+ * completion_start_time, unless it was set. A later tl_update or tl_end that sets the field
+ * replaces the streamed text. Errors: as tl_put_observation. */
+TL_API tl_status tl_append(tl_span *span, tl_field field, tl_text text);
+
+/* Ends a live observation, at observation->end_time_ns or now, with last fields to add (observation
+ * may be NULL). Always frees the span. Errors: as tl_put_observation. */
+TL_API tl_status tl_end(tl_span *span, const tl_observation *observation);
+
+/* The ids of a live observation, for scores, links and children elsewhere; valid until tl_end. */
+TL_API tl_status tl_span_ids(const tl_span *span, tl_text *trace_id, tl_text *observation_id);
+
+/* ============================================================================================== */
+/* 4. Events in and out                                                                           */
+/* ============================================================================================== */
+
+typedef int32_t tl_format;
+enum {
+  TL_FORMAT_LANGFUSE = 1 /* Langfuse ingestion events; export writes one event a line */
+};
+
+/* Gives the next bytes of the input: returns how many were put into buffer, 0 at the end, less than
+ * 0 to fail (tl_import then returns TL_CANCELLED). */
+typedef int64_t (*tl_read_fn)(void *context, void *buffer, size_t capacity_bytes);
+
+/* Takes bytes of the output; a return value other than 0 stops the export (TL_CANCELLED). */
+typedef int32_t (*tl_write_fn)(void *context, const void *data, size_t size_bytes);
+
+/* What became of one event. Texts are valid during the call only. */
+typedef struct tl_outcome {
+  uint32_t struct_size;
+  uint64_t line;       /* of the input, from 1 */
+  uint64_t index;      /* of the event in the input, from 0 */
+  tl_text event_id;    /* absent if the event has none */
+  int32_t http_status; /* 201: recorded; 400: refused; 207 is never used */
+  int32_t is_warning;  /* nonzero: recorded, but something was repaired or dropped */
+  tl_reason reason;
+  tl_text field;       /* the field at fault; absent if none */
+  tl_text message;
+} tl_outcome;
+
+/* Called once for each failed event, once for each warning, and once for each event that succeeded
+ * (with is_warning 0 and http_status 201). */
+typedef void (*tl_outcome_fn)(void *context, const tl_outcome *outcome);
+
+typedef struct tl_import_report {
+  uint32_t struct_size;
+  uint64_t event_count;
+  uint64_t succeeded_count; /* those with warnings included */
+  uint64_t warned_count;    /* events with at least one warning */
+  uint64_t failed_count;
+  uint64_t ignored_count;   /* sdk-log events: valid, nothing to record */
+} tl_import_report;
+
+/*
+ * Reads ingestion events from read_fn until its end and records them: a batch object
+ * {"batch":[...]}, an array, one event, or JSON Lines of any of these. Each event succeeds or fails
+ * by itself; a bad one never spoils its neighbours. Memory is bounded by the queue and the largest
+ * line (a batch or array that spans lines is held whole). Returns when everything is durable.
+ *
+ * outcome_fn, progress (in bytes read) and report may be NULL.
+ * Errors: TL_READ_ONLY, TL_CANCELLED, and those of tl_flush. Failed events are not an error of the
+ * call: report->failed_count tells.
+ */
+TL_API tl_status tl_import(tl_store *store, tl_format format, tl_read_fn read_fn,
+                           void *read_context, tl_outcome_fn outcome_fn, void *outcome_context,
+                           tl_progress_fn progress, void *progress_context,
+                           tl_import_report *report);
+
+/* What to list, export, ...: every condition that is given must hold. Zero means "any". */
+typedef struct tl_filter {
+  uint32_t struct_size;
+  tl_text trace_id;
+  tl_text session_id;
+  tl_text user_id;
+  const tl_text *tags; /* all of them */
+  size_t tag_count;
+  tl_text environment;
+  tl_text name;
+  tl_text release;
+  tl_text version;
+  tl_level level;
+  tl_type type;
+  tl_text model;
+  tl_text metadata_key;   /* a key at the top level of the metadata */
+  tl_text metadata_value; /* with metadata_key: its scalar value as text (3, true, abc) */
+  int64_t from_ns;        /* inclusive; 0: no bound */
+  int64_t to_ns;          /* exclusive; 0: no bound */
+} tl_filter;
+
+/*
+ * How a filter applies to each kind:
+ *   traces        session, user: the trace or one of its observations names it. tags, environment,
+ *                 name, release, version, metadata, time: the trace's own. level, type, model: one
+ *                 of its observations has all of those given.
+ *   observations  environment, name, version, level, type, model, metadata, time: the
+ *                 observation's own. session, user, tags, release: of its trace.
+ *   scores        environment, name, time and metadata: the score's own. session: its session, or
+ *                 one of its trace. user, tags, release, version: of its trace. level, type, model:
+ *                 of its observation, or of one in its trace.
+ *   sessions, users, tags, environments, names, models
+ *                 those that the traces (names and models: observations) selected by the filter
+ *                 name, with aggregates over just these.
+ * Time is a trace's timestamp, an observation's start time, a score's timestamp.
+ */
+
+/* Writes everything, or what belongs to the traces (and session scores) that the filter selects, as
+ * events in the order of time and id: importing them gives the same visible state, and exporting
+ * that gives the same bytes. snapshot may be NULL: as of now. filter and progress may be NULL;
+ * progress counts traces.
+ * Errors: TL_CANCELLED, TL_CORRUPT, TL_IO, TL_NO_MEMORY. */
+TL_API tl_status tl_export(tl_store *store, tl_snapshot *snapshot, const tl_filter *filter,
+                           tl_format format, tl_write_fn write_fn, void *write_context,
+                           tl_progress_fn progress, void *progress_context);
+
+/* ============================================================================================== */
+/* 5. Reading                                                                                     */
+/* ============================================================================================== */
+
+/*
+ * Opens a consistent view of the newest commit: all reads through it agree, and never wait for a
+ * writer. A read with a NULL snapshot sees its own view of "now" for that call or cursor. Close
+ * snapshots soon: the file cannot reuse pages that one still sees. (If the address space reserved
+ * for the file must grow, an idle snapshot is renewed to a newer commit; its cursors go on from
+ * their position.) What was recorded but not yet flushed is not seen.
+ * Errors: TL_BUSY (too many readers), TL_IO, TL_NO_MEMORY.
+ */
+TL_API tl_status tl_snapshot_open(tl_store *store, tl_snapshot **snapshot);
+TL_API void tl_snapshot_close(tl_snapshot *snapshot); /* NULL is fine; cursors on it stay valid */
+
+/* The sums of a trace, or of all traces and observations that name a session, user, tag, ... */
+typedef struct tl_aggregate {
+  tl_text key;               /* groups: the user id, tag, environment, name or model */
+  uint64_t trace_count;
+  uint64_t observation_count;
+  uint64_t score_count;      /* traces and sessions */
+  uint64_t debug_count;      /* observations by level */
+  uint64_t default_count;
+  uint64_t warning_count;
+  uint64_t error_count;
+  uint64_t unfinished_count; /* observations that were begun and never ended */
+  uint64_t input_tokens;
+  uint64_t output_tokens;
+  uint64_t total_tokens;
+  tl_text total_cost;        /* an exact decimal number; "0" if none */
+  int64_t first_activity_ns; /* the earliest start */
+  int64_t last_activity_ns;  /* the latest start or end */
+  int64_t latency_ns;        /* latest end minus earliest start; 0 if nothing has ended */
+} tl_aggregate;
+
+typedef int32_t tl_phase;
+enum {
+  TL_PHASE_NONE = 0,  /* not a replay */
+  TL_PHASE_BEGIN = 1,
+  TL_PHASE_END = 2,
+  TL_PHASE_POINT = 3  /* an EVENT: begin and end in one */
+};
+
+/* One row. Only the pointer that `kind` names is not NULL; `aggregate` comes with traces, sessions
+ * and groups. Everything is valid until the next call on the cursor. */
+typedef struct tl_row {
+  uint32_t struct_size;
+  tl_kind kind;
+  const tl_trace *trace;
+  const tl_observation *observation;
+  const tl_score *score;
+  const tl_session *session;
+  const tl_aggregate *aggregate;
+  uint32_t depth;      /* tree and replay: 0 for the trace, 1 for its roots, ... */
+  tl_phase phase;      /* replay */
+  int64_t at_ns;       /* replay: when this step happened */
+  int64_t wait_ns;     /* replay: how long to wait before it, at the pace asked for */
+  int32_t is_derived;  /* a trace that has no record of its own: it is read from its observations */
+  int32_t is_unfinished; /* an observation that never ended */
+} tl_row;
+
+typedef int32_t tl_order;
+enum {
+  TL_ORDER_TIME = 0, /* timestamp, start time; groups: last activity */
+  TL_ORDER_NAME = 1, /* groups: the key; sessions: the id */
+  TL_ORDER_LATENCY = 2,
+  TL_ORDER_TOKENS = 3,
+  TL_ORDER_COST = 4,
+  TL_ORDER_ASCENDING = 0x100 /* add to one of the above; without it the largest come first */
+};
+
+/*
+ * Lists entities or groups of one kind. snapshot and filter may be NULL. `after` is a position from
+ * tl_position (or absent): the list goes on after that row, and stays right while rows are added.
+ * limit 0 means all. Lists never read payloads.
+ * Errors: TL_INVALID (a position of another list), TL_BUSY, TL_CORRUPT, TL_IO, TL_NO_MEMORY.
+ */
+TL_API tl_status tl_list(tl_store *store, tl_snapshot *snapshot, tl_kind kind,
+                         const tl_filter *filter, tl_order order, tl_text after, uint64_t limit,
+                         tl_cursor **cursor);
+
+/*
+ * Walks a trace as a tree: the trace itself (depth 0), then its observations, each before its
+ * children, siblings in the order of start time and id. A parent that is missing makes its child a
+ * root; a cycle is cut at its earliest member. Any size and depth.
+ * Errors: TL_NOT_FOUND, and those of tl_list.
+ */
+TL_API tl_status tl_tree(tl_store *store, tl_snapshot *snapshot, tl_text trace_id,
+                         tl_cursor **cursor);
+
+typedef struct tl_replay_options {
+  uint32_t struct_size;
+  double speed;       /* 1: as recorded (default), 10: ten times as fast */
+  int64_t max_gap_ns; /* longer waits are shortened to this; 0: not */
+} tl_replay_options;
+
+/*
+ * Replays a session: the begin and the end of every trace and observation of it in the order of
+ * time (an end never before its begin, a parent's begin before its children's). The library does
+ * not sleep: row.wait_ns tells how long to wait before showing the row. options may be NULL.
+ * Errors: TL_NOT_FOUND, and those of tl_list.
+ */
+TL_API tl_status tl_replay(tl_store *store, tl_snapshot *snapshot, tl_text session_id,
+                           const tl_replay_options *options, tl_cursor **cursor);
+
+/* The next row, or TL_DONE. row->struct_size must be set. Errors: TL_CORRUPT, TL_IO, TL_NO_MEMORY. */
+TL_API tl_status tl_next(tl_cursor *cursor, tl_row *row);
+
+/* The position after the last row that tl_next gave, for `after` of a later tl_list with the same
+ * kind, filter and order; printable text, valid until the next call on the cursor.
+ * Errors: TL_MISUSE (a tree or replay, or before the first row). */
+TL_API tl_status tl_position(tl_cursor *cursor, tl_text *position);
+
+TL_API void tl_cursor_close(tl_cursor *cursor); /* NULL is fine */
+
+/* One entity by its id, as a cursor with one row. trace_id is needed for an observation whose id is
+ * in several traces, and may be absent otherwise.
+ * Errors: TL_NOT_FOUND, and those of tl_list. */
+TL_API tl_status tl_get(tl_store *store, tl_snapshot *snapshot, tl_kind kind, tl_text trace_id,
+                        tl_text id, tl_cursor **cursor);
+
+/*
+ * Reads input, output or metadata of the row that tl_next gave last: up to capacity_bytes from
+ * offset into buffer; *size_bytes receives how many (less than capacity_bytes at the end only).
+ * Bytes come back exactly as they were given. Errors: TL_NOT_FOUND (the field is absent),
+ * TL_CORRUPT, TL_IO, TL_NO_MEMORY.
+ */
+TL_API tl_status tl_payload_read(tl_cursor *cursor, tl_field field, uint64_t offset, void *buffer,
+                                 size_t capacity_bytes, size_t *size_bytes);
+
+/* ============================================================================================== */
+/* 6. Keeping                                                                                     */
+/* ============================================================================================== */
+
+typedef struct tl_statistics {
+  uint32_t struct_size;
+  uint32_t format_version;
+  uint64_t trace_count;
+  uint64_t observation_count;
+  uint64_t score_count;
+  uint64_t session_count;
+  uint64_t user_count;
+  uint64_t payload_size_bytes;    /* of all inputs, outputs and metadata, as they were given */
+  uint64_t file_size_bytes;
+  uint64_t commit_number;         /* of the newest commit */
+  uint64_t oldest_reader_lag;     /* commits that the oldest snapshot of any process is behind */
+  uint64_t queued_size_bytes;     /* of this store: recorded and not yet durable */
+} tl_statistics;
+
+/* Statistics of the newest commit, in constant time. Errors: TL_CORRUPT, TL_IO. */
+TL_API tl_status tl_stats(tl_store *store, tl_statistics *statistics);
+
+/* How often something was repaired, dropped, masked or refused for this reason, in this file since
+ * it was created (what this store has counted since its last commit included). */
+TL_API tl_status tl_counter(tl_store *store, tl_reason reason, uint64_t *count);
+TL_API const char *tl_reason_name(tl_reason reason); /* NULL for a number that is no reason */
+
+/* Called for each thing that tl_check finds wrong; `where` names the key space or table. */
+typedef void (*tl_finding_fn)(void *context, tl_text where, tl_text message);
+
+/* Checks the whole file: structure, every checksum, every record and payload, and the index against
+ * the records. finding and progress may be NULL.
+ * Errors: TL_CORRUPT (something was found), TL_CANCELLED, TL_IO, TL_NO_MEMORY. */
+TL_API tl_status tl_check(tl_store *store, tl_finding_fn finding, void *finding_context,
+                          tl_progress_fn progress, void *progress_context);
+
+/* Rebuilds the index from the records; every answer is the same after it. Other processes go on
+ * reading the old index until it is done, and wait to write. Errors: TL_READ_ONLY, TL_CANCELLED (the
+ * old index stays), TL_DISK_FULL, TL_CORRUPT, TL_IO, TL_NO_MEMORY. */
+TL_API tl_status tl_reindex(tl_store *store, tl_progress_fn progress, void *progress_context);
+
+/* ============================================================================================== */
+/* 7. Errors and version                                                                          */
+/* ============================================================================================== */
+
+/* Why the last call of this thread failed. Texts are terminated, never NULL, and valid until this
+ * thread's next call. */
+typedef struct tl_error_info {
+  tl_status status;
+  int32_t engine_code; /* errno or the code of LMDB, SQLite or zstd; 0 if none */
+  const char *field;   /* the argument or field at fault; "" if none */
+  const char *message; /* what is wrong and what to do about it */
+} tl_error_info;
+
+TL_API const tl_error_info *tl_error(void);
+TL_API const char *tl_status_name(tl_status status); /* "TL_OK", ...; NULL for an unknown number */
+TL_API const char *tl_version(void);                 /* of the library, such as "0.1.0" */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* TRACELITE_H */

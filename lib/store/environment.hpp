@@ -1,0 +1,191 @@
+// One tracelite file, open in this process: an LMDB environment with the locks that make it safe.
+//
+// Knows bytes, keys, transactions and locks. Must not know what a trace is.
+//
+// Rules kept here (reasons in DESIGN, section 6):
+//  - one Environment a file in a process, however often it is opened (registry by device and inode);
+//  - a guard lock of our own (open-file-description locks on the data file) serialises every open
+//    and close, so that LMDB's "-lock" file can be removed by the last to close, and a stale one by
+//    the first to open;
+//  - a turnstile lock before every write transaction, so that processes write in turns;
+//  - after a fork the child's handles answer `forked`, and opening anew works there;
+//  - every value carries an 8-byte checksum over key space, key and value;
+//  - the map grows without the caller noticing, as long as nobody keeps a snapshot busy.
+//
+// Threads: Environment is thread-safe. A transaction and its cursors belong to one thread at a
+// time; a WriteTransaction must be committed or dropped by the thread that began it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/bytes.hpp"
+#include "model/result.hpp"
+#include "store/key_space.hpp"
+
+namespace tracelite::store {
+
+inline constexpr std::uint32_t kFormatVersion = 1;
+inline constexpr std::size_t kDefaultMapSizeBytes = std::size_t{1} << 38;
+inline constexpr std::size_t kMinimumMapSizeBytes = std::size_t{1} << 20;
+inline constexpr std::size_t kChecksumSizeBytes = 8;
+// The largest value that fills exactly one overflow page of LMDB (4,096 less its 16-byte header),
+// checksum not counted.
+inline constexpr std::size_t kOnePageValueSizeBytes = 4080 - kChecksumSizeBytes;
+
+struct OpenOptions {
+  bool read_only = false;                           // the file must exist; nothing is written
+  std::size_t map_size_bytes = kDefaultMapSizeBytes;  // address space reserved; halved on failure
+};
+
+class ReadTransaction;
+class WriteTransaction;
+class Cursor;
+
+struct KeySpaceStatistics {
+  std::uint64_t entries = 0;
+  std::uint64_t branch_pages = 0;
+  std::uint64_t leaf_pages = 0;
+  std::uint64_t overflow_pages = 0;
+};
+
+class Environment : public std::enable_shared_from_this<Environment> {
+ public:
+  // Opens the file, creating it (mode 0600, folder synced) unless read-only; shares the Environment
+  // that this process already has for the same file. Errors: not_found, permission, not_tracelite,
+  // newer_format, other_geometry, corrupt (truncated, meta pages disagree), unsupported (network
+  // file system), io, no_memory, disk_full.
+  static Result<std::shared_ptr<Environment>> open(const std::string& path,
+                                                   const OpenOptions& options);
+
+  // The last owner closes the file under the guard lock, and removes the lock file if no other
+  // process has it open.
+  ~Environment();
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+  // A consistent view of the newest commit. `expire`, if given, is called from another thread when
+  // the map must grow: it must drop the transaction soon (it may wait for a call in progress).
+  // Errors: forked, no_memory, io, busy (all reader slots taken).
+  Result<ReadTransaction> begin_read(std::function<void()> expire = {});
+
+  // Waits its turn. Errors: forked, read_only, io, corrupt.
+  Result<WriteTransaction> begin_write();
+
+  // Makes the map larger after a transaction failed with disk_full and engine code MDB_MAP_FULL; the
+  // failed transaction must be dropped first. Expires idle readers and waits for the transactions
+  // of this process. Errors: disk_full (no address space left), busy (a reader did not let go).
+  Status grow();
+
+  [[nodiscard]] bool forked() const;
+  [[nodiscard]] bool writable() const;             // false if the medium or permissions forbid it
+  [[nodiscard]] bool opened_alone() const;         // no other process had it open when this one did
+  [[nodiscard]] const std::string& path() const;
+  [[nodiscard]] std::uint64_t last_transaction_id() const;
+  [[nodiscard]] Result<std::uint64_t> file_size_bytes() const;
+  // The age in transactions of the oldest snapshot of any process, 0 if none.
+  [[nodiscard]] std::uint64_t oldest_reader_lag() const;
+
+ private:
+  struct State;
+  explicit Environment(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+  friend class ReadTransaction;
+  friend class WriteTransaction;
+};
+
+// What reads and writes share. Values are views into the map: valid until the transaction ends, or
+// (in a write transaction) until the next put or erase.
+class Transaction {
+ public:
+  // The transaction number: of the commit that is seen (read), or that will be made (write).
+  [[nodiscard]] std::uint64_t id() const;
+
+  // nullopt if there is no such key. Errors: corrupt (checksum), io.
+  Result<std::optional<Bytes>> get(KeySpace space, Bytes key) const;
+  Cursor cursor(KeySpace space) const;
+  Result<KeySpaceStatistics> statistics(KeySpace space) const;
+  [[nodiscard]] const std::shared_ptr<Environment>& environment() const;
+
+ protected:
+  struct State;
+  explicit Transaction(std::unique_ptr<State> state);
+  ~Transaction();
+  Transaction(Transaction&&) noexcept;
+  Transaction& operator=(Transaction&&) noexcept;
+  std::unique_ptr<State> state_;
+  friend class Cursor;
+};
+
+class ReadTransaction : public Transaction {
+ public:
+  ~ReadTransaction() = default;
+  ReadTransaction(ReadTransaction&&) noexcept = default;
+  ReadTransaction& operator=(ReadTransaction&&) noexcept = default;
+
+ private:
+  using Transaction::Transaction;
+  friend class Environment;
+};
+
+// Dropping it without commit() aborts. After a put or erase has failed, only dropping is allowed.
+class WriteTransaction : public Transaction {
+ public:
+  ~WriteTransaction() = default;
+  WriteTransaction(WriteTransaction&&) noexcept = default;
+  WriteTransaction& operator=(WriteTransaction&&) noexcept = default;
+
+  // Errors: disk_full (engine code MDB_MAP_FULL: drop, grow(), run again; or ENOSPC), limit (key
+  // longer than 511 bytes), io, no_memory.
+  Status put(KeySpace space, Bytes key, Bytes value);
+  // Writes the parts one after the other as one value, without joining them in memory first.
+  Status put(KeySpace space, Bytes key, std::span<const Bytes> parts);
+  // True if the key was there.
+  Result<bool> erase(KeySpace space, Bytes key);
+  // Removes every key of a key space.
+  Status clear(KeySpace space);
+
+  // Durable when it returns ok. The transaction is over either way.
+  Status commit();
+  [[nodiscard]] bool finished() const;  // committed or failed in commit()
+
+  // Bytes put so far: callers bound a transaction with it.
+  [[nodiscard]] std::uint64_t put_size_bytes() const;
+
+ private:
+  using Transaction::Transaction;
+  friend class Environment;
+};
+
+// Walks one key space in key order. Valid while its transaction lives; in a write transaction it
+// must be positioned anew after a put or erase.
+class Cursor {
+ public:
+  ~Cursor();
+  Cursor(Cursor&&) noexcept;
+  Cursor& operator=(Cursor&&) noexcept;
+
+  // Each returns false when there is no such entry. Errors: corrupt (checksum), io.
+  Result<bool> seek(Bytes key_at_least);
+  Result<bool> seek_last();                 // the last entry of the key space
+  Result<bool> next();
+  Result<bool> previous();
+  [[nodiscard]] Bytes key() const;
+  [[nodiscard]] Bytes value() const;  // without its checksum
+
+ private:
+  struct State;
+  explicit Cursor(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+  friend class Transaction;
+};
+
+// The checksum that `put` appends: XXH3-64 over key space, key length, key and value.
+std::uint64_t checksum(KeySpace space, Bytes key, std::span<const Bytes> parts);
+
+}  // namespace tracelite::store

@@ -1,0 +1,25 @@
+// The key spaces of a tracelite file: each is one LMDB database inside the one environment.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace tracelite::store {
+
+// The number is part of every value's checksum and therefore of the file format: never reuse one.
+enum class KeySpace : std::uint8_t {
+  meta = 0,       // format, counters; key: a short name
+  record = 1,     // entities; key: container number, kind, entity key (see lib/README.md)
+  payload = 2,    // payload bytes; key: payload number, piece number
+  directory = 3,  // id -> container number; rebuilt by reindex
+  run = 4,        // sorted runs for observations by bare id; rebuilt by reindex
+  page = 5,       // SQLite's pages; key: page number
+};
+
+inline constexpr std::size_t kKeySpaceCount = 6;
+
+inline constexpr std::array<std::string_view, kKeySpaceCount> kKeySpaceNames = {
+    "meta", "record", "payload", "directory", "run", "page"};
+
+}  // namespace tracelite::store
