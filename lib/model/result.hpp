@@ -15,27 +15,27 @@ namespace tracelite {
 // The fixed values of tl_status. api/status.cpp asserts that they agree with the C header.
 enum class Code : std::int32_t {
   ok = 0,
-  done = 1,             // a cursor has no further row
-  misuse = 2,           // NULL, closed or foreign handle; call from the wrong place
-  invalid = 3,          // an argument or input field has a value that the model refuses
-  not_found = 4,        // no such file, trace, observation, session, ...
-  not_tracelite = 5,    // the file is not a tracelite file
-  newer_format = 6,     // the file was written by a newer format version
-  other_geometry = 7,   // the file has another page size than this machine can use
-  corrupt = 8,          // a checksum, a structure or an index row is wrong
-  io = 9,               // the operating system refused a read, write, sync or lock
-  disk_full = 10,       // no room on the disk, or the address space for the file is used up
-  permission = 11,      // the file or its folder may not be read or written
-  read_only = 12,       // a write on a store opened read-only
+  done = 1,            // a cursor has no further row
+  misuse = 2,          // NULL, closed or foreign handle; call from the wrong place
+  invalid = 3,         // an argument or input field has a value that the model refuses
+  not_found = 4,       // no such file, trace, observation, session, ...
+  not_tracelite = 5,   // the file is not a tracelite file
+  newer_format = 6,    // the file was written by a newer format version
+  other_geometry = 7,  // the file has another page size than this machine can use
+  corrupt = 8,         // a checksum, a structure or an index row is wrong
+  io = 9,              // the operating system refused a read, write, sync or lock
+  disk_full = 10,      // no room on the disk, or the address space for the file is used up
+  permission = 11,     // the file or its folder may not be read or written
+  read_only = 12,      // a write on a store opened read-only
   no_memory = 13,
-  queue_full = 14,      // the recording queue is full and the policy is to drop
-  timeout = 15,         // the time given ran out; the work goes on
-  busy = 16,            // somebody holds what is needed; try again
-  forked = 17,          // the handle belongs to the parent of this process; open again
-  cancelled = 18,       // a progress or write callback asked to stop
-  unsupported = 19,     // this platform, file system or build cannot do it
-  limit = 20,           // a named limit of the model or the file would be passed
-  internal = 21,        // a bug in tracelite
+  queue_full = 14,   // the recording queue is full and the policy is to drop
+  timeout = 15,      // the time given ran out; the work goes on
+  busy = 16,         // somebody holds what is needed; try again
+  forked = 17,       // the handle belongs to the parent of this process; open again
+  cancelled = 18,    // a progress or write callback asked to stop
+  unsupported = 19,  // this platform, file system or build cannot do it
+  limit = 20,        // a named limit of the model or the file would be passed
+  internal = 21,     // a bug in tracelite
 };
 
 struct Error {
@@ -53,8 +53,8 @@ inline Error make_error(Code code, std::string message, std::string field = {},
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : held_(std::in_place_index<0>, std::move(value)) {}       // NOLINT: implicit
-  Result(Error error) : held_(std::in_place_index<1>, std::move(error)) {}   // NOLINT: implicit
+  Result(T value) : held_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit
+  Result(Error error) : held_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit
 
   [[nodiscard]] bool ok() const { return held_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -92,11 +92,11 @@ class [[nodiscard]] Status {
 };
 
 // Returns the error of a failed Status or Result to the caller.
-#define TL_TRY(expression)                                     \
-  do {                                                         \
-    if (auto tl_status_ = (expression); !tl_status_) {         \
-      return std::move(tl_status_).error();                    \
-    }                                                          \
+#define TL_TRY(expression)                             \
+  do {                                                 \
+    if (auto tl_status_ = (expression); !tl_status_) { \
+      return std::move(tl_status_).error();            \
+    }                                                  \
   } while (false)
 
 #define TL_CONCAT_INNER(a, b) a##b

@@ -1,0 +1,122 @@
+// Reading, writing and coding of decimal numbers, without going through floating point.
+#include "model/decimal.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "model/limits.hpp"
+
+namespace tracelite::model {
+namespace {
+
+__extension__ using Unsigned128 = unsigned __int128;
+
+constexpr int kDigitsMax = 20 + kCostDecimalPlaces;
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+struct Digits {
+  std::string digits;  // without leading zeros
+  int exponent = 0;    // of the last digit
+};
+
+// Splits "12.50e-3" into its digits and the exponent of the last one.
+std::optional<Digits> split(Bytes text) {
+  Digits result;
+  bool any = false;
+  bool point = false;
+  while (!text.empty() && (is_digit(text.front()) || (text.front() == '.' && !point))) {
+    if (text.front() == '.') {
+      point = true;
+    } else {
+      any = true;
+      if (!result.digits.empty() || text.front() != '0') result.digits.push_back(text.front());
+      if (point) --result.exponent;
+    }
+    text.remove_prefix(1);
+  }
+  if (!any) return std::nullopt;
+  if (text.empty()) return result;
+  if (text.front() != 'e' && text.front() != 'E') return std::nullopt;
+  text.remove_prefix(1);
+  if (!text.empty() && text.front() == '+') text.remove_prefix(1);
+  int exponent = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), exponent);
+  if (end != text.data() + text.size() || exponent > 1000000 || exponent < -1000000) {
+    return std::nullopt;
+  }
+  if (error != std::errc()) return std::nullopt;
+  result.exponent += exponent;
+  return result;
+}
+
+}  // namespace
+
+std::optional<Int128> parse_decimal(Bytes text) {
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  std::optional<Digits> number = split(text);
+  if (!number) return std::nullopt;
+  std::string& digits = number->digits;
+  if (digits.empty()) return Int128{0};
+  const int shift = number->exponent + kCostDecimalPlaces;
+  bool round_up = false;
+  if (shift >= 0) {
+    if (static_cast<int>(digits.size()) + shift > kDigitsMax) return std::nullopt;
+    digits.append(static_cast<std::size_t>(shift), '0');
+  } else {
+    const auto cut = static_cast<std::size_t>(-static_cast<std::int64_t>(shift));
+    if (cut > digits.size()) return Int128{0};
+    const std::size_t keep = digits.size() - cut;
+    const char half = digits[keep];
+    const bool beyond = digits.find_first_not_of('0', keep + 1) != std::string::npos;
+    const bool odd = keep > 0 && (digits[keep - 1] - '0') % 2 == 1;
+    round_up = half > '5' || (half == '5' && (beyond || odd));
+    digits.resize(keep);
+  }
+  if (digits.size() > static_cast<std::size_t>(kDigitsMax)) return std::nullopt;
+  Int128 units = 0;
+  for (const char digit : digits) units = units * 10 + (digit - '0');
+  if (round_up) ++units;
+  return negative ? -units : units;
+}
+
+std::string format_decimal(Int128 units) {
+  const bool negative = units < 0;
+  auto rest = static_cast<Unsigned128>(negative ? -units : units);
+  std::string digits;
+  while (rest != 0 || digits.size() <= kCostDecimalPlaces) {
+    digits.push_back(static_cast<char>('0' + static_cast<int>(rest % 10)));
+    rest /= 10;
+  }
+  std::reverse(digits.begin(), digits.end());
+  const std::size_t point = digits.size() - kCostDecimalPlaces;
+  std::string fraction = digits.substr(point);
+  fraction.erase(fraction.find_last_not_of('0') + 1);
+  std::string text = digits.substr(0, point);
+  if (!fraction.empty()) text += "." + fraction;
+  return negative ? "-" + text : text;
+}
+
+void append_int128(std::string& out, Int128 value) {
+  auto rest = static_cast<Unsigned128>(value) << 1;
+  if (value < 0) rest = ~rest;
+  while (rest >= 0x80) {
+    out.push_back(static_cast<char>(static_cast<unsigned>(rest & 0x7f) | 0x80U));
+    rest >>= 7;
+  }
+  out.push_back(static_cast<char>(rest));
+}
+
+Int128 read_int128(ByteReader& reader) {
+  Unsigned128 value = 0;
+  for (unsigned shift = 0; shift < 128 && !reader.failed(); shift += 7) {
+    const std::uint8_t next = reader.byte();
+    value |= static_cast<Unsigned128>(next & 0x7f) << shift;
+    if ((next & 0x80) == 0) break;
+  }
+  const auto half = static_cast<Int128>(value >> 1);
+  return (value & 1) != 0 ? ~half : half;
+}
+
+}  // namespace tracelite::model

@@ -1,0 +1,23 @@
+// Exact decimal numbers for costs: whole multiples of 10^-12 in 128 bits.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "model/bytes.hpp"
+
+namespace tracelite::model {
+
+__extension__ using Int128 = __int128;
+
+// The number in units of 10^-12, rounded half to even; nullopt if it is no decimal number (an
+// exponent is allowed) or too large for 10^20.
+std::optional<Int128> parse_decimal(Bytes text);
+
+// The shortest exact text: "0", "0.00125", "-3.5".
+std::string format_decimal(Int128 units);
+
+void append_int128(std::string& out, Int128 value);  // zigzag, seven bits a byte
+Int128 read_int128(ByteReader& reader);
+
+}  // namespace tracelite::model

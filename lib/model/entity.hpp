@@ -1,0 +1,115 @@
+// An entity as the set of its events left it: registers, each with the order of its writer.
+//
+// join() is commutative, associative and idempotent, so an entity is a function of the set of its
+// events whatever their order, repetition or batches. An event is simply an entity with one order.
+//
+// Knows no I/O: a payload's bytes are either here (inline) or somewhere else (stored, by number).
+//
+// Record format (the value of a key in KeySpace::record, and of an event in the queue):
+//
+//   kind            1 byte     EntityKind
+//   flags           1 byte     bit 0: an observation whose trace-less events are kept elsewhere
+//   id              id coding  1 byte: 0 text, 8 or 16: that many bytes of lower-case hex;
+//                              text: varint size, bytes
+//   order count     varint     at least 1
+//   orders          ascending: event time (zigzag varint; from the second on: difference to the one
+//                   before), is_update (1 byte), body time less event time (zigzag varint),
+//                   digest (8 bytes big-endian)
+//   register count  varint
+//   registers       ascending by field: field (1 byte), flags (1 byte: Register::Flag),
+//                   order (varint, an index into orders; only if there are several), value (varint
+//                   size, bytes; absent if cleared)
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/bytes.hpp"
+#include "model/field.hpp"
+#include "model/metadata_tree.hpp"
+#include "model/order.hpp"
+#include "model/result.hpp"
+
+namespace tracelite::model {
+
+enum class Form : std::uint8_t {
+  absent = 0,
+  null = 1,
+  json = 2,
+  text = 3,
+  bytes = 4,
+  withheld = 5
+};
+
+// The value of a payload register: its form, and its bytes or where they are.
+// Coding: form (1 byte), storage (1 byte: 0 inline, 1 stored), then inline: the bytes; stored:
+// number and size as varints. A withheld payload is inline without bytes and holds its size as
+// "stored" 0.
+struct PayloadValue {
+  Form form = Form::absent;
+  bool is_stored = false;
+  std::uint64_t number = 0;      // stored: its payload number
+  std::uint64_t size_bytes = 0;  // of the bytes as they were given
+  Bytes bytes;                   // inline: a view into the register
+
+  static PayloadValue decode(Bytes value);
+  static std::string encode_inline(Form form, Bytes bytes);
+  static std::string encode_stored(Form form, std::uint64_t number, std::uint64_t size_bytes);
+};
+
+struct Register {
+  enum Flag : std::uint8_t {
+    kCleared = 1,   // an explicit null
+    kWeak = 2,      // counts only where nothing else was written: defaults, `{}`, implied types
+    kStreamed = 4,  // a payload that grows by appending; joins by concatenation within a batch
+    kTree = 8,      // metadata merged from several events: the payload is a coded MetadataTree
+  };
+
+  Field field{};
+  std::uint8_t flags = 0;
+  std::uint32_t order = 0;  // index into Entity::orders
+  std::string value;        // coded by the field's type, see event.hpp
+
+  [[nodiscard]] bool cleared() const { return (flags & kCleared) != 0; }
+  [[nodiscard]] bool weak() const { return (flags & kWeak) != 0; }
+  [[nodiscard]] bool streamed() const { return (flags & kStreamed) != 0; }
+  [[nodiscard]] bool tree() const { return (flags & kTree) != 0; }
+  friend bool operator==(const Register&, const Register&) = default;
+};
+
+struct Entity {
+  EntityKind kind{};
+  bool has_stray = false;
+  std::string id;
+  std::vector<Order> orders;        // ascending; the first and the last event are always among them
+  std::vector<Register> registers;  // ascending by field
+
+  [[nodiscard]] const Register* find(Field field) const;
+  Register* find(Field field);
+  [[nodiscard]] const Order& first_order() const { return orders.front(); }
+  [[nodiscard]] const Order& last_order() const { return orders.back(); }
+  [[nodiscard]] const Order& order_of(const Register& reg) const { return orders[reg.order]; }
+  friend bool operator==(const Entity&, const Entity&) = default;
+};
+
+void encode(const Entity& entity, std::string& out);
+// Errors: corrupt.
+Result<Entity> decode(Bytes record);
+
+// Ids in W3C form are kept as bytes: see "id" above.
+void append_id(std::string& out, Bytes id);
+std::string read_id(ByteReader& reader);
+
+// Reads the metadata of a register that is not a tree yet as one; implemented where payloads are.
+class MetadataSource {
+ public:
+  virtual ~MetadataSource() = default;
+  virtual Result<MetadataTree> read(const Register& reg, const Order& order) = 0;
+};
+
+// The entity of both sets of events. `a` and `b` are of the same kind and id.
+// Errors: those of the source.
+Result<Entity> join(const Entity& a, const Entity& b, MetadataSource& source);
+
+}  // namespace tracelite::model

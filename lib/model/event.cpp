@@ -1,0 +1,368 @@
+// Checks and repairs of single values (MODEL), and the sealing of an event with its order.
+#include "model/event.hpp"
+
+#include <simdjson.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <bit>
+#include <cctype>
+#include <cmath>
+
+#include "model/limits.hpp"
+
+namespace tracelite::model {
+namespace {
+
+bool is_utf8(Bytes text) { return simdjson::validate_utf8(text.data(), text.size()); }
+
+Error invalid(Field field, std::string message) {
+  return make_error(Code::invalid, std::move(message), std::string(field_name(field)));
+}
+
+constexpr std::uint8_t weak_flag(bool weak) {
+  return weak ? std::uint8_t{Register::kWeak} : std::uint8_t{0};
+}
+
+bool is_short_text(Field field) {
+  return field == Field::session_id || field == Field::user_id || field == Field::version;
+}
+
+Reason short_text_reason(Field field) {
+  if (field == Field::session_id) return Reason::session_id;
+  return field == Field::user_id ? Reason::user_id : Reason::version;
+}
+
+// XXH3 over what the event says, in field order.
+std::uint64_t digest_of(const Event& event) {
+  XXH3_state_t* state = XXH3_createState();
+  XXH3_64bits_reset(state);
+  XXH3_64bits_update(state, event.trace_id.data(), event.trace_id.size());
+  for (const Register& reg : event.entity.registers) {
+    std::string head;
+    head.push_back(static_cast<char>(reg.field));
+    head.push_back(static_cast<char>(reg.flags));
+    append_varint(head, reg.value.size());
+    XXH3_64bits_update(state, head.data(), head.size());
+    XXH3_64bits_update(state, reg.value.data(), reg.value.size());
+  }
+  const std::uint64_t digest = XXH3_64bits_digest(state);
+  XXH3_freeState(state);
+  return digest;
+}
+
+template <class Pairs>
+void sort_keep_last(Pairs& pairs) {
+  std::stable_sort(pairs.begin(), pairs.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  const auto last = std::unique(pairs.rbegin(), pairs.rend(), [](const auto& a, const auto& b) {
+                      return a.first == b.first;
+                    }).base();
+  pairs.erase(pairs.begin(), last);
+}
+
+}  // namespace
+
+Status check_id(Bytes id, std::string_view field) {
+  const auto refuse = [&](std::string message) {
+    return make_error(Code::invalid, std::move(message), std::string(field));
+  };
+  if (id.empty()) return refuse("an id must not be empty");
+  if (id.size() > kIdSizeBytesMax) {
+    return refuse("an id has at most " + std::to_string(kIdSizeBytesMax) + " bytes, this one has " +
+                  std::to_string(id.size()));
+  }
+  const bool control = std::any_of(id.begin(), id.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  });
+  if (control) return refuse("an id must not contain control characters");
+  if (!is_utf8(id)) return refuse("an id must be valid UTF-8");
+  return {};
+}
+
+std::size_t count_characters(Bytes utf8) {
+  return static_cast<std::size_t>(std::count_if(utf8.begin(), utf8.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+  }));
+}
+
+std::pair<std::string, bool> repair_environment(Bytes text) {
+  std::string name;
+  for (const char c : text) {
+    name.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
+  }
+  if (name.starts_with("langfuse")) {
+    name.erase(0, 8);
+    if (name.starts_with('-') || name.starts_with('_')) name.erase(0, 1);
+  }
+  std::size_t size = 0;
+  for (std::size_t characters = 0; size < name.size(); ++size) {
+    const bool starts = (static_cast<unsigned char>(name[size]) & 0xc0) != 0x80;
+    if (starts && ++characters > kEnvironmentCharactersMax) break;
+  }
+  name.resize(size);
+  const bool allowed = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  });
+  if (name.empty() || !allowed) name = "default";
+  const bool repaired = name != text;
+  return {std::move(name), repaired};
+}
+
+void EventBuilder::put(Field field, std::string value, std::uint8_t flags) {
+  auto& registers = event_.entity.registers;
+  std::erase_if(registers, [&](const Register& reg) { return reg.field == field; });
+  registers.push_back({field, flags, 0, std::move(value)});
+}
+
+void EventBuilder::warn(Reason reason, std::string field, std::string message) {
+  warnings_.push_back({reason, std::move(field), std::move(message)});
+}
+
+Status EventBuilder::id(Bytes id) {
+  TL_TRY(check_id(id, "id"));
+  event_.entity.id = id;
+  return {};
+}
+
+Status EventBuilder::trace_id(Bytes id) {
+  TL_TRY(check_id(id, "traceId"));
+  event_.trace_id = id;
+  return {};
+}
+
+Status EventBuilder::subject(Bytes trace_id, Bytes observation_id, Bytes session_id) {
+  std::string value;
+  if (!session_id.empty()) {
+    if (!trace_id.empty() || !observation_id.empty()) {
+      return invalid(Field::session_id,
+                     "a score belongs to a session or to a trace, not to both: give one of them");
+    }
+    if (count_characters(session_id) > kShortTextCharactersMax || !is_utf8(session_id)) {
+      return invalid(Field::session_id, "a session id has 1 to 200 characters of UTF-8");
+    }
+    value.push_back(static_cast<char>(SubjectKind::session));
+    append_text(value, session_id);
+  } else {
+    if (trace_id.empty()) {
+      return invalid(
+          Field::subject,
+          observation_id.empty()
+              ? "a score needs a subject: traceId, traceId with observationId, or sessionId"
+              : "a score of an observation needs its traceId too");
+    }
+    TL_TRY(check_id(trace_id, "traceId"));
+    if (!observation_id.empty()) TL_TRY(check_id(observation_id, "observationId"));
+    const auto kind = observation_id.empty() ? SubjectKind::trace : SubjectKind::observation;
+    value.push_back(static_cast<char>(kind));
+    append_id(value, trace_id);
+    if (!observation_id.empty()) append_id(value, observation_id);
+  }
+  put(Field::subject, std::move(value));
+  return {};
+}
+
+Status EventBuilder::environment(Bytes text, bool weak) {
+  auto [name, repaired] = repair_environment(text);
+  if (repaired) {
+    warn(Reason::environment, "environment",
+         "environment \"" + std::string(is_utf8(text) ? text.substr(0, 200) : Bytes("?")) +
+             "\" is stored as \"" + name + "\": it may have up to 40 of a-z, 0-9, - and _");
+  }
+  put(Field::environment, std::move(name), weak_flag(weak));
+  return {};
+}
+
+Status EventBuilder::text(Field field, Bytes text, bool weak) {
+  if (field == Field::environment) return environment(text, weak);
+  if (is_short_text(field)) {
+    const bool fits =
+        !text.empty() && is_utf8(text) && count_characters(text) <= kShortTextCharactersMax;
+    if (!fits) {
+      warn(short_text_reason(field), std::string(field_name(field)),
+           std::string(field_name(field)) + " was dropped: it must have 1 to 200 characters, not " +
+               (is_utf8(text) ? std::to_string(count_characters(text)) : "invalid UTF-8"));
+      return {};
+    }
+  } else if (!is_utf8(text)) {
+    return invalid(field, "the text is not valid UTF-8");
+  }
+  if (field == Field::name) {
+    if (event_.entity.kind == EntityKind::trace && count_characters(text) > kNameCharactersMax) {
+      return invalid(field, "a trace's name has at most 1000 characters, this one has " +
+                                std::to_string(count_characters(text)));
+    }
+    if (event_.entity.kind == EntityKind::score && text.empty()) {
+      return invalid(field, "a score's name must not be empty");
+    }
+  }
+  if (field == Field::parent_observation_id) TL_TRY(check_id(text, "parentObservationId"));
+  put(field, std::string(text), weak_flag(weak));
+  return {};
+}
+
+Status EventBuilder::tag(Bytes tag) {
+  if (tag.empty() || !is_utf8(tag) || count_characters(tag) > kShortTextCharactersMax) {
+    warn(Reason::tag, "tags", "a tag was dropped: it must have 1 to 200 characters");
+    return {};
+  }
+  tags_.emplace_back(tag);
+  return {};
+}
+
+void EventBuilder::time(Field field, std::int64_t time_ns, bool weak) {
+  std::string value;
+  append_varint(value, zigzag(time_ns));
+  put(field, std::move(value), weak_flag(weak));
+}
+
+void EventBuilder::integer(Field field, std::int64_t value) { time(field, value); }
+
+void EventBuilder::flag(Field field, bool value) {
+  put(field, std::string(1, value ? '\1' : '\0'));
+}
+
+void EventBuilder::type(ObservationType type, bool weak) {
+  put(Field::type, std::string(1, static_cast<char>(type)), weak_flag(weak));
+}
+
+void EventBuilder::level(Level level) {
+  put(Field::level, std::string(1, static_cast<char>(level)));
+}
+
+void EventBuilder::number(double value) {
+  std::string bytes;
+  append_big_endian(bytes, std::bit_cast<std::uint64_t>(value));
+  put(Field::value, std::move(bytes));
+}
+
+void EventBuilder::data_type(DataType type) {
+  put(Field::data_type, std::string(1, static_cast<char>(type)));
+}
+
+void EventBuilder::source(Source source) {
+  put(Field::source, std::string(1, static_cast<char>(source)));
+}
+
+void EventBuilder::payload(Field field, Form form, Bytes bytes) {
+  if (form == Form::null && field == Field::metadata) return clear(field);
+  // An empty object writes nothing where anything else was written.
+  std::string squeezed;
+  if (form == Form::json && bytes.size() < 64) {
+    std::copy_if(bytes.begin(), bytes.end(), std::back_inserter(squeezed),
+                 [](char c) { return std::isspace(static_cast<unsigned char>(c)) == 0; });
+  }
+  const std::uint8_t flags = weak_flag(squeezed == "{}");
+  put(field, PayloadValue::encode_inline(form, bytes), flags);
+}
+
+void EventBuilder::streamed(Field field, Bytes text) {
+  put(field, PayloadValue::encode_inline(Form::text, text), Register::kStreamed);
+}
+
+void EventBuilder::withheld(Field field, std::uint64_t size_bytes) {
+  put(field, PayloadValue::encode_stored(Form::withheld, 0, size_bytes));
+}
+
+void EventBuilder::usage(Bytes name, std::uint64_t amount) { usage_.emplace_back(name, amount); }
+void EventBuilder::cost(Bytes name, Int128 units) { cost_.emplace_back(name, units); }
+
+void EventBuilder::model_parameters(Bytes checked_json_object) {
+  put(Field::model_parameters, std::string(checked_json_object));
+}
+
+void EventBuilder::clear(Field field) {
+  const MergeRule rule = merge_rule(field);
+  if (rule == MergeRule::least || rule == MergeRule::unite) return;
+  put(field, {}, Register::kCleared);
+}
+
+Status EventBuilder::check_score() {
+  const Entity& score = event_.entity;
+  if (score.find(Field::subject) == nullptr) return subject({}, {}, {});
+  const Register* name = score.find(Field::name);
+  if (name == nullptr) return invalid(Field::name, "a score needs a name");
+  const Register* number = score.find(Field::value);
+  const Register* text = score.find(Field::string_value);
+  const Register* type = score.find(Field::data_type);
+  const auto data_type = type == nullptr ? DataType{0} : static_cast<DataType>(type->value.front());
+  if (number != nullptr && !number->cleared()) {
+    const auto value = std::bit_cast<double>(read_big_endian(number->value));
+    if (!std::isfinite(value)) return invalid(Field::value, "a score's value must be finite");
+    if (data_type == DataType::boolean && value != 0 && value != 1) {
+      return invalid(Field::value, "a BOOLEAN score's value is 0 or 1");
+    }
+  }
+  const bool needs_text = data_type == DataType::categorical || data_type == DataType::text ||
+                          data_type == DataType::correction;
+  const bool needs_number = data_type == DataType::numeric || data_type == DataType::boolean;
+  if (needs_text && text == nullptr && number != nullptr) {
+    return invalid(Field::value, "a score of this data type has a text as its value");
+  }
+  if (needs_number && number == nullptr && text != nullptr) {
+    return invalid(Field::value, "a NUMERIC or BOOLEAN score has a number as its value");
+  }
+  if (number == nullptr && text == nullptr) return invalid(Field::value, "a score needs a value");
+  if (data_type == DataType::text) {
+    const std::size_t characters = count_characters(text->value);
+    if (characters < 1 || characters > kScoreTextCharactersMax) {
+      return invalid(Field::value, "a TEXT score has 1 to 500 characters");
+    }
+  }
+  return {};
+}
+
+Result<Event> EventBuilder::finish(std::int64_t event_time_ns) {
+  Entity& entity = event_.entity;
+  if (entity.id.empty()) return make_error(Code::invalid, "an id is needed", "id");
+  if (entity.kind == EntityKind::score) TL_TRY(check_score());
+  if (!tags_.empty()) {
+    std::sort(tags_.begin(), tags_.end());
+    tags_.erase(std::unique(tags_.begin(), tags_.end()), tags_.end());
+    std::string value;
+    for (const std::string& tag : tags_) append_text(value, tag);
+    put(Field::tags, std::move(value));
+  }
+  if (!usage_.empty()) {
+    sort_keep_last(usage_);
+    std::string value;
+    for (const auto& [name, amount] : usage_) {
+      append_text(value, name);
+      append_varint(value, amount);
+    }
+    put(Field::usage_details, std::move(value));
+  }
+  if (!cost_.empty()) {
+    sort_keep_last(cost_);
+    std::string value;
+    for (const auto& [name, units] : cost_) {
+      append_text(value, name);
+      append_int128(value, units);
+    }
+    put(Field::cost_details, std::move(value));
+  }
+  std::sort(entity.registers.begin(), entity.registers.end(),
+            [](const Register& a, const Register& b) { return a.field < b.field; });
+  Order order{event_time_ns, is_update_, event_time_ns, digest_of(event_)};
+  const Register* own_time =
+      entity.find(entity.kind == EntityKind::observation ? Field::start_time : Field::timestamp);
+  if (own_time != nullptr) order.body_time_ns = ByteReader(own_time->value).signed_varint();
+  entity.orders = {order};
+  return std::move(event_);
+}
+
+void encode(const Event& event, std::string& out) {
+  append_id(out, event.trace_id);
+  encode(event.entity, out);
+}
+
+Result<Event> decode_event(Bytes bytes) {
+  ByteReader reader(bytes);
+  Event event;
+  event.trace_id = read_id(reader);
+  TL_TRY_ASSIGN(entity, decode(reader.rest()));
+  event.entity = std::move(entity);
+  return event;
+}
+
+}  // namespace tracelite::model

@@ -1,0 +1,101 @@
+// One event: what one call or one line of an event stream says about an entity, checked.
+//
+// EventBuilder is the only way to make one. It applies every limit and repair of MODEL: a refused
+// value is an Error that names the field; a repaired or dropped one adds a Warning.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/bytes.hpp"
+#include "model/decimal.hpp"
+#include "model/entity.hpp"
+#include "model/result.hpp"
+
+namespace tracelite::model {
+
+struct Warning {
+  Reason reason{};
+  std::string field;
+  std::string message;
+};
+
+struct Event {
+  std::string trace_id;  // of an observation: its trace, empty if not named. Else empty.
+  Entity entity;         // with exactly one order
+};
+
+void encode(const Event& event, std::string& out);
+Result<Event> decode_event(Bytes bytes);
+
+// How the value of a register is coded, by field:
+//   text fields                       the bytes
+//   times, prompt_version             zigzag varint
+//   type, level, data_type, source, is_public, is_bookmarked    1 byte
+//   value                             the double's 8 bytes, big-endian
+//   tags                              each tag with its size, sorted
+//   usage_details                     name with its size, amount as varint; sorted by name
+//   cost_details                      name with its size, units of 10^-12 as zigzag; sorted by name
+//   input, output, metadata           PayloadValue
+//   model_parameters                  JSON text
+//   subject                           kind of subject (1 byte), then ids as append_id codes them
+enum class SubjectKind : std::uint8_t { trace = 1, observation = 2, session = 3 };
+
+class EventBuilder {
+ public:
+  EventBuilder(EntityKind kind, bool is_update) : is_update_(is_update) {
+    event_.entity.kind = kind;
+  }
+
+  // Each checks and adds one field. Absent fields are simply not added.
+  Status id(Bytes id);
+  Status trace_id(Bytes id);                                               // of an observation
+  Status subject(Bytes trace_id, Bytes observation_id, Bytes session_id);  // of a score
+  Status text(Field field, Bytes text, bool weak = false);
+  Status tag(Bytes tag);
+  void time(Field field, std::int64_t time_ns, bool weak = false);
+  void integer(Field field, std::int64_t value);
+  void flag(Field field, bool value);
+  void type(ObservationType type, bool weak);
+  void level(Level level);
+  void number(double value);
+  void data_type(DataType type);
+  void source(Source source);
+  // `json` of a form JSON must have been checked by payload::check_json; metadata must be an object
+  // or null (payload::metadata_object makes it one).
+  void payload(Field field, Form form, Bytes bytes);
+  void streamed(Field field, Bytes text);  // appended behind what is there
+  void withheld(Field field, std::uint64_t size_bytes);
+  void usage(Bytes name, std::uint64_t amount);
+  void cost(Bytes name, Int128 units);
+  void model_parameters(Bytes checked_json_object);
+  void clear(Field field);  // an explicit null; does nothing for fields that nothing clears
+
+  void warn(Reason reason, std::string field, std::string message);
+  [[nodiscard]] const std::vector<Warning>& warnings() const { return warnings_; }
+
+  // Checks what concerns several fields, and seals the event. Errors: invalid.
+  Result<Event> finish(std::int64_t event_time_ns);
+
+ private:
+  void put(Field field, std::string value, std::uint8_t flags = 0);
+  Status environment(Bytes text, bool weak);
+  Status check_score();
+
+  bool is_update_;
+  Event event_;
+  std::vector<std::string> tags_;
+  std::vector<std::pair<std::string, std::uint64_t>> usage_;
+  std::vector<std::pair<std::string, Int128>> cost_;
+  std::vector<Warning> warnings_;
+};
+
+// The rules for single values, shared with queries.
+Status check_id(Bytes id, std::string_view field);
+std::size_t count_characters(Bytes utf8);
+// The environment as it is stored, and whether that differs from what was given.
+std::pair<std::string, bool> repair_environment(Bytes text);
+
+}  // namespace tracelite::model

@@ -1,0 +1,208 @@
+// Decoding of registers into typed views.
+#include "model/view.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+
+namespace tracelite::model {
+namespace {
+
+const Register* written(const Entity& entity, Field field) {
+  const Register* reg = entity.find(field);
+  return reg == nullptr || reg->cleared() ? nullptr : reg;
+}
+
+OptionalText text(const Entity& entity, Field field) {
+  const Register* reg = written(entity, field);
+  if (reg == nullptr) return std::nullopt;
+  return Bytes(reg->value);
+}
+
+OptionalTime time(const Entity& entity, Field field) {
+  const Register* reg = written(entity, field);
+  if (reg == nullptr) return std::nullopt;
+  return ByteReader(reg->value).signed_varint();
+}
+
+template <class Enum>
+Enum choice(const Entity& entity, Field field, Enum otherwise) {
+  const Register* reg = written(entity, field);
+  return reg == nullptr || reg->value.empty() ? otherwise : static_cast<Enum>(reg->value.front());
+}
+
+std::optional<bool> flag(const Entity& entity, Field field) {
+  const Register* reg = written(entity, field);
+  if (reg == nullptr || reg->value.empty()) return std::nullopt;
+  return reg->value.front() != '\0';
+}
+
+std::vector<Bytes> tags(const Entity& entity) {
+  std::vector<Bytes> all;
+  if (const Register* reg = written(entity, Field::tags); reg != nullptr) {
+    for (ByteReader reader(reg->value); !reader.at_end();) all.push_back(reader.text());
+  }
+  return all;
+}
+
+PayloadView payload(const Entity& entity, Field field) {
+  PayloadView view;
+  if (const Register* reg = written(entity, field); reg != nullptr) {
+    view.value = PayloadValue::decode(reg->value);
+    view.is_tree = reg->tree();
+  }
+  return view;
+}
+
+Bytes environment(const Entity& entity) {
+  return text(entity, Field::environment).value_or(Bytes("default"));
+}
+
+std::uint64_t add_saturated(std::uint64_t a, std::uint64_t b) {
+  const std::uint64_t sum = a + b;
+  return sum < a ? UINT64_MAX : sum;
+}
+
+std::uint64_t sum_named(const ObservationView& view, Bytes part) {
+  std::uint64_t sum = 0;
+  for (const auto& [name, amount] : view.usage) {
+    if (name.find(part) != Bytes::npos) sum = add_saturated(sum, amount);
+  }
+  return sum;
+}
+
+}  // namespace
+
+std::uint64_t ObservationView::input_tokens() const { return sum_named(*this, "input"); }
+std::uint64_t ObservationView::output_tokens() const { return sum_named(*this, "output"); }
+
+std::uint64_t ObservationView::total_tokens() const {
+  std::uint64_t sum = 0;
+  for (const auto& [name, amount] : usage) {
+    if (name == "total") return amount;
+    sum = add_saturated(sum, amount);
+  }
+  return sum;
+}
+
+Int128 ObservationView::total_cost() const {
+  Int128 sum = 0;
+  for (const auto& [name, units] : cost) {
+    if (name == "total") return units;
+    sum += units;
+  }
+  return sum;
+}
+
+TraceView view_trace(const Entity& entity) {
+  TraceView view;
+  view.id = entity.id;
+  view.has_record =
+      std::any_of(entity.registers.begin(), entity.registers.end(), [](const Register& reg) {
+        return reg.field != Field::is_public && reg.field != Field::is_bookmarked;
+      });
+  view.timestamp_ns = time(entity, Field::timestamp);
+  view.first_event_ns = entity.orders.empty() ? 0 : entity.first_order().event_time_ns;
+  view.name = text(entity, Field::name);
+  view.user_id = text(entity, Field::user_id);
+  view.session_id = text(entity, Field::session_id);
+  view.release = text(entity, Field::release);
+  view.version = text(entity, Field::version);
+  view.environment = environment(entity);
+  view.tags = tags(entity);
+  view.metadata = payload(entity, Field::metadata);
+  view.input = payload(entity, Field::input);
+  view.output = payload(entity, Field::output);
+  view.is_public = flag(entity, Field::is_public);
+  view.is_bookmarked = flag(entity, Field::is_bookmarked);
+  return view;
+}
+
+ObservationView view_observation(const Entity& entity) {
+  ObservationView view;
+  view.id = entity.id;
+  view.parent_id = text(entity, Field::parent_observation_id);
+  view.type = choice(entity, Field::type, ObservationType::span);
+  view.name = text(entity, Field::name);
+  view.start_ns = time(entity, Field::start_time).value_or(entity.first_order().event_time_ns);
+  view.end_ns = time(entity, Field::end_time);
+  if (view.end_ns) view.end_ns = std::max(*view.end_ns, view.start_ns);
+  view.completion_start_ns = time(entity, Field::completion_start_time);
+  view.level = choice(entity, Field::level, Level::normal);
+  view.status_message = text(entity, Field::status_message);
+  view.version = text(entity, Field::version);
+  view.user_id = text(entity, Field::user_id);
+  view.session_id = text(entity, Field::session_id);
+  view.model = text(entity, Field::model);
+  view.model_parameters = text(entity, Field::model_parameters);
+  view.prompt_name = text(entity, Field::prompt_name);
+  view.prompt_version = time(entity, Field::prompt_version);
+  view.environment = environment(entity);
+  view.tags = tags(entity);
+  view.metadata = payload(entity, Field::metadata);
+  view.input = payload(entity, Field::input);
+  view.output = payload(entity, Field::output);
+  if (const Register* reg = written(entity, Field::usage_details); reg != nullptr) {
+    for (ByteReader reader(reg->value); !reader.at_end();) {
+      const Bytes name = reader.text();
+      view.usage.emplace_back(name, reader.varint());
+    }
+  }
+  if (const Register* reg = written(entity, Field::cost_details); reg != nullptr) {
+    for (ByteReader reader(reg->value); !reader.at_end();) {
+      const Bytes name = reader.text();
+      view.cost.emplace_back(name, read_int128(reader));
+    }
+  }
+  return view;
+}
+
+ScoreView view_score(const Entity& entity) {
+  ScoreView view;
+  view.id = entity.id;
+  if (const Register* reg = written(entity, Field::subject); reg != nullptr) {
+    ByteReader reader(reg->value);
+    view.subject_kind = static_cast<SubjectKind>(reader.byte());
+    if (view.subject_kind == SubjectKind::session) {
+      view.session_id = reader.text();
+    } else {
+      view.trace_id = read_id(reader);
+      if (view.subject_kind == SubjectKind::observation) view.observation_id = read_id(reader);
+    }
+  }
+  view.name = text(entity, Field::name).value_or(Bytes());
+  if (const Register* reg = written(entity, Field::value); reg != nullptr) {
+    view.value = std::bit_cast<double>(read_big_endian(reg->value));
+  }
+  view.string_value = text(entity, Field::string_value);
+  view.data_type =
+      choice(entity, Field::data_type, view.value ? DataType::numeric : DataType::categorical);
+  view.source = choice(entity, Field::source, Source::api);
+  view.comment = text(entity, Field::comment);
+  view.config_id = text(entity, Field::config_id);
+  view.author_user_id = text(entity, Field::author_user_id);
+  view.metadata = payload(entity, Field::metadata);
+  view.environment = environment(entity);
+  view.timestamp_ns = time(entity, Field::timestamp).value_or(entity.first_order().event_time_ns);
+  return view;
+}
+
+SessionView view_session(const Entity& entity) {
+  SessionView view;
+  view.id = entity.id;
+  view.is_public = flag(entity, Field::is_public);
+  view.is_bookmarked = flag(entity, Field::is_bookmarked);
+  return view;
+}
+
+std::uint64_t payload_size_bytes(const Entity& entity) {
+  std::uint64_t sum = 0;
+  for (const Register& reg : entity.registers) {
+    if (is_payload(reg.field) && !reg.cleared()) {
+      sum += PayloadValue::decode(reg.value).size_bytes;
+    }
+  }
+  return sum;
+}
+
+}  // namespace tracelite::model
