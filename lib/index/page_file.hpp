@@ -5,14 +5,17 @@
 //
 // Format: page n (from 1) is stored under its number as 4 bytes big-endian; the value is the first
 // 4,064 of SQLite's 4,096 bytes (32 are reserved in every page, and stay zero), checksummed by
-// store/ like any other value. Bytes 24-27 and 92-95 of page 1 (SQLite's change counter and
-// version-valid-for) are overlaid on reading with the number of the transaction read from, so that
-// no two connections can ever reach the same counter with different pages.
+// store/ like any other value. The pages are exactly those from 1 to the number in page 1's header.
+// Bytes 24-27 and 92-95 of page 1 (SQLite's change counter and version-valid-for) hold its version:
+// a number that grows with every commit that changes a page. What SQLite reads there is a counter
+// private to the connection, made so that a cache is kept only over pages that did not change
+// (page_file_vfs.hpp says how).
 //
 // A commit of the write connection commits the LMDB transaction from within
 // SQLITE_FCNTL_COMMIT_PHASETWO, so that SQLite learns of a failure and drops its cache itself.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -26,13 +29,23 @@ namespace tracelite::index {
 inline constexpr std::uint32_t kPageSizeBytes = 4096;
 inline constexpr std::uint32_t kReservedSizeBytes = 32;
 inline constexpr std::uint32_t kStoredPageSizeBytes = kPageSizeBytes - kReservedSizeBytes;
+inline constexpr std::size_t kWriterCacheSizeBytes = 4 << 20;
+inline constexpr std::size_t kReaderCacheSizeBytes = 1 << 20;
 
 // A SQLite connection whose database is the key space `page`. It sees nothing until a transaction
-// is attached, and must not be used without one.
+// is attached, and must not be used without one. A transaction must stay where it is in memory
+// while it is attached. Statements must be finalized before their connection is destroyed. One
+// thread at a time.
+//
+// The schema may have no triggers and no views, and texts of SQL need their single quotes: the
+// index may come from a stranger, so all this is switched off. VACUUM and ATTACH do not work.
 class Connection {
  public:
-  // The transactions attached later must come from this environment. A write connection creates an
-  // empty database on its first write. Errors: no_memory, internal (SQLite's message).
+  // The transactions attached later must come from the same environment. Errors: no_memory, io,
+  // corrupt, other_geometry (pages of another size), internal (SQLite's message).
+  //
+  // A reader is pinned to the given transaction. A writer needs its transaction only to open, and
+  // must begin() before its first statement; in an empty key space it creates an empty database.
   static Result<std::unique_ptr<Connection>> open_reader(store::ReadTransaction& transaction);
   static Result<std::unique_ptr<Connection>> open_writer(store::WriteTransaction& transaction);
   ~Connection();
@@ -41,16 +54,24 @@ class Connection {
 
   [[nodiscard]] sqlite3* handle() const;
 
-  // Pins a reader to another snapshot; the previous transaction must not be in use by a statement.
+  // Pins a reader to another snapshot: the next statement sees it. Errors: misuse (a statement has
+  // not been reset, or a transaction is open), corrupt, other_geometry, io.
   Status attach(store::ReadTransaction& transaction);
+  // Lets go of a reader's snapshot, which can then be dropped; the cache is kept. Errors: misuse.
+  Status detach();
 
-  // Begins a SQLite write transaction on top of an LMDB one (which must have been begun first).
+  // Begins a SQLite write transaction on top of an LMDB one (which must have been begun first). On
+  // failure the LMDB transaction is still the caller's. Errors: as attach.
   Status begin(store::WriteTransaction& transaction);
-  // Commits both. If the batch changed no index page, commits the LMDB transaction itself. On
-  // failure neither is committed, the connection's cache is dropped, and disk_full or io says why
-  // (engine_code keeps LMDB's code, MDB_MAP_FULL among them).
+  // Commits both; the LMDB transaction also if no page changed. On failure neither is committed, as
+  // after rollback(), and the error is the one that spoilt the batch: disk_full or io with LMDB's
+  // engine_code (MDB_MAP_FULL: grow, and run the batch again); misuse if a statement is running.
+  //
+  // A statement's failure may make SQLite undo the whole batch (see sqlite3_get_autocommit). The
+  // batch cannot be committed any more then, whatever else is run in it.
   Status commit();
-  // Gives up both; safe after any failure, also when SQLite has already rolled back by itself.
+  // Gives up both, and resets all statements; safe after any failure, and without a batch. The LMDB
+  // transaction given to begin() is dropped: of the caller's object only its destructor may run.
   void rollback();
 
  private:

@@ -1,0 +1,487 @@
+// SQLite's callbacks, served from the attached LMDB transaction. See page_file_vfs.hpp.
+//
+// Each callback answers with one of SQLite's codes and keeps the Error of store/ aside, so that the
+// caller of the statement learns what really happened. Nothing is thrown into SQLite.
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include "index/page_file.hpp"
+#include "index/page_file_vfs.hpp"
+
+namespace tracelite::index {
+
+namespace {
+
+using store::KeySpace;
+using namespace std::string_view_literals;
+
+// The database header, as SQLite's file format lays it out on page 1.
+constexpr Bytes kMagic = "SQLite format 3\0"sv;
+constexpr std::size_t kPageSizeOffset = 16;
+constexpr std::size_t kFormatsOffset = 18;  // write and read version: 1 each, 2 would mean WAL
+constexpr std::size_t kReservedOffset = 20;
+constexpr std::size_t kCounterOffset = 24;
+constexpr std::size_t kPageCountOffset = 28;
+constexpr std::size_t kValidForOffset = 92;
+constexpr std::size_t kFieldSizeBytes = 4;
+
+constexpr std::size_t kPageKeySizeBytes = 4;
+constexpr int kMaxPathSizeBytes = 64;  // the database's name and "-journal" behind it
+
+std::string field(std::uint32_t value) {
+  std::string bytes;
+  append_big_endian(bytes, value);
+  return bytes;
+}
+
+std::uint32_t field_at(Bytes page, std::size_t offset) {
+  return static_cast<std::uint32_t>(read_big_endian(page.substr(offset, kFieldSizeBytes)));
+}
+
+Error corrupt(std::string what) {
+  return make_error(Code::corrupt, "the index is damaged (" + std::move(what) + "); reindex");
+}
+
+// Runs a callback's body; there is no way to throw through SQLite.
+template <class Body>
+int guarded(Body body) noexcept {
+  try {
+    return body();
+  } catch (...) {
+    return SQLITE_IOERR_NOMEM;
+  }
+}
+
+sqlite3_vfs* platform() { return sqlite3_vfs_find(nullptr); }
+
+std::string unique_name() {
+  static std::atomic<std::uint64_t> last{0};
+  return "tracelite-pages-" + std::to_string(++last);
+}
+
+}  // namespace
+
+struct PageFile::File {
+  sqlite3_file base;
+  PageFile* context;
+};
+
+// ------------------------------------------------------------------------------------ callbacks
+
+struct PageFile::Callbacks {
+  static PageFile& context(sqlite3_file* file) { return *reinterpret_cast<File*>(file)->context; }
+
+  static int close(sqlite3_file*) noexcept { return SQLITE_OK; }
+
+  static int read(sqlite3_file* file, void* out, int size, sqlite3_int64 offset) noexcept {
+    return guarded([&] {
+      return context(file).read({static_cast<char*>(out), static_cast<std::size_t>(size)},
+                                static_cast<std::uint64_t>(offset));
+    });
+  }
+
+  static int write(sqlite3_file* file, const void* page, int size, sqlite3_int64 offset) noexcept {
+    return guarded([&] {
+      return context(file).write({static_cast<const char*>(page), static_cast<std::size_t>(size)},
+                                 static_cast<std::uint64_t>(offset));
+    });
+  }
+
+  static int truncate(sqlite3_file* file, sqlite3_int64 size) noexcept {
+    return guarded([&] { return context(file).truncate(static_cast<std::uint64_t>(size)); });
+  }
+
+  // Durability is LMDB's commit.
+  static int sync(sqlite3_file*, int) noexcept { return SQLITE_OK; }
+
+  static int size(sqlite3_file* file, sqlite3_int64* size) noexcept {
+    *size = sqlite3_int64{context(file).page_count_} * kPageSizeBytes;
+    return SQLITE_OK;
+  }
+
+  static int lock(sqlite3_file* file, int level) noexcept {
+    return guarded([&] { return context(file).lock(level); });
+  }
+
+  static int unlock(sqlite3_file* file, int level) noexcept {
+    PageFile& self = context(file);
+    self.lock_level_ = std::min(self.lock_level_, level);
+    return SQLITE_OK;
+  }
+
+  static int check_reserved_lock(sqlite3_file*, int* reserved) noexcept {
+    *reserved = 0;
+    return SQLITE_OK;
+  }
+
+  static int control(sqlite3_file* file, int operation, void*) noexcept {
+    if (operation != SQLITE_FCNTL_COMMIT_PHASETWO) return SQLITE_NOTFOUND;
+    return guarded([&] { return context(file).commit(); });
+  }
+
+  static int sector_size(sqlite3_file*) noexcept { return kPageSizeBytes; }
+
+  // True of us, and changes nothing but the sector size. None of the ATOMIC flags: they let SQLite
+  // do without its rollback journal, which statements and savepoints need.
+  static int characteristics(sqlite3_file*) noexcept { return SQLITE_IOCAP_POWERSAFE_OVERWRITE; }
+
+  static int open(sqlite3_vfs* vfs, const char*, sqlite3_file* file, int flags,
+                  int* flags_out) noexcept {
+    auto* opened = reinterpret_cast<File*>(file);
+    opened->base.pMethods = nullptr;
+    // With journals and temporary tables in memory there is no other file.
+    if ((flags & SQLITE_OPEN_MAIN_DB) == 0) return SQLITE_CANTOPEN;
+    opened->context = static_cast<PageFile*>(vfs->pAppData);
+    opened->base.pMethods = &kMethods;
+    if (flags_out != nullptr) *flags_out = flags;
+    return SQLITE_OK;
+  }
+
+  static int remove(sqlite3_vfs*, const char*, int) noexcept { return SQLITE_OK; }
+
+  static int access(sqlite3_vfs*, const char*, int, int* answer) noexcept {
+    *answer = 0;
+    return SQLITE_OK;
+  }
+
+  static int full_path(sqlite3_vfs*, const char* name, int size, char* out) noexcept {
+    sqlite3_snprintf(size, out, "%s", name);
+    return SQLITE_OK;
+  }
+
+  static int randomness(sqlite3_vfs*, int size, char* out) noexcept {
+    return platform()->xRandomness(platform(), size, out);
+  }
+
+  static int sleep(sqlite3_vfs*, int microseconds) noexcept {
+    return platform()->xSleep(platform(), microseconds);
+  }
+
+  static int current_time(sqlite3_vfs*, double* julian_day) noexcept {
+    return platform()->xCurrentTime(platform(), julian_day);
+  }
+
+  static int last_error(sqlite3_vfs*, int, char*) noexcept { return 0; }
+};
+
+// Version 1: no shared memory, hence no WAL whatever anybody asks for, and no mapped pages.
+const sqlite3_io_methods PageFile::kMethods = {
+    .iVersion = 1,
+    .xClose = Callbacks::close,
+    .xRead = Callbacks::read,
+    .xWrite = Callbacks::write,
+    .xTruncate = Callbacks::truncate,
+    .xSync = Callbacks::sync,
+    .xFileSize = Callbacks::size,
+    .xLock = Callbacks::lock,
+    .xUnlock = Callbacks::unlock,
+    .xCheckReservedLock = Callbacks::check_reserved_lock,
+    .xFileControl = Callbacks::control,
+    .xSectorSize = Callbacks::sector_size,
+    .xDeviceCharacteristics = Callbacks::characteristics,
+    .xShmMap = nullptr,
+    .xShmLock = nullptr,
+    .xShmBarrier = nullptr,
+    .xShmUnmap = nullptr,
+    .xFetch = nullptr,
+    .xUnfetch = nullptr,
+};
+
+PageFile::PageFile() : name_(unique_name()) {
+  vfs_.iVersion = 1;
+  vfs_.szOsFile = sizeof(File);
+  vfs_.mxPathname = kMaxPathSizeBytes;
+  vfs_.zName = name_.c_str();
+  vfs_.pAppData = this;
+  vfs_.xOpen = Callbacks::open;
+  vfs_.xDelete = Callbacks::remove;
+  vfs_.xAccess = Callbacks::access;
+  vfs_.xFullPathname = Callbacks::full_path;
+  vfs_.xRandomness = Callbacks::randomness;
+  vfs_.xSleep = Callbacks::sleep;
+  vfs_.xCurrentTime = Callbacks::current_time;
+  vfs_.xGetLastError = Callbacks::last_error;
+}
+
+PageFile* PageFile::of(sqlite3* handle) {
+  sqlite3_file* file = nullptr;
+  if (sqlite3_file_control(handle, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+      file == nullptr || file->pMethods != &kMethods) {
+    return nullptr;
+  }
+  return &Callbacks::context(file);
+}
+
+// --------------------------------------------------------------------------------- transactions
+
+Status PageFile::attach(const store::ReadTransaction& transaction) {
+  return attach_transaction(transaction);
+}
+
+Status PageFile::attach(store::WriteTransaction& transaction) {
+  TL_TRY(attach_transaction(transaction));
+  writer_ = &transaction;
+  return {};
+}
+
+Status PageFile::attach_transaction(const store::Transaction& transaction) {
+  detach();
+  failure_.reset();
+  TL_TRY_ASSIGN(statistics, transaction.statistics(KeySpace::page));
+  transaction_ = &transaction;
+  auto page = get(1);
+  Status checked;
+  if (!page) {
+    checked = std::move(page).error();
+  } else if (*page) {
+    checked = check_header(**page, statistics.entries);
+  } else if (statistics.entries != 0) {
+    checked = corrupt("its first page is missing");
+  }
+  if (!checked) {
+    transaction_ = nullptr;
+    return checked;
+  }
+  const std::uint32_t version = *page ? field_at(**page, kCounterOffset) : 0;
+  if (version != version_) {
+    version_ = version;
+    show_another_counter();
+  }
+  page_count_ = *page ? field_at(**page, kPageCountOffset) : 0;
+  page_count_before_ = page_count_;
+  return {};
+}
+
+Status PageFile::check_header(Bytes page, std::uint64_t stored_pages) {
+  if (page.substr(0, kMagic.size()) != kMagic) return corrupt("its first page is no database");
+  const auto page_size = read_big_endian(page.substr(kPageSizeOffset, 2));
+  const auto reserved = static_cast<unsigned char>(page[kReservedOffset]);
+  if (page_size != kPageSizeBytes || reserved != kReservedSizeBytes) {
+    return make_error(Code::other_geometry, "the index has pages of " + std::to_string(page_size) +
+                                                " bytes with " + std::to_string(reserved) +
+                                                " reserved, not 4096 with 32; reindex");
+  }
+  if (page.substr(kFormatsOffset, 2) != "\x01\x01"sv) return corrupt("it is in WAL mode");
+  const std::uint32_t page_count = field_at(page, kPageCountOffset);
+  if (page_count != stored_pages) {
+    return corrupt(std::to_string(stored_pages) + " pages where its header says " +
+                   std::to_string(page_count));
+  }
+  return {};
+}
+
+void PageFile::detach() {
+  // A write transaction that came to nothing, and SQLite may remember parts of it.
+  if (writer_ != nullptr && !committed_) show_another_counter();
+  transaction_ = nullptr;
+  writer_ = nullptr;
+  page_count_ = page_count_before_ = 0;
+  wrote_ = may_commit_ = committed_ = discarding_ = false;
+  spoilt_code_ = SQLITE_OK;
+}
+
+int PageFile::commit() {
+  if (spoilt_code_ != SQLITE_OK) return spoilt_code_;
+  if (writer_ == nullptr || !may_commit_) {
+    return fail(make_error(Code::misuse, "a statement tried to commit outside of its batch"),
+                SQLITE_IOERR);
+  }
+  if (Status settled = settle_page_count(); !settled) {
+    return spoil(std::move(settled).error(), SQLITE_IOERR_WRITE);
+  }
+  const std::uint32_t version = version_to_write();
+  if (Status done = writer_->commit(); !done) {
+    return spoil(std::move(done).error(), SQLITE_IOERR_FSYNC);
+  }
+  committed_ = true;
+  if (wrote_) version_ = version;
+  return SQLITE_OK;
+}
+
+// SQLite leaves pages unwritten that it gave away again in the same transaction, and never writes
+// the one at its lock byte (1 GiB); pages that a savepoint took back may lie beyond the end. Once
+// this is put right a missing page is always damage, and the number of pages can be checked.
+Status PageFile::settle_page_count() {
+  if (!wrote_) return {};
+  TL_TRY_ASSIGN(before, writer_->statistics(KeySpace::page));
+  if (before.entries == page_count_) return {};
+  TL_TRY(erase_beyond(page_count_));
+  const std::string zeros(kStoredPageSizeBytes, '\0');
+  for (std::uint32_t number = page_count_before_ + 1; number <= page_count_; ++number) {
+    TL_TRY_ASSIGN(page, get(number));
+    if (!page) TL_TRY(put(number, zeros));
+  }
+  TL_TRY_ASSIGN(after, writer_->statistics(KeySpace::page));
+  if (after.entries == page_count_) return {};
+  return corrupt(std::to_string(after.entries) + " pages where there should be " +
+                 std::to_string(page_count_));
+}
+
+// -------------------------------------------------------------------------------------- reading
+
+// The stored bytes of a page: kStoredPageSizeBytes of them, valid until the next write.
+Result<std::optional<Bytes>> PageFile::get(std::uint32_t number) const {
+  std::string key;
+  append_big_endian(key, number);
+  TL_TRY_ASSIGN(page, transaction_->get(KeySpace::page, key));
+  if (page && page->size() != kStoredPageSizeBytes) {
+    return corrupt("page " + std::to_string(number) + " has " + std::to_string(page->size()) +
+                   " bytes");
+  }
+  return page;
+}
+
+int PageFile::read(std::span<char> out, std::uint64_t offset) {
+  if (transaction_ == nullptr) {
+    // SQLite peeks at the header as it opens the file, before it locks anything.
+    if (locked())
+      return fail(make_error(Code::misuse, "no snapshot is attached"), SQLITE_IOERR_READ);
+    std::fill(out.begin(), out.end(), '\0');
+    return SQLITE_IOERR_SHORT_READ;
+  }
+  const std::size_t start = offset % kPageSizeBytes;
+  if (start + out.size() > kPageSizeBytes || offset / kPageSizeBytes >= UINT32_MAX) {
+    return fail(make_error(Code::internal, "SQLite read across pages"), SQLITE_IOERR_READ);
+  }
+  const auto number = static_cast<std::uint32_t>(offset / kPageSizeBytes + 1);
+  auto page = get(number);
+  if (!page) return fail(std::move(page).error(), SQLITE_IOERR_READ);
+  if (!*page) return read_missing(out, number);
+  const Bytes stored = (*page)->substr(std::min<std::size_t>(start, kStoredPageSizeBytes));
+  const std::size_t size = std::min(stored.size(), out.size());
+  std::memcpy(out.data(), stored.data(), size);
+  std::memset(out.data() + size, 0, out.size() - size);
+  if (number == 1) show_counter(out, start);
+  return SQLITE_OK;
+}
+
+int PageFile::read_missing(std::span<char> out, std::uint32_t number) {
+  std::fill(out.begin(), out.end(), '\0');
+  if (number > page_count_before_) return SQLITE_IOERR_SHORT_READ;
+  return fail(corrupt("page " + std::to_string(number) + " is missing"), SQLITE_IOERR_READ);
+}
+
+// A number that SQLite has not seen yet, so that it drops its cache.
+void PageFile::show_another_counter() { shown_counter_ = ++highest_counter_; }
+
+// Grows with every commit that writes page 1. The transaction number is in it so that it still does
+// after a reindex, the version before so that it does in a compacted copy, where LMDB counts anew.
+std::uint32_t PageFile::version_to_write() const {
+  return std::max(version_ + 1, static_cast<std::uint32_t>(writer_->id()));
+}
+
+// Lays shown_counter_ over the parts of it that out, read from `start` in page 1, has room for.
+void PageFile::show_counter(std::span<char> out, std::size_t start) const {
+  const std::string counter = field(shown_counter_);
+  for (const std::size_t at : {kCounterOffset, kValidForOffset}) {
+    for (std::size_t i = 0; i < kFieldSizeBytes; ++i) {
+      if (at + i >= start && at + i - start < out.size()) out[at + i - start] = counter[i];
+    }
+  }
+}
+
+// -------------------------------------------------------------------------------------- writing
+
+int PageFile::write(Bytes page, std::uint64_t offset) {
+  if (discarding_) return SQLITE_OK;
+  if (spoilt_code_ != SQLITE_OK) return spoilt_code_;
+  if (writer_ == nullptr) return SQLITE_READONLY;
+  if (page.size() != kPageSizeBytes || offset % kPageSizeBytes != 0 ||
+      offset / kPageSizeBytes >= UINT32_MAX) {
+    return spoil(make_error(Code::internal, "SQLite wrote something that is not a page"),
+                 SQLITE_IOERR_WRITE);
+  }
+  const Bytes reserve = page.substr(kStoredPageSizeBytes);
+  if (reserve.find_first_not_of('\0') != Bytes::npos) {
+    return spoil(make_error(Code::internal, "SQLite used the reserved end of a page"),
+                 SQLITE_IOERR_WRITE);
+  }
+  const auto number = static_cast<std::uint32_t>(offset / kPageSizeBytes + 1);
+  if (Status done = put(number, page.substr(0, kStoredPageSizeBytes)); !done) {
+    return spoil(std::move(done).error(), SQLITE_IOERR_WRITE);
+  }
+  return SQLITE_OK;
+}
+
+Status PageFile::put(std::uint32_t number, Bytes page) {
+  wrote_ = true;
+  std::string key;
+  append_big_endian(key, number);
+  if (number != 1) return writer_->put(KeySpace::page, key, page);
+  shown_counter_ = field_at(page, kCounterOffset);
+  highest_counter_ = std::max(highest_counter_, shown_counter_);
+  page_count_ = field_at(page, kPageCountOffset);
+  const std::string version = field(version_to_write());
+  const Bytes parts[] = {page.substr(0, kCounterOffset), version,
+                         page.substr(kPageCountOffset, kValidForOffset - kPageCountOffset), version,
+                         page.substr(kValidForOffset + kFieldSizeBytes)};
+  return writer_->put(KeySpace::page, key, parts);
+}
+
+int PageFile::truncate(std::uint64_t size) {
+  if (discarding_) return SQLITE_OK;
+  if (spoilt_code_ != SQLITE_OK) return spoilt_code_;
+  if (writer_ == nullptr) return SQLITE_READONLY;
+  wrote_ = true;
+  if (Status done = erase_beyond(static_cast<std::uint32_t>(size / kPageSizeBytes)); !done) {
+    return spoil(std::move(done).error(), SQLITE_IOERR_TRUNCATE);
+  }
+  return SQLITE_OK;
+}
+
+Status PageFile::erase_beyond(std::uint32_t page_count) {
+  for (;;) {
+    std::string key;
+    {
+      auto cursor = writer_->cursor(KeySpace::page);
+      TL_TRY_ASSIGN(found, cursor.seek_last());
+      if (!found) return {};
+      key = cursor.key();
+    }
+    if (key.size() != kPageKeySizeBytes) return corrupt("a page has no number");
+    if (read_big_endian(key) <= page_count) return {};
+    TL_TRY_ASSIGN(erased, writer_->erase(KeySpace::page, key));
+    if (!erased) return corrupt("a page cannot be removed");
+  }
+}
+
+// ----------------------------------------------------------------------------- locks and failure
+
+// store/ has locked already: the transaction that is attached is all the right there is.
+int PageFile::lock(int level) {
+  if (transaction_ == nullptr) {
+    return fail(make_error(Code::misuse, "no transaction is attached to the index"),
+                SQLITE_IOERR_LOCK);
+  }
+  if (level > SQLITE_LOCK_SHARED && writer_ == nullptr) return SQLITE_READONLY;
+  lock_level_ = std::max(lock_level_, level);
+  return SQLITE_OK;
+}
+
+// Keeps the error for the caller of the statement, and says to SQLite what it can understand.
+int PageFile::fail(Error error, int io_code) {
+  const Code code = error.code;
+  failure_ = std::move(error);
+  switch (code) {
+    case Code::disk_full:
+      return SQLITE_FULL;
+    case Code::no_memory:
+      return SQLITE_IOERR_NOMEM;
+    case Code::corrupt:
+      return SQLITE_IOERR_CORRUPTFS;
+    default:
+      return io_code;
+  }
+}
+
+// As fail, and every later write of this transaction fails alike: LMDB allows only dropping it.
+int PageFile::spoil(Error error, int io_code) {
+  spoilt_code_ = fail(std::move(error), io_code);
+  return spoilt_code_;
+}
+
+}  // namespace tracelite::index
