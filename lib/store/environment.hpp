@@ -3,7 +3,8 @@
 // Knows bytes, keys, transactions and locks. Must not know what a trace is.
 //
 // Rules kept here (reasons in DESIGN, section 6):
-//  - one Environment a file in a process, however often it is opened (registry by device and inode);
+//  - one Environment a file in a process, however often it is opened (registry by device and
+//  inode);
 //  - a guard lock of our own (open-file-description locks on the data file) serialises every open
 //    and close, so that LMDB's "-lock" file can be removed by the last to close, and a stale one by
 //    the first to open;
@@ -14,6 +15,9 @@
 //
 // Threads: Environment is thread-safe. A transaction and its cursors belong to one thread at a
 // time; a WriteTransaction must be committed or dropped by the thread that began it.
+//
+// Every call on a handle that was inherited through fork() answers `forked`, and on one that was
+// moved away or is over `misuse`.
 #pragma once
 
 #include <cstddef>
@@ -21,6 +25,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,8 +43,10 @@ inline constexpr std::size_t kChecksumSizeBytes = 8;
 // checksum not counted.
 inline constexpr std::size_t kOnePageValueSizeBytes = 4080 - kChecksumSizeBytes;
 
+inline constexpr std::size_t kKeySizeBytesMax = 511;  // LMDB's
+
 struct OpenOptions {
-  bool read_only = false;                           // the file must exist; nothing is written
+  bool read_only = false;                             // the file must exist; nothing is written
   std::size_t map_size_bytes = kDefaultMapSizeBytes;  // address space reserved; halved on failure
 };
 
@@ -57,46 +64,54 @@ struct KeySpaceStatistics {
 class Environment : public std::enable_shared_from_this<Environment> {
  public:
   // Opens the file, creating it (mode 0600, folder synced) unless read-only; shares the Environment
-  // that this process already has for the same file. Errors: not_found, permission, not_tracelite,
-  // newer_format, other_geometry, corrupt (truncated, meta pages disagree), unsupported (network
-  // file system), io, no_memory, disk_full.
+  // that this process already has for the same file. Symbolic links are followed. Errors: invalid
+  // (empty path), not_found, permission, not_tracelite, newer_format, other_geometry, corrupt
+  // (truncated, heads disagree), unsupported (network file system), busy (the lock file was removed
+  // while others use it; another process is stuck in open or close), io, no_memory, disk_full.
   static Result<std::shared_ptr<Environment>> open(const std::string& path,
                                                    const OpenOptions& options);
 
-  // The last owner closes the file under the guard lock, and removes the lock file if no other
+  // The last owner closes the file behind the guard's door, and removes the lock file if no other
   // process has it open.
   ~Environment();
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 
   // A consistent view of the newest commit. `expire`, if given, is called from another thread when
-  // the map must grow: it must drop the transaction soon (it may wait for a call in progress).
-  // Errors: forked, no_memory, io, busy (all reader slots taken).
+  // the map must grow: it must see to it that the transaction ends soon (it may wait for a call in
+  // progress). It may be called once more while the transaction is just ending, or right after, so
+  // it must own what it touches (capture a weak_ptr, not `this`).
+  // Errors: forked, no_memory, io, busy (all reader slots taken; a reader holds up a larger map).
   Result<ReadTransaction> begin_read(std::function<void()> expire = {});
 
-  // Waits its turn. Errors: forked, read_only, io, corrupt.
+  // Waits its turn, behind other threads and other processes. Errors: forked, read_only, misuse
+  // (this thread has one already), io, corrupt, busy (a reader holds up a larger map).
   Result<WriteTransaction> begin_write();
 
-  // Makes the map larger after a transaction failed with disk_full and engine code MDB_MAP_FULL; the
-  // failed transaction must be dropped first. Expires idle readers and waits for the transactions
-  // of this process. Errors: disk_full (no address space left), busy (a reader did not let go).
+  // Makes the map larger after a transaction failed with disk_full and engine code MDB_MAP_FULL;
+  // the failed transaction must be dropped first, and the calling thread must have no other one.
+  // Expires readers and waits for the transactions of this process. Does nothing if somebody else
+  // did it since. Errors: forked, disk_full (no address space left), busy (a transaction did not
+  // end in time), io.
   Status grow();
 
   [[nodiscard]] bool forked() const;
-  [[nodiscard]] bool writable() const;             // false if the medium or permissions forbid it
-  [[nodiscard]] bool opened_alone() const;         // no other process had it open when this one did
-  [[nodiscard]] const std::string& path() const;
+  [[nodiscard]] bool writable() const;            // false if the medium or permissions forbid it
+  [[nodiscard]] bool opened_alone() const;        // no other process had it open when this one did
+  [[nodiscard]] const std::string& path() const;  // absolute, without symbolic links
+  // The number of the newest commit; 0 on an inherited handle.
   [[nodiscard]] std::uint64_t last_transaction_id() const;
   [[nodiscard]] Result<std::uint64_t> file_size_bytes() const;
+  [[nodiscard]] std::size_t map_size_bytes() const;
   // The age in transactions of the oldest snapshot of any process, 0 if none.
   [[nodiscard]] std::uint64_t oldest_reader_lag() const;
 
- private:
-  struct State;
+  struct State;  // for this room only
   explicit Environment(std::unique_ptr<State> state);
+
+ private:
   std::unique_ptr<State> state_;
-  friend class ReadTransaction;
-  friend class WriteTransaction;
+  friend class Transaction;
 };
 
 // What reads and writes share. Values are views into the map: valid until the transaction ends, or
@@ -108,40 +123,42 @@ class Transaction {
 
   // nullopt if there is no such key. Errors: corrupt (checksum), io.
   Result<std::optional<Bytes>> get(KeySpace space, Bytes key) const;
+  // Not positioned yet. Where making it fails, its first call says so.
   Cursor cursor(KeySpace space) const;
   Result<KeySpaceStatistics> statistics(KeySpace space) const;
   [[nodiscard]] const std::shared_ptr<Environment>& environment() const;
 
+  struct State;  // for this room only
+
  protected:
-  struct State;
   explicit Transaction(std::unique_ptr<State> state);
   ~Transaction();
   Transaction(Transaction&&) noexcept;
   Transaction& operator=(Transaction&&) noexcept;
+  [[nodiscard]] Status usable() const;
+  static Environment::State& state_of(const Environment& environment);
   std::unique_ptr<State> state_;
-  friend class Cursor;
 };
 
 class ReadTransaction : public Transaction {
  public:
+  explicit ReadTransaction(std::unique_ptr<State> state);  // for this room only
   ~ReadTransaction() = default;
   ReadTransaction(ReadTransaction&&) noexcept = default;
   ReadTransaction& operator=(ReadTransaction&&) noexcept = default;
-
- private:
-  using Transaction::Transaction;
-  friend class Environment;
 };
 
 // Dropping it without commit() aborts. After a put or erase has failed, only dropping is allowed.
 class WriteTransaction : public Transaction {
  public:
+  explicit WriteTransaction(std::unique_ptr<State> state);  // for this room only
   ~WriteTransaction() = default;
   WriteTransaction(WriteTransaction&&) noexcept = default;
   WriteTransaction& operator=(WriteTransaction&&) noexcept = default;
 
+  // Neither key nor value may be a view that this transaction has given out.
   // Errors: disk_full (engine code MDB_MAP_FULL: drop, grow(), run again; or ENOSPC), limit (key
-  // longer than 511 bytes), io, no_memory.
+  // longer than kKeySizeBytesMax), invalid (empty key), io, no_memory.
   Status put(KeySpace space, Bytes key, Bytes value);
   // Writes the parts one after the other as one value, without joining them in memory first.
   Status put(KeySpace space, Bytes key, std::span<const Bytes> parts);
@@ -150,20 +167,17 @@ class WriteTransaction : public Transaction {
   // Removes every key of a key space.
   Status clear(KeySpace space);
 
-  // Durable when it returns ok. The transaction is over either way.
+  // Durable when it returns ok. The transaction is over either way, except if it was called from
+  // another thread than the one that began it (misuse). Closes its cursors.
   Status commit();
   [[nodiscard]] bool finished() const;  // committed or failed in commit()
 
   // Bytes put so far: callers bound a transaction with it.
   [[nodiscard]] std::uint64_t put_size_bytes() const;
-
- private:
-  using Transaction::Transaction;
-  friend class Environment;
 };
 
-// Walks one key space in key order. Valid while its transaction lives; in a write transaction it
-// must be positioned anew after a put or erase.
+// Walks one key space in key order. After its transaction has ended every call answers `misuse`;
+// in a write transaction it must be positioned anew after a put or erase.
 class Cursor {
  public:
   ~Cursor();
@@ -171,21 +185,22 @@ class Cursor {
   Cursor& operator=(Cursor&&) noexcept;
 
   // Each returns false when there is no such entry. Errors: corrupt (checksum), io.
-  Result<bool> seek(Bytes key_at_least);
-  Result<bool> seek_last();                 // the last entry of the key space
-  Result<bool> next();
-  Result<bool> previous();
+  Result<bool> seek(Bytes key_at_least);  // an empty key: the first entry
+  Result<bool> seek_last();               // the last entry of the key space
+  Result<bool> next();                    // not positioned: the first entry
+  Result<bool> previous();                // not positioned: the last entry
+  // Of the entry that the last call found.
   [[nodiscard]] Bytes key() const;
   [[nodiscard]] Bytes value() const;  // without its checksum
 
- private:
-  struct State;
+  struct State;  // for this room only
   explicit Cursor(std::unique_ptr<State> state);
+
+ private:
   std::unique_ptr<State> state_;
-  friend class Transaction;
 };
 
-// The checksum that `put` appends: XXH3-64 over key space, key length, key and value.
-std::uint64_t checksum(KeySpace space, Bytes key, std::span<const Bytes> parts);
+// The checksum that `put` appends to a value, least significant byte first.
+std::uint64_t checksum(KeySpace space, Bytes key, Bytes value);
 
 }  // namespace tracelite::store

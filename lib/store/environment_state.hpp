@@ -1,0 +1,107 @@
+// What an Environment and its transactions hold; shared by the .cpp files of this room only.
+#pragma once
+
+#include <lmdb.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "store/environment.hpp"
+#include "store/guard.hpp"
+#include "store/registry.hpp"
+#include "store/traffic.hpp"
+
+namespace tracelite::store {
+
+using SpaceHandles = std::array<MDB_dbi, kKeySpaceCount>;
+
+struct CloseEngine {
+  void operator()(MDB_env* engine) const { mdb_env_close(engine); }
+};
+using Engine = std::unique_ptr<MDB_env, CloseEngine>;
+
+struct Environment::State {
+  std::string path;
+  Guard guard;
+  Engine engine;
+  SpaceHandles spaces{};
+  std::uint64_t lock_file_inode = 0;  // 0: no lock file (read-only medium)
+  bool writable = false;
+  bool opened_alone = false;
+  std::uint64_t fork_generation = store::fork_generation();
+
+  Traffic traffic;
+  std::mutex turnstile;                    // orders the threads of this process at the guard's
+  std::atomic<std::thread::id> writer{};   // the thread that holds the write transaction
+  std::atomic<std::uint64_t> full_map{0};  // the number of the map that was last found full
+  std::atomic<std::uint64_t> writes_begun{0};
+  // The map was lost while replacing it, or a write transaction was dropped by the wrong thread.
+  std::atomic<bool> broken{false};
+
+  [[nodiscard]] bool forked() const { return fork_generation != store::fork_generation(); }
+  // An error if the handle is not to be used.
+  [[nodiscard]] Status usable() const;
+  // Replaces map number `seen` by one that is larger by half at least, and by what another process
+  // has written at least.
+  Status enlarge_map(std::uint64_t seen);
+  // While no transaction of this process is active.
+  Status replace_map();
+  // Maps an error of LMDB, and notes that the map is full.
+  Error fail(int code, const char* doing, std::uint64_t map_number);
+};
+
+struct Transaction::State {
+  std::shared_ptr<Environment> environment;
+  MDB_txn* transaction = nullptr;  // nullptr: it is over
+  std::uint64_t id = 0;
+  std::uint64_t map_number = 0;
+  bool writes = false;
+  bool failed = false;  // a put or erase failed
+  bool expirable = false;
+  Traffic::Expirable expire_entry;  // if expirable
+  std::uint64_t put_size_bytes = 0;
+  std::vector<Cursor::State*> cursors;  // open ones; LMDB wants them closed first
+
+  State() = default;
+  ~State();
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  Environment::State* owner = nullptr;  // the environment's
+  [[nodiscard]] Status usable() const;
+  void close_cursors();
+  // Gives the place in the traffic back; the LMDB transaction must have ended.
+  void leave();
+};
+
+struct Cursor::State {
+  Transaction::State* transaction = nullptr;  // nullptr: it is over
+  MDB_cursor* cursor = nullptr;
+  KeySpace space = KeySpace::meta;
+  int open_error = 0;
+  Bytes key;
+  Bytes value;
+
+  State() = default;
+  ~State();
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+};
+
+inline MDB_val to_engine(Bytes bytes) {
+  // LMDB does not write through it.
+  return MDB_val{bytes.size(), const_cast<char*>(bytes.data())};  // NOLINT
+}
+inline Bytes from_engine(const MDB_val& value) {
+  return {static_cast<const char*>(value.mv_data), value.mv_size};
+}
+
+// The value without its checksum, if that is right.
+Result<Bytes> verify(KeySpace space, Bytes key, Bytes stored, const std::string& path);
+
+}  // namespace tracelite::store

@@ -1,0 +1,200 @@
+// See file_header.hpp.
+#include "store/file_header.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+#include "store/errors.hpp"
+#include "store/free_pages.hpp"
+#include "store/page_layout.hpp"
+
+namespace tracelite::store {
+namespace {
+
+using layout::Meta;
+using layout::MetaPage;
+
+// LMDB's pages are the machine's pages, 32 KiB at most.
+constexpr std::uint32_t kEnginePageSizeMax = 0x8000;
+constexpr std::uint16_t kTreeDepthMax = 32;
+
+std::uint32_t engine_page_size() {
+  const auto size = static_cast<std::uint32_t>(sysconf(_SC_PAGESIZE));
+  return std::min(size, kEnginePageSizeMax);
+}
+
+Error not_tracelite(const std::string& path) {
+  return make_error(Code::not_tracelite, path + " is not a tracelite file", "path");
+}
+
+Error other_geometry(const std::string& path, const std::string& what) {
+  return make_error(Code::other_geometry, path + " was written on a machine with " + what, "path");
+}
+
+Error corrupt(const std::string& path, const std::string& what) {
+  return make_error(Code::corrupt, path + " is damaged: " + what, "path");
+}
+
+// Reads as much as there is. False if reading fails.
+bool read_at(int descriptor, std::uint64_t offset, std::string& out, std::size_t size_bytes) {
+  out.assign(size_bytes, '\0');
+  std::size_t done = 0;
+  while (done < size_bytes) {
+    const ssize_t count =
+        pread(descriptor, out.data() + done, size_bytes - done, static_cast<off_t>(offset + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return false;
+    if (count == 0) break;
+    done += static_cast<std::size_t>(count);
+  }
+  out.resize(done);
+  return true;
+}
+
+bool all_zero(const std::string& bytes) {
+  return std::ranges::all_of(bytes, [](char byte) { return byte == 0; });
+}
+
+std::uint32_t word_at(const std::string& bytes, std::size_t offset) {
+  std::uint32_t word = 0;
+  if (bytes.size() >= offset + sizeof word) {
+    std::memcpy(&word, bytes.data() + offset, sizeof word);
+  }
+  return word;
+}
+
+std::optional<MetaPage> meta_page(const std::string& bytes, std::size_t offset) {
+  if (bytes.size() < offset + sizeof(MetaPage)) return std::nullopt;
+  MetaPage page{};
+  std::memcpy(&page, bytes.data() + offset, sizeof page);
+  if (page.meta.magic != layout::kMagic || (page.header.flags & layout::kMetaPage) == 0) {
+    return std::nullopt;
+  }
+  return page;
+}
+
+// What a file with no valid first meta page is.
+Error foreign(const std::string& path, const std::string& head) {
+  // The head of a page is 4 bytes shorter on a machine with 32-bit words.
+  constexpr std::size_t kMagicOffset = sizeof(layout::PageHeader);
+  constexpr std::size_t kMagicOffset32 = kMagicOffset - 4;
+  constexpr std::uint32_t kMagicSwapped = 0xdec0efbe;
+  if (word_at(head, kMagicOffset32) == layout::kMagic) {
+    return other_geometry(path, "32-bit words; this one has 64");
+  }
+  if (word_at(head, kMagicOffset) == kMagicSwapped ||
+      word_at(head, kMagicOffset32) == kMagicSwapped) {
+    return other_geometry(path, "another byte order");
+  }
+  return not_tracelite(path);
+}
+
+Status check_geometry(const std::string& path, const Meta& meta) {
+  if (meta.version != layout::kDataVersion) {
+    return make_error(Code::newer_format,
+                      path + " has LMDB data version " + std::to_string(meta.version) +
+                          "; this build reads version " + std::to_string(layout::kDataVersion),
+                      "path");
+  }
+  const std::uint32_t here = engine_page_size();
+  const std::uint32_t there = meta.free_pages.page_size;
+  if (there == here) return {};
+  if (!std::has_single_bit(there) || there < 256 || there > 0x10000) {
+    return corrupt(path, "its page size is " + std::to_string(there) + " bytes");
+  }
+  return other_geometry(
+      path, "pages of " + std::to_string(there) + " bytes; this one uses " + std::to_string(here));
+}
+
+bool tree_is_plausible(const layout::Tree& tree, std::uint64_t last_page) {
+  if (tree.root == layout::kNoPage) return tree.depth == 0;
+  return tree.root >= layout::kMetaPageCount && tree.root <= last_page && tree.depth > 0 &&
+         tree.depth <= kTreeDepthMax;
+}
+
+Status check_metas(const std::string& path, const Meta& first, const Meta& second) {
+  // Transaction n is written to page n % 2, so the pages hold two consecutive ones, except before
+  // the first two commits.
+  const std::uint64_t newer = std::max(first.transaction, second.transaction);
+  const std::uint64_t older = std::min(first.transaction, second.transaction);
+  const bool parity = first.transaction % 2 == 0 && (second.transaction % 2 == 1 || newer == 0);
+  if (newer - older > 1 || !parity) {
+    return corrupt(path, "its two heads are from transactions " +
+                             std::to_string(first.transaction) + " and " +
+                             std::to_string(second.transaction));
+  }
+  for (const Meta* meta : {&first, &second}) {
+    if (!tree_is_plausible(meta->free_pages, meta->last_page) ||
+        !tree_is_plausible(meta->main, meta->last_page)) {
+      return corrupt(path, "a head names a page that cannot be");
+    }
+  }
+  return {};
+}
+
+Status check_size(int descriptor, const std::string& path, const Meta& newest,
+                  std::uint64_t size_bytes) {
+  const std::uint64_t page_size = newest.free_pages.page_size;
+  const std::uint64_t present = size_bytes / page_size;
+  if (newest.last_page < present) return {};
+  if (present > layout::kMetaPageCount &&
+      missing_pages_are_free(descriptor, newest, newest.free_pages.page_size, present)) {
+    return {};
+  }
+  return corrupt(path, "it is truncated: " + std::to_string(size_bytes) + " bytes, needs " +
+                           std::to_string((newest.last_page + 1) * page_size));
+}
+
+// A file is created by writing both meta pages at once, and synced before the first commit. If
+// that was cut off, each of the two pages is there or all zeros, and nothing follows.
+bool creation_was_cut_off(const std::string& head, std::uint64_t size_bytes,
+                          std::uint32_t page_size) {
+  if (size_bytes > layout::kMetaPageCount * page_size) return false;
+  if (all_zero(head)) return true;
+  bool any = false;
+  for (const std::size_t offset : {std::size_t{0}, std::size_t{page_size}}) {
+    if (offset >= head.size()) continue;
+    const auto page = meta_page(head, offset);
+    if (page ? page->meta.transaction != 0 : !all_zero(head.substr(offset, page_size)))
+      return false;
+    any = any || page.has_value();
+  }
+  return any;
+}
+
+}  // namespace
+
+Result<HeaderState> inspect_header(int descriptor, const std::string& path, bool settled) {
+  struct stat status = {};
+  if (fstat(descriptor, &status) != 0) return system_error(errno, "look at", path);
+  const auto size_bytes = static_cast<std::uint64_t>(status.st_size);
+  if (size_bytes == 0) return HeaderState::unused;
+
+  const std::uint32_t page_size = engine_page_size();
+  std::string head;
+  if (!read_at(descriptor, 0, head, std::size_t{page_size} * layout::kMetaPageCount)) {
+    return system_error(errno, "read", path);
+  }
+  if (creation_was_cut_off(head, size_bytes, page_size)) return HeaderState::unused;
+  const auto first = meta_page(head, 0);
+  if (!first) return foreign(path, head);
+  TL_TRY(check_geometry(path, first->meta));
+  const auto second = meta_page(head, page_size);
+  if (!second) return corrupt(path, "its second head is not one");
+  TL_TRY(check_geometry(path, second->meta));
+  if (settled) {
+    TL_TRY(check_metas(path, first->meta, second->meta));
+    const bool first_is_newer = first->meta.transaction > second->meta.transaction;
+    const Meta& newest = first_is_newer ? first->meta : second->meta;
+    TL_TRY(check_size(descriptor, path, newest, size_bytes));
+  }
+  return HeaderState::committed;
+}
+
+}  // namespace tracelite::store

@@ -1,0 +1,25 @@
+// Looks at a file before LMDB does. LMDB 0.9 trusts what it maps: with a file that is not its own,
+// is cut off, or is damaged in its head, it crashes or reads nonsense. Knows LMDB's page layout.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "model/result.hpp"
+
+namespace tracelite::store {
+
+enum class HeaderState {
+  // Nothing was ever committed: an empty file, or one whose creation was cut off before its first
+  // commit. Nothing is lost by starting over.
+  unused,
+  committed,
+};
+
+// `settled` says that no other process has the file open, so that the two meta pages belong
+// together and the size does not change.
+// Errors: not_tracelite, other_geometry, newer_format, corrupt (truncated, meta pages disagree),
+// io.
+Result<HeaderState> inspect_header(int descriptor, const std::string& path, bool settled);
+
+}  // namespace tracelite::store

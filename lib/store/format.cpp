@@ -1,0 +1,120 @@
+// See format.hpp.
+#include "store/format.hpp"
+
+#include <string>
+
+#include "store/errors.hpp"
+
+namespace tracelite::store {
+namespace {
+
+constexpr Bytes kMarkKey = "format";
+constexpr Bytes kMarkName = "tracelite";
+constexpr std::uint32_t kSqlitePageSizeBytes = 4096;
+
+struct AbortTransaction {
+  void operator()(MDB_txn* transaction) const { mdb_txn_abort(transaction); }
+};
+using EngineTransaction = std::unique_ptr<MDB_txn, AbortTransaction>;
+
+Result<EngineTransaction> begin(const Environment::State& state, unsigned flags) {
+  MDB_txn* transaction = nullptr;
+  const int code = mdb_txn_begin(state.engine.get(), nullptr, flags, &transaction);
+  if (code != 0) return engine_error(code, "open", state.path);
+  return EngineTransaction(transaction);
+}
+
+std::string mark() {
+  std::string value(kMarkName);
+  append_big_endian(value, kFormatVersion);
+  append_big_endian(value, kSqlitePageSizeBytes);
+  const std::uint64_t sum = checksum(KeySpace::meta, kMarkKey, value);
+  for (std::size_t i = 0; i < kChecksumSizeBytes; ++i) {
+    value.push_back(static_cast<char>(sum >> (8 * i)));
+  }
+  return value;
+}
+
+Error not_tracelite(const std::string& path) {
+  return make_error(Code::not_tracelite, path + " is not a tracelite file", "path");
+}
+
+Status check_mark(const std::string& path, Bytes stored) {
+  ByteReader reader(stored);
+  if (reader.take(kMarkName.size()) != kMarkName) return not_tracelite(path);
+  const std::uint64_t version = reader.big_endian(4);
+  const std::uint64_t page_size = reader.big_endian(4);
+  if (reader.failed()) return not_tracelite(path);
+  if (version > kFormatVersion) {
+    return make_error(Code::newer_format,
+                      path + " has format version " + std::to_string(version) +
+                          "; this library reads up to version " + std::to_string(kFormatVersion),
+                      "path");
+  }
+  TL_TRY(verify(KeySpace::meta, kMarkKey, stored, path));
+  if (page_size != kSqlitePageSizeBytes) {
+    return make_error(Code::other_geometry,
+                      path + " has an index with pages of " + std::to_string(page_size) +
+                          " bytes; this library uses " + std::to_string(kSqlitePageSizeBytes),
+                      "path");
+  }
+  return {};
+}
+
+Status open_key_space(Environment::State& state, MDB_txn* transaction, std::size_t i) {
+  const std::string name(kKeySpaceNames[i]);
+  const int code = mdb_dbi_open(transaction, name.c_str(), 0, &state.spaces[i]);
+  if (code == MDB_NOTFOUND || code == MDB_INCOMPATIBLE) {
+    if (i == static_cast<std::size_t>(KeySpace::meta)) return not_tracelite(state.path);
+    return make_error(Code::corrupt, state.path + " is damaged: it has no key space " + name);
+  }
+  if (code != 0) return engine_error(code, "open", state.path);
+  unsigned flags = 0;
+  mdb_dbi_flags(transaction, state.spaces[i], &flags);
+  if (flags != 0) {
+    return make_error(Code::corrupt, state.path + " is damaged: key space " + name + " has flags");
+  }
+  return {};
+}
+
+}  // namespace
+
+Status create_key_spaces(Environment::State& state) {
+  TL_TRY_ASSIGN(transaction, begin(state, 0));
+  int code = 0;
+  for (std::size_t i = 0; i < kKeySpaceCount && code == 0; ++i) {
+    const std::string name(kKeySpaceNames[i]);
+    code = mdb_dbi_open(transaction.get(), name.c_str(), MDB_CREATE, &state.spaces[i]);
+  }
+  const std::string value = mark();
+  MDB_val engine_key = to_engine(kMarkKey);
+  MDB_val engine_value = to_engine(value);
+  if (code == 0) {
+    code = mdb_put(transaction.get(), state.spaces[static_cast<std::size_t>(KeySpace::meta)],
+                   &engine_key, &engine_value, 0);
+  }
+  if (code == 0) code = mdb_txn_commit(transaction.release());
+  if (code != 0) return engine_error(code, "create", state.path);
+  return {};
+}
+
+Status open_key_spaces(Environment::State& state) {
+  TL_TRY_ASSIGN(transaction, begin(state, MDB_RDONLY));
+  constexpr auto kMeta = static_cast<std::size_t>(KeySpace::meta);
+  TL_TRY(open_key_space(state, transaction.get(), kMeta));
+  MDB_val engine_key = to_engine(kMarkKey);
+  MDB_val engine_value{};
+  int code = mdb_get(transaction.get(), state.spaces[kMeta], &engine_key, &engine_value);
+  if (code == MDB_NOTFOUND) return not_tracelite(state.path);
+  if (code != 0) return engine_error(code, "open", state.path);
+  TL_TRY(check_mark(state.path, from_engine(engine_value)));
+  for (std::size_t i = 0; i < kKeySpaceCount; ++i) {
+    if (i != kMeta) TL_TRY(open_key_space(state, transaction.get(), i));
+  }
+  // Handles opened in a transaction are kept if it is committed, even one that only reads.
+  code = mdb_txn_commit(transaction.release());
+  if (code != 0) return engine_error(code, "open", state.path);
+  return {};
+}
+
+}  // namespace tracelite::store

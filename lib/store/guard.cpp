@@ -1,0 +1,225 @@
+// See guard.hpp.
+#include "store/guard.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/vfs.h>
+#endif
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <thread>
+#include <utility>
+
+#include "store/errors.hpp"
+
+namespace tracelite::store {
+namespace {
+
+static_assert(sizeof(off_t) == 8, "byte locks lie beyond 4 GiB");
+
+constexpr off_t kUseOffset = off_t{1} << 62;
+constexpr off_t kUseSizeBytes = off_t{1} << 60;
+constexpr off_t kTurnstileOffset = kUseOffset - 1;
+
+#ifdef F_OFD_SETLK
+constexpr int kSetLock = F_OFD_SETLK;
+constexpr int kSetLockWait = F_OFD_SETLKW;
+constexpr int kGetLock = F_OFD_GETLK;
+#endif
+
+// Returns 0 or an errno value.
+int byte_lock([[maybe_unused]] int descriptor, [[maybe_unused]] short type,
+              [[maybe_unused]] off_t offset, [[maybe_unused]] off_t size_bytes,
+              [[maybe_unused]] bool wait) {
+#ifdef F_OFD_SETLK
+  struct flock lock = {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = offset;
+  lock.l_len = size_bytes;
+  while (fcntl(descriptor, wait ? kSetLockWait : kSetLock, &lock) != 0) {
+    if (errno != EINTR) return errno;
+  }
+  return 0;
+#else
+  return ENOTSUP;
+#endif
+}
+
+// File systems where a shared memory map and locks do not reach the other machines.
+bool on_network([[maybe_unused]] int descriptor) {
+#ifdef __linux__
+  constexpr std::array<std::uint32_t, 14> kNetworkFileSystems = {
+      0x6969,      // NFS
+      0x517b,      // SMB
+      0xfe534d42,  // SMB2
+      0xff534d42,  // CIFS
+      0x5346414f,  // AFS
+      0x6b414653,  // AFS (in the kernel)
+      0x73757245,  // Coda
+      0x564c,      // NCP
+      0x00c36400,  // Ceph
+      0x01161970,  // GFS2
+      0x7461636f,  // OCFS2
+      0x0bd00bd0,  // Lustre
+      0x47504653,  // GPFS
+      0x19830326,  // BeeGFS
+  };
+  struct statfs information = {};
+  if (fstatfs(descriptor, &information) != 0) return false;
+  const auto type = static_cast<std::uint32_t>(information.f_type);
+  return std::ranges::find(kNetworkFileSystems, type) != kNetworkFileSystems.end();
+#else
+  return false;
+#endif
+}
+
+Error not_regular(const std::string& path, mode_t mode) {
+  return make_error(Code::not_tracelite,
+                    path + (S_ISDIR(mode) ? " is a directory" : " is not a regular file"), "path");
+}
+
+}  // namespace
+
+std::uint64_t lock_file_mark(std::uint64_t inode) {
+  return inode % static_cast<std::uint64_t>(kUseSizeBytes);
+}
+
+std::optional<FileIdentity> identity_of(const std::string& path) {
+  struct stat status = {};
+  if (stat(path.c_str(), &status) != 0) return std::nullopt;
+  return FileIdentity{status.st_dev, status.st_ino};
+}
+
+std::optional<FileIdentity> identity_of(int descriptor) {
+  struct stat status = {};
+  if (fstat(descriptor, &status) != 0) return std::nullopt;
+  return FileIdentity{status.st_dev, status.st_ino};
+}
+
+Result<Guard> Guard::adopt(int descriptor, const std::string& path, bool writable,
+                           bool read_only_medium) {
+  Guard guard;
+  guard.descriptor_ = descriptor;
+  guard.path_ = path;
+  guard.writable_ = writable;
+  guard.read_only_medium_ = read_only_medium;
+  struct stat status = {};
+  if (fstat(descriptor, &status) != 0) return system_error(errno, "look at", path);
+  if (!S_ISREG(status.st_mode)) return not_regular(path, status.st_mode);
+  guard.identity_ = FileIdentity{status.st_dev, status.st_ino};
+  if (on_network(descriptor)) {
+    return make_error(Code::unsupported,
+                      path + " is on a network file system; put it on a local disk", "path");
+  }
+#ifndef F_OFD_SETLK
+  return make_error(Code::unsupported, "this system has no open-file-description locks");
+#endif
+  return guard;
+}
+
+Result<Guard> Guard::open_existing(const std::string& path) {
+  // Opening a pipe or a device can block or do harm, so look first.
+  struct stat status = {};
+  if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+    return not_regular(path, status.st_mode);
+  }
+  int descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOCTTY);
+  if (descriptor >= 0) return adopt(descriptor, path, true, false);
+  const int reason = errno;
+  if (reason != EACCES && reason != EPERM && reason != EROFS) {
+    return system_error(reason, "open", path);
+  }
+  descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  if (descriptor < 0) return system_error(errno, "open", path);
+  return adopt(descriptor, path, false, reason == EROFS);
+}
+
+Result<Guard> Guard::create(const std::string& path) {
+  const int descriptor =
+      ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, S_IRUSR | S_IWUSR);
+  if (descriptor < 0) return system_error(errno, "create", path);
+  Result<Guard> guard = adopt(descriptor, path, true, false);
+  if (!guard) unlink(path.c_str());
+  return guard;
+}
+
+Guard::~Guard() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+Guard::Guard(Guard&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      identity_(other.identity_),
+      writable_(other.writable_),
+      read_only_medium_(other.read_only_medium_),
+      path_(std::move(other.path_)) {}
+
+Guard& Guard::operator=(Guard&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(identity_, other.identity_);
+  std::swap(writable_, other.writable_);
+  std::swap(read_only_medium_, other.read_only_medium_);
+  std::swap(path_, other.path_);
+  return *this;
+}
+
+Status Guard::lock_door(std::chrono::milliseconds patience) {
+  // A process that was stopped inside the door must not stop everybody else for ever, so this is a
+  // bounded series of tries instead of one call that waits.
+  constexpr std::chrono::milliseconds kPauseMax{20};
+  std::chrono::milliseconds pause{1};
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK) return system_error(errno, "lock", path_);
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return make_error(Code::busy, "another process has been opening or closing " + path_ +
+                                        " for too long; try again");
+    }
+    std::this_thread::sleep_for(pause);
+    pause = std::min(pause * 2, kPauseMax);
+  }
+  return {};
+}
+
+void Guard::unlock_door() { flock(descriptor_, LOCK_UN); }
+
+Result<std::optional<std::uint64_t>> Guard::other_user() const {
+#ifdef F_OFD_SETLK
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = kUseOffset;
+  lock.l_len = kUseSizeBytes;
+  if (fcntl(descriptor_, kGetLock, &lock) != 0) return system_error(errno, "lock", path_);
+  if (lock.l_type == F_UNLCK) return std::optional<std::uint64_t>{};
+  return std::optional<std::uint64_t>{static_cast<std::uint64_t>(lock.l_start - kUseOffset)};
+#else
+  return std::optional<std::uint64_t>{};
+#endif
+}
+
+Status Guard::start_use(std::uint64_t lock_file_mark) {
+  const off_t offset = kUseOffset + static_cast<off_t>(lock_file_mark);
+  const int code = byte_lock(descriptor_, F_RDLCK, offset, 1, false);
+  if (code != 0) return system_error(code, "lock", path_);
+  return {};
+}
+
+void Guard::end_use() { byte_lock(descriptor_, F_UNLCK, kUseOffset, kUseSizeBytes, false); }
+
+Status Guard::lock_turnstile() {
+  const int code = byte_lock(descriptor_, F_WRLCK, kTurnstileOffset, 1, true);
+  if (code != 0) return system_error(code, "lock", path_);
+  return {};
+}
+
+void Guard::unlock_turnstile() { byte_lock(descriptor_, F_UNLCK, kTurnstileOffset, 1, false); }
+
+}  // namespace tracelite::store

@@ -1,0 +1,88 @@
+// The guard: our own locks on the data file, which make LMDB's lock file safe to remove and its
+// write mutex fair. LMDB never locks the data file, so nothing collides.
+//
+// Three locks, all of them bound to one open file description, so that they end with the process:
+//
+//  - the door: held while opening and closing. flock() on the whole file, because it needs no right
+//    to write.
+//  - in use: a shared lock on one byte, held while the file is open. Which byte it is says which
+//    lock file the holder uses (its inode number is the offset), so that a second process notices
+//    when the lock file beside the data file has been removed or replaced: two processes with two
+//    lock files would both be the only writer.
+//  - the turnstile: an exclusive lock on one byte, held from asking for LMDB's write mutex until
+//    getting it. LMDB's mutex goes to whoever runs first, which is whoever has just released it.
+//
+// The byte locks lie far beyond any data, at 2^62.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "model/result.hpp"
+
+namespace tracelite::store {
+
+// What tells two files apart, whatever their names.
+struct FileIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  auto operator<=>(const FileIdentity&) const = default;
+};
+
+// Gives nullopt if there is no such file.
+std::optional<FileIdentity> identity_of(const std::string& path);
+std::optional<FileIdentity> identity_of(int descriptor);
+
+// What a byte offset can hold of a lock file's inode number; 0 stands for no lock file.
+std::uint64_t lock_file_mark(std::uint64_t inode);
+
+class Guard {
+ public:
+  // Opens an existing regular file, for writing if that is allowed. Errors: not_found (ENOENT is
+  // the engine code), permission, not_tracelite (not a regular file), unsupported (network file
+  // system), io.
+  static Result<Guard> open_existing(const std::string& path);
+  // Creates the file, mode 0600. Errors: as above; engine code EEXIST if somebody was faster.
+  static Result<Guard> create(const std::string& path);
+
+  Guard() = default;
+  ~Guard();  // closes the file, which ends all locks
+  Guard(Guard&&) noexcept;
+  Guard& operator=(Guard&&) noexcept;
+
+  [[nodiscard]] int descriptor() const { return descriptor_; }
+  [[nodiscard]] FileIdentity identity() const { return identity_; }
+  [[nodiscard]] bool writable() const { return writable_; }
+  // The file lies on a medium that is mounted read-only.
+  [[nodiscard]] bool read_only_medium() const { return read_only_medium_; }
+
+  // Errors: busy (nobody let us in for `patience`), io.
+  Status lock_door(std::chrono::milliseconds patience);
+  void unlock_door();
+
+  // The mark of the lock file of somebody else who has the file open, if there is anybody. Hold the
+  // door.
+  Result<std::optional<std::uint64_t>> other_user() const;
+  // Says that this process uses the lock file with that mark. Hold the door.
+  Status start_use(std::uint64_t lock_file_mark);
+  // Ends it for every copy of the descriptor, those in forked children included.
+  void end_use();
+
+  // Waits as long as it takes.
+  Status lock_turnstile();
+  void unlock_turnstile();
+
+ private:
+  static Result<Guard> adopt(int descriptor, const std::string& path, bool writable,
+                             bool read_only_medium);
+
+  int descriptor_ = -1;
+  FileIdentity identity_;
+  bool writable_ = false;
+  bool read_only_medium_ = false;
+  std::string path_;
+};
+
+}  // namespace tracelite::store

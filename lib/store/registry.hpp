@@ -1,0 +1,49 @@
+// Which files this process has open, so that one file is never opened twice: LMDB's locks belong to
+// the process, and closing one of two environments would drop the locks of the other.
+//
+// Also where fork() is dealt with. A child inherits environments that it must not touch: their
+// reader slots, locks and write mutex are the parent's. In the child the registry is empty, the
+// inherited guards are closed (or the child would keep their locks alive), and every inherited
+// handle can tell by its fork generation that it is one.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "store/guard.hpp"
+
+namespace tracelite::store {
+
+class Environment;
+
+// Grows by one in the child of every fork.
+std::uint64_t fork_generation();
+
+class Registry {
+ public:
+  // Made on first use and never destroyed: environments may be closed during exit.
+  static Registry& instance();
+
+  // Held through every open and every close, so that no fork happens in the middle of one.
+  std::mutex mutex;
+  // Signalled when an environment has been closed.
+  std::condition_variable closed;
+
+  struct Entry {
+    std::weak_ptr<Environment> environment;  // expired: it is just being closed
+    int guard_descriptor = -1;
+  };
+  std::map<FileIdentity, Entry> entries;
+
+ private:
+  Registry();
+  static void before_fork();
+  static void after_fork_in_parent();
+  static void after_fork_in_child();
+};
+
+}  // namespace tracelite::store

@@ -1,0 +1,50 @@
+// Makes the n-th put, erase or commit of this process fail on purpose, so that the tests of this
+// room and of those above can see what happens then. Costs one relaxed load when off. Not part of
+// the library's API.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace tracelite::store::testing {
+
+enum class Point { begin_write, put, erase, commit };
+
+inline constexpr int kPointCount = 4;
+
+namespace internal {
+
+struct Trap {
+  std::atomic<std::uint64_t> calls_left{0};  // 0: not armed
+  std::atomic<int> code{0};
+};
+
+inline Trap traps[kPointCount];  // NOLINT: one for each Point
+
+}  // namespace internal
+
+// The `nth` call from now on (1 is the next) fails with `code`: one of LMDB's codes, or an errno
+// value. Later calls succeed again.
+inline void fail(Point point, std::uint64_t nth, int code) {
+  internal::Trap& trap = internal::traps[static_cast<int>(point)];
+  trap.code.store(code, std::memory_order_relaxed);
+  trap.calls_left.store(nth, std::memory_order_release);
+}
+
+inline void fail_nothing() {
+  for (internal::Trap& trap : internal::traps) trap.calls_left.store(0);
+}
+
+// The code to fail with, or 0.
+inline int check(Point point) {
+  internal::Trap& trap = internal::traps[static_cast<int>(point)];
+  std::uint64_t left = trap.calls_left.load(std::memory_order_relaxed);
+  while (left != 0) {
+    if (trap.calls_left.compare_exchange_weak(left, left - 1, std::memory_order_acquire)) {
+      return left == 1 ? trap.code.load(std::memory_order_relaxed) : 0;
+    }
+  }
+  return 0;
+}
+
+}  // namespace tracelite::store::testing

@@ -1,0 +1,251 @@
+// Transactions: gets and puts with their checksums, and the order in which a transaction ends.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "store/environment_state.hpp"
+#include "store/errors.hpp"
+#include "store/testing.hpp"
+
+namespace tracelite::store {
+namespace {
+
+constexpr std::size_t kValueSizeBytesMax = 0xffffffff - kChecksumSizeBytes;  // LMDB's
+
+void write_checksum(char* out, std::uint64_t value) {
+  for (std::size_t i = 0; i < kChecksumSizeBytes; ++i) {
+    out[i] = static_cast<char>(value >> (8 * i));
+  }
+}
+
+std::uint64_t read_checksum(const char* in) {
+  std::uint64_t value = 0;
+  for (std::size_t i = kChecksumSizeBytes; i-- > 0;) {
+    value = (value << 8) | static_cast<unsigned char>(in[i]);
+  }
+  return value;
+}
+
+Status check_key(Bytes key) {
+  if (key.empty()) return make_error(Code::invalid, "a key must not be empty", "key");
+  if (key.size() > kKeySizeBytesMax) {
+    return make_error(Code::limit,
+                      "a key has " + std::to_string(key.size()) + " bytes; the limit is " +
+                          std::to_string(kKeySizeBytesMax),
+                      "key");
+  }
+  return {};
+}
+
+Error over() { return make_error(Code::misuse, "the transaction is over"); }
+
+}  // namespace
+
+Result<Bytes> verify(KeySpace space, Bytes key, Bytes stored, const std::string& path) {
+  if (stored.size() >= kChecksumSizeBytes) {
+    const Bytes value = stored.substr(0, stored.size() - kChecksumSizeBytes);
+    if (read_checksum(value.data() + value.size()) == checksum(space, key, value)) return value;
+  }
+  std::string message = path + " is damaged: the value of key ";
+  message.append(hexadecimal(key)).append(" in key space ");
+  message.append(kKeySpaceNames[static_cast<std::size_t>(space)]);
+  message.append(" does not match its checksum");
+  return make_error(Code::corrupt, std::move(message));
+}
+
+// -------------------------------------------------------------------------------
+// Transaction::State
+
+Transaction::State::~State() {
+  if (transaction == nullptr) return;
+  const bool foreign_thread = writes && owner->writer.load() != std::this_thread::get_id();
+  if (owner->forked() || foreign_thread) {
+    for (Cursor::State* open : cursors) open->transaction = nullptr;
+  }
+  if (owner->forked()) return;  // what LMDB has of it belongs to the parent
+  if (foreign_thread) {
+    // LMDB's mutex can only be given back by the thread that took it; aborting here would look
+    // well and hang the next writer. Leave it held, and say so to everybody who comes.
+    owner->broken = true;
+    return;
+  }
+  close_cursors();
+  mdb_txn_abort(transaction);
+  leave();
+}
+
+Status Transaction::State::usable() const {
+  if (owner->forked()) return owner->usable();
+  if (transaction == nullptr) return over();
+  if (failed) return make_error(Code::misuse, "a put or erase of this transaction has failed");
+  return {};
+}
+
+void Transaction::State::close_cursors() {
+  for (Cursor::State* open : cursors) {
+    mdb_cursor_close(open->cursor);
+    open->cursor = nullptr;
+    open->transaction = nullptr;
+  }
+  cursors.clear();
+}
+
+void Transaction::State::leave() {
+  transaction = nullptr;
+  if (writes) owner->writer.store(std::thread::id{});
+  if (expirable) {
+    owner->traffic.leave(expire_entry);
+  } else {
+    owner->traffic.leave();
+  }
+}
+
+// --------------------------------------------------------------------------------------
+// Transaction
+
+Transaction::Transaction(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Transaction::~Transaction() = default;
+Transaction::Transaction(Transaction&&) noexcept = default;
+Transaction& Transaction::operator=(Transaction&&) noexcept = default;
+
+Environment::State& Transaction::state_of(const Environment& environment) {
+  return *environment.state_;
+}
+
+Status Transaction::usable() const {
+  if (!state_) return over();
+  return state_->usable();
+}
+
+std::uint64_t Transaction::id() const { return state_ ? state_->id : 0; }
+
+const std::shared_ptr<Environment>& Transaction::environment() const { return state_->environment; }
+
+Result<std::optional<Bytes>> Transaction::get(KeySpace space, Bytes key) const {
+  TL_TRY(usable());
+  TL_TRY(check_key(key));
+  Environment::State& owner = *state_->owner;
+  MDB_val engine_key = to_engine(key);
+  MDB_val engine_value{};
+  const int code = mdb_get(state_->transaction, owner.spaces[static_cast<std::size_t>(space)],
+                           &engine_key, &engine_value);
+  if (code == MDB_NOTFOUND) return std::optional<Bytes>{};
+  if (code != 0) return owner.fail(code, "read", state_->map_number);
+  TL_TRY_ASSIGN(value, verify(space, key, from_engine(engine_value), owner.path));
+  return std::optional<Bytes>{value};
+}
+
+Cursor Transaction::cursor(KeySpace space) const {
+  auto made = std::make_unique<Cursor::State>();
+  made->space = space;
+  if (usable()) {
+    made->open_error = mdb_cursor_open(
+        state_->transaction, state_->owner->spaces[static_cast<std::size_t>(space)], &made->cursor);
+    made->transaction = state_.get();
+    state_->cursors.push_back(made.get());
+  }
+  return Cursor(std::move(made));
+}
+
+Result<KeySpaceStatistics> Transaction::statistics(KeySpace space) const {
+  TL_TRY(usable());
+  Environment::State& owner = *state_->owner;
+  MDB_stat found{};
+  const int code =
+      mdb_stat(state_->transaction, owner.spaces[static_cast<std::size_t>(space)], &found);
+  if (code != 0) return owner.fail(code, "read", state_->map_number);
+  return KeySpaceStatistics{found.ms_entries, found.ms_branch_pages, found.ms_leaf_pages,
+                            found.ms_overflow_pages};
+}
+
+// ------------------------------------------------------------------- ReadTransaction,
+// WriteTransaction
+
+ReadTransaction::ReadTransaction(std::unique_ptr<State> state) : Transaction(std::move(state)) {}
+WriteTransaction::WriteTransaction(std::unique_ptr<State> state) : Transaction(std::move(state)) {}
+
+Status WriteTransaction::put(KeySpace space, Bytes key, Bytes value) {
+  return put(space, key, std::span<const Bytes>(&value, 1));
+}
+
+Status WriteTransaction::put(KeySpace space, Bytes key, std::span<const Bytes> parts) {
+  TL_TRY(usable());
+  TL_TRY(check_key(key));
+  std::size_t size_bytes = 0;
+  for (const Bytes part : parts) size_bytes += part.size();
+  if (size_bytes > kValueSizeBytesMax) {
+    return make_error(Code::limit, "a value has " + std::to_string(size_bytes) + " bytes", "value");
+  }
+  MDB_val engine_key = to_engine(key);
+  MDB_val engine_value{size_bytes + kChecksumSizeBytes, nullptr};
+  int code = testing::check(testing::Point::put);
+  if (code == 0) {
+    code = mdb_put(state_->transaction, state_->owner->spaces[static_cast<std::size_t>(space)],
+                   &engine_key, &engine_value, MDB_RESERVE);
+  }
+  if (code != 0) {
+    state_->failed = true;
+    return state_->owner->fail(code, "write", state_->map_number);
+  }
+  auto* const start = static_cast<char*>(engine_value.mv_data);
+  char* end = start;
+  for (const Bytes part : parts) end = std::ranges::copy(part, end).out;
+  write_checksum(end, checksum(space, key, Bytes(start, size_bytes)));
+  state_->put_size_bytes += key.size() + size_bytes;
+  return {};
+}
+
+Result<bool> WriteTransaction::erase(KeySpace space, Bytes key) {
+  TL_TRY(usable());
+  TL_TRY(check_key(key));
+  MDB_val engine_key = to_engine(key);
+  int code = testing::check(testing::Point::erase);
+  if (code == 0) {
+    code = mdb_del(state_->transaction, state_->owner->spaces[static_cast<std::size_t>(space)],
+                   &engine_key, nullptr);
+  }
+  if (code == MDB_NOTFOUND) return false;
+  if (code != 0) {
+    state_->failed = true;
+    return state_->owner->fail(code, "write", state_->map_number);
+  }
+  return true;
+}
+
+Status WriteTransaction::clear(KeySpace space) {
+  TL_TRY(usable());
+  const int code =
+      mdb_drop(state_->transaction, state_->owner->spaces[static_cast<std::size_t>(space)], 0);
+  if (code != 0) {
+    state_->failed = true;
+    return state_->owner->fail(code, "write", state_->map_number);
+  }
+  return {};
+}
+
+Status WriteTransaction::commit() {
+  TL_TRY(usable());
+  State& state = *state_;
+  if (state.owner->writer.load() != std::this_thread::get_id()) {
+    return make_error(Code::misuse, "commit by another thread than the one that began");
+  }
+  state.close_cursors();
+  int code = testing::check(testing::Point::commit);
+  if (code != 0) {
+    mdb_txn_abort(state.transaction);
+  } else {
+    code = mdb_txn_commit(state.transaction);
+  }
+  const std::uint64_t map_number = state.map_number;
+  state.leave();
+  if (code != 0) return state.owner->fail(code, "commit to", map_number);
+  return {};
+}
+
+bool WriteTransaction::finished() const { return !state_ || state_->transaction == nullptr; }
+
+std::uint64_t WriteTransaction::put_size_bytes() const {
+  return state_ ? state_->put_size_bytes : 0;
+}
+
+}  // namespace tracelite::store

@@ -1,0 +1,192 @@
+// What the tests of this room share: folders that go away, children that report through pipes.
+#pragma once
+
+#include <dirent.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/environment.hpp"
+
+namespace tracelite::store::test {
+
+// A folder of its own for every test, removed with everything in it.
+class Folder {
+ public:
+  explicit Folder(const std::string& parent = std::filesystem::temp_directory_path()) {
+    std::string pattern = parent + "/tracelite-test-XXXXXX";
+    BOOST_REQUIRE(mkdtemp(pattern.data()) != nullptr);
+    path_ = std::filesystem::canonical(pattern);
+  }
+  ~Folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  [[nodiscard]] std::string path() const { return path_; }
+  [[nodiscard]] std::string file(const std::string& name = "a.tl") const {
+    return path_ + "/" + name;
+  }
+  [[nodiscard]] std::vector<std::string> names() const {
+    std::vector<std::string> found;
+    for (const auto& entry : std::filesystem::directory_iterator(path_)) {
+      found.push_back(entry.path().filename());
+    }
+    std::ranges::sort(found);
+    return found;
+  }
+
+ private:
+  std::string path_;
+};
+
+inline const std::vector<std::string> kOnlyTheDataFile = {"a.tl"};
+inline const std::vector<std::string> kNothing = {};
+
+inline std::string read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+inline void write_file(const std::string& path, std::string_view content) {
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out.write(content.data(), static_cast<std::streamsize>(content.size()));
+}
+
+// The value, or a failed test that says why there is none.
+template <class T>
+T must(Result<T> result) {
+  if (!result) BOOST_FAIL("unexpected error: " + result.error().message);
+  return std::move(result).value();
+}
+inline void must(const Status& status) {
+  if (!status) BOOST_FAIL("unexpected error: " + status.error().message);
+}
+
+inline std::shared_ptr<Environment> open_file(const std::string& path, OpenOptions options = {}) {
+  return must(Environment::open(path, options));
+}
+
+// The error of an open that must fail.
+inline Error open_error(const std::string& path, OpenOptions options = {}) {
+  auto opened = Environment::open(path, options);
+  if (opened) BOOST_FAIL("opening " + path + " should have failed");
+  return std::move(opened).error();
+}
+
+inline void put_one(Environment& environment, Bytes key, Bytes value,
+                    KeySpace space = KeySpace::record) {
+  auto transaction = must(environment.begin_write());
+  must(transaction.put(space, key, value));
+  must(transaction.commit());
+}
+
+// nullopt if there is none.
+inline std::optional<std::string> get_one(Environment& environment, Bytes key,
+                                          KeySpace space = KeySpace::record) {
+  auto transaction = must(environment.begin_read());
+  const auto found = must(transaction.get(space, key));
+  if (!found) return std::nullopt;
+  return std::string(*found);
+}
+
+// A one-way line of bytes between processes. Each side closes what it does not use by dropping it.
+class Line {
+ public:
+  Line() { BOOST_REQUIRE(pipe(ends_) == 0); }
+  ~Line() {
+    close_reading();
+    close_writing();
+  }
+  Line(const Line&) = delete;
+  Line& operator=(const Line&) = delete;
+
+  void send(char byte) const {
+    if (write(ends_[1], &byte, 1) != 1) _exit(99);
+  }
+  // '\0' when the other side is gone.
+  [[nodiscard]] char receive() const {
+    char byte = 0;
+    return read(ends_[0], &byte, 1) == 1 ? byte : '\0';
+  }
+  void close_reading() { close_end(0); }
+  void close_writing() { close_end(1); }
+  [[nodiscard]] int reading() const { return ends_[0]; }
+  [[nodiscard]] int writing() const { return ends_[1]; }
+
+ private:
+  void close_end(int end) {
+    if (ends_[end] >= 0) close(ends_[end]);
+    ends_[end] = -1;
+  }
+  int ends_[2] = {-1, -1};
+};
+
+// A process that runs a function and ends with what it returns, without any clean-up.
+class Child {
+ public:
+  explicit Child(const std::function<int()>& body) {
+    std::fflush(nullptr);
+    pid_ = fork();
+    BOOST_REQUIRE(pid_ >= 0);
+    if (pid_ == 0) {
+      for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGALRM, SIGTERM}) {
+        signal(number, SIG_DFL);
+      }
+      alarm(120);  // a child that hangs must not outlive the test
+      int code = 98;
+      try {
+        code = body();
+      } catch (...) {  // a failed BOOST_REQUIRE, among others
+      }
+      _exit(code);
+    }
+  }
+  ~Child() {
+    if (pid_ > 0) kill();
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  // Its exit code, or minus the signal that ended it.
+  int wait() {
+    int status = 0;
+    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+  int kill() {
+    ::kill(pid_, SIGKILL);
+    return wait();
+  }
+
+ private:
+  pid_t pid_ = 0;
+};
+
+// For the children: an exit code that tells which check failed.
+#define CHILD_CHECK(code, condition)                                                \
+  do {                                                                              \
+    if (!(condition)) {                                                             \
+      std::fprintf(stderr, "child: line %d: not true: %s\n", __LINE__, #condition); \
+      return code;                                                                  \
+    }                                                                               \
+  } while (false)
+
+}  // namespace tracelite::store::test
