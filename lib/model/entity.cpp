@@ -5,6 +5,9 @@
 #include <array>
 #include <set>
 
+#include "model/limits.hpp"
+#include "model/register_check.hpp"
+
 namespace tracelite::model {
 namespace {
 
@@ -44,7 +47,10 @@ std::string unite_tags(Bytes a, Bytes b) {
 bool is_weak_root(const Written& written) { return written.reg.weak() && !written.reg.tree(); }
 
 Result<MetadataTree> tree_of(const Written& written, MetadataSource& source) {
-  return source.read(written.reg, written.order);
+  if (!written.reg.cleared()) return source.read(written.reg, written.order);
+  MetadataTree tree;
+  tree.add({{}, written.order, false, true, {}});
+  return tree;
 }
 
 Result<Written> join_metadata(const Written& a, const Written& b, MetadataSource& source) {
@@ -108,10 +114,21 @@ std::vector<Written> spell_out(const Entity& entity) {
 }
 
 void encode_order(const Order& order, std::int64_t base_ns, std::string& out) {
-  append_varint(out, zigzag(order.event_time_ns - base_ns));
+  append_varint(out, zigzag(wrapping_subtract(order.event_time_ns, base_ns)));
   out.push_back(order.is_update ? '\1' : '\0');
-  append_varint(out, zigzag(order.body_time_ns - order.event_time_ns));
+  append_varint(out, zigzag(wrapping_subtract(order.body_time_ns, order.event_time_ns)));
   append_big_endian(out, order.digest);
+}
+
+Order read_order(ByteReader& reader, std::int64_t base_ns) {
+  Order order;
+  order.event_time_ns = wrapping_add(base_ns, reader.signed_varint());
+  const std::uint8_t is_update = reader.byte();
+  if (is_update > 1) reader.fail();
+  order.is_update = is_update != 0;
+  order.body_time_ns = wrapping_add(order.event_time_ns, reader.signed_varint());
+  order.digest = reader.big_endian(8);
+  return order;
 }
 
 Error damaged() { return make_error(Code::corrupt, "a record is damaged"); }
@@ -178,6 +195,7 @@ std::string read_id(ByteReader& reader) {
   static constexpr std::array<char, 17> kHex = {"0123456789abcdef"};
   const std::uint8_t size_bytes = reader.byte();
   if (size_bytes == 0) return std::string(reader.text());
+  if (size_bytes != 8 && size_bytes != 16) reader.fail();
   std::string id;
   for (const char byte : reader.take(size_bytes)) {
     id.push_back(kHex[static_cast<unsigned char>(byte) >> 4]);
@@ -209,19 +227,18 @@ Result<Entity> decode(Bytes record) {
   ByteReader reader(record);
   Entity entity;
   const std::uint8_t kind = reader.byte();
-  if (kind < 1 || kind > 4) return damaged();
+  const std::uint8_t flags = reader.byte();
+  if (kind < 1 || kind > 4 || flags > kHasStrayFlag) return damaged();
   entity.kind = static_cast<EntityKind>(kind);
-  entity.has_stray = (reader.byte() & kHasStrayFlag) != 0;
+  entity.has_stray = flags == kHasStrayFlag;
   entity.id = read_id(reader);
+  if (entity.id.empty() || entity.id.size() > kIdSizeBytesMax) return damaged();
+
   const std::uint64_t order_count = reader.varint();
-  std::int64_t base_ns = 0;
   for (std::uint64_t i = 0; i < order_count && !reader.failed(); ++i) {
-    Order order;
-    order.event_time_ns = base_ns + reader.signed_varint();
-    order.is_update = reader.byte() != 0;
-    order.body_time_ns = order.event_time_ns + reader.signed_varint();
-    order.digest = reader.big_endian(8);
-    base_ns = order.event_time_ns;
+    const std::int64_t base_ns = entity.orders.empty() ? 0 : entity.last_order().event_time_ns;
+    const Order order = read_order(reader, base_ns);
+    if (!entity.orders.empty() && order <= entity.last_order()) return damaged();
     entity.orders.push_back(order);
   }
   const std::uint64_t register_count = reader.varint();
@@ -231,16 +248,23 @@ Result<Entity> decode(Bytes record) {
     if (field >= kFieldCount) return damaged();
     reg.field = static_cast<Field>(field);
     reg.flags = reader.byte();
-    if (order_count > 1) reg.order = static_cast<std::uint32_t>(reader.varint());
-    if (reg.order >= order_count) return damaged();
+    const std::uint64_t order = order_count > 1 ? reader.varint() : 0;
+    if (order >= order_count) return damaged();
+    reg.order = static_cast<std::uint32_t>(order);
     if (!reg.cleared()) reg.value = reader.text();
+    if (!entity.registers.empty() && reg.field <= entity.registers.back().field) return damaged();
+    if (reader.failed() || !is_sound(reg)) return damaged();
     entity.registers.push_back(std::move(reg));
   }
-  if (reader.failed() || !reader.at_end() || order_count == 0) return damaged();
+  if (reader.failed() || !reader.at_end()) return damaged();
+  const bool may_be_bare = entity.kind == EntityKind::trace || entity.kind == EntityKind::session;
+  if (entity.orders.empty() && (!may_be_bare || !entity.registers.empty())) return damaged();
   return entity;
 }
 
 Result<Entity> join(const Entity& a, const Entity& b, MetadataSource& source) {
+  if (a.orders.empty()) return b;
+  if (b.orders.empty()) return a;
   std::vector<Written> of_a = spell_out(a);
   std::vector<Written> of_b = spell_out(b);
   std::vector<Written> joined;

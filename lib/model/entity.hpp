@@ -11,7 +11,7 @@
 //   flags           1 byte     bit 0: an observation whose trace-less events are kept elsewhere
 //   id              id coding  1 byte: 0 text, 8 or 16: that many bytes of lower-case hex;
 //                              text: varint size, bytes
-//   order count     varint     at least 1
+//   order count     varint     0 for the header of a trace or session without an event of its own
 //   orders          ascending: event time (zigzag varint; from the second on: difference to the one
 //                   before), is_update (1 byte), body time less event time (zigzag varint),
 //                   digest (8 bytes big-endian)

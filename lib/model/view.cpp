@@ -78,8 +78,8 @@ std::uint64_t ObservationView::output_tokens() const { return sum_named(*this, "
 
 std::uint64_t ObservationView::total_tokens() const {
   std::uint64_t sum = 0;
-  for (const auto& [name, amount] : usage) {
-    if (name == "total") return amount;
+  for (const auto& [unit, amount] : usage) {
+    if (unit == "total") return amount;
     sum = add_saturated(sum, amount);
   }
   return sum;
@@ -87,8 +87,8 @@ std::uint64_t ObservationView::total_tokens() const {
 
 Int128 ObservationView::total_cost() const {
   Int128 sum = 0;
-  for (const auto& [name, units] : cost) {
-    if (name == "total") return units;
+  for (const auto& [part, units] : cost) {
+    if (part == "total") return units;
     sum += units;
   }
   return sum;

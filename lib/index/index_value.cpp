@@ -1,0 +1,59 @@
+// Conversions between values and SQLite columns.
+#include "index/index_value.hpp"
+
+#include <algorithm>
+
+namespace tracelite::index {
+
+IndexId::IndexId(Bytes id) {
+  std::string coded;
+  const bool hex_size = id.size() == 16 || id.size() == 32;
+  const bool hex = std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+  });
+  is_blob = hex_size && hex;
+  if (!is_blob) {
+    bytes = id;
+    return;
+  }
+  const auto digit = [](char c) {
+    return static_cast<unsigned>(c <= '9' ? c - '0' : c - 'a' + 10);
+  };
+  for (std::size_t i = 0; i < id.size(); i += 2) {
+    bytes.push_back(static_cast<char>(digit(id[i]) << 4 | digit(id[i + 1])));
+  }
+}
+
+std::string IndexId::from_column(const Statement& statement, int at) {
+  const Bytes value = statement.text(at);
+  if (sqlite3_column_type(statement.get(), at) != SQLITE_BLOB) return std::string(value);
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string id;
+  for (const char byte : value) {
+    id.push_back(kHex[static_cast<unsigned char>(byte) >> 4]);
+    id.push_back(kHex[static_cast<unsigned char>(byte) & 15]);
+  }
+  return id;
+}
+
+void IndexId::bind(Statement& statement, int at) const {
+  is_blob ? statement.bind_blob(at, bytes) : statement.bind_text(at, bytes);
+}
+
+void bind_cost(Statement& statement, int at, model::Int128 units, std::string& text) {
+  if (units >= INT64_MIN && units <= INT64_MAX) {
+    statement.bind(at, static_cast<std::int64_t>(units));
+    return;
+  }
+  text.clear();
+  model::append_int128(text, units);
+  statement.bind_blob(at, text);
+}
+
+model::Int128 read_cost(const Statement& statement, int at) {
+  if (sqlite3_column_type(statement.get(), at) == SQLITE_INTEGER) return statement.integer(at);
+  ByteReader reader(statement.text(at));
+  return model::read_int128(reader);
+}
+
+}  // namespace tracelite::index

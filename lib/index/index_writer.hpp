@@ -1,0 +1,70 @@
+// Keeps the index rows of entities in step with their records, within the transaction that writes
+// the records.
+//
+// Knows the schema and the model's views. Must not know how events arrive. Works on any SQLite
+// connection that has the schema: the file's, or one in memory that `check` compares with.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "index/schema.hpp"
+#include "model/view.hpp"
+#include "record/record_key.hpp"
+
+struct sqlite3;
+
+namespace tracelite::index {
+
+// The metadata of an entity as the index sees it: keys at the top level, and the text of their
+// values where these are scalars.
+using Attributes = std::vector<std::pair<std::string, std::optional<std::string>>>;
+Attributes attributes_of(Bytes metadata_json_object);
+// How a scalar's text is stored in attribute.value: itself, or a hash if it is long.
+inline constexpr std::size_t kAttributeValueSizeBytesMax = 64;
+std::string attribute_hash(Bytes long_value);
+
+// What changed in the number of visible things, for the statistics.
+struct CountChanges {
+  std::int64_t traces = 0, observations = 0, scores = 0, sessions = 0, users = 0;
+};
+
+// One entity before and after; null where it did not or does not exist. The attributes must be
+// given where the metadata differs, and may be left empty on both sides where it is the same.
+struct Change {
+  record::RecordKey key;
+  Bytes id;  // of the container: the trace's or session's id
+  const model::Entity* before = nullptr;
+  const model::Entity* after = nullptr;
+  Attributes attributes_before, attributes_after;
+};
+
+class IndexWriter {
+ public:
+  // Creates the schema if the database is empty. Errors: those of SQLite, mapped by sqlite_error.
+  static Result<std::unique_ptr<IndexWriter>> open(sqlite3* connection);
+  ~IndexWriter();
+  IndexWriter(const IndexWriter&) = delete;
+  IndexWriter& operator=(const IndexWriter&) = delete;
+
+  Status trace_changed(const Change& change);
+  Status observation_changed(const Change& change);
+  Status score_changed(const Change& change);
+  Status session_changed(const Change& change);
+
+  CountChanges take_counts();
+  // What is remembered of the database (numbers of terms) holds only while this process alone
+  // commits: forget it after another's commit, and after a failed transaction.
+  void forget();
+
+ private:
+  struct State;
+  explicit IndexWriter(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tracelite::index

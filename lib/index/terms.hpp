@@ -1,0 +1,38 @@
+// Texts that repeat, by number: the table `term` with a cache in front.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "index/schema.hpp"
+#include "index/statement.hpp"
+
+namespace tracelite::index {
+
+using TermNumber = std::int64_t;
+
+class Terms {
+ public:
+  static Result<Terms> open(sqlite3* connection);
+
+  // The number of a text, made if need be.
+  Result<TermNumber> number(TermKind kind, Bytes text);
+  Result<std::optional<TermNumber>> optional_number(TermKind kind, std::optional<Bytes> text);
+
+  // One more or one fewer user of a session or user: returns +1 if it now exists, -1 if it has
+  // ceased to exist, else 0.
+  Result<int> use(TermNumber term, int difference);
+
+  void forget() { cache_.clear(); }
+
+ private:
+  Statement find_, insert_, read_uses_, write_uses_;
+  std::unordered_map<std::string, TermNumber> cache_;  // kind byte, then the text
+};
+
+// More are looked up in the database again: a bound on memory, not on what can be stored.
+inline constexpr std::size_t kTermCacheEntriesMax = 16'384;
+
+}  // namespace tracelite::index

@@ -1,0 +1,111 @@
+// Questions and answers: lists, trees, replays and single entities, each a cursor over rows.
+//
+// Knows the index for what to find and in which order, and the records for what a row says. Must
+// not know the C API or any exchange format.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/view.hpp"
+#include "query/snapshot.hpp"
+#include "record/record_key.hpp"
+
+namespace tracelite::query {
+
+enum class Kind : std::uint8_t {  // the numbers of tl_kind
+  trace = 1,
+  observation = 2,
+  score = 3,
+  session = 4,
+  user = 5,
+  tag = 6,
+  environment = 7,
+  name = 8,
+  model = 9,
+};
+
+// Every condition given must hold. How each applies to each kind is said at tl_filter.
+struct Filter {
+  std::optional<std::string> trace_id, session_id, user_id, environment, name, release, version,
+      model, metadata_key, metadata_value;
+  std::vector<std::string> tags;
+  std::optional<model::Level> level;
+  std::optional<model::ObservationType> type;
+  std::optional<std::int64_t> from_ns, to_ns;
+};
+
+enum class OrderBy : std::uint8_t { time = 0, name = 1, latency = 2, tokens = 3, cost = 4 };
+struct ListOrder {
+  OrderBy by = OrderBy::time;
+  bool ascending = false;
+};
+
+struct Aggregate {
+  std::string key;
+  std::uint64_t trace_count = 0, observation_count = 0, score_count = 0;
+  std::uint64_t level_counts[model::kLevelCount] = {};
+  std::uint64_t unfinished_count = 0;
+  std::uint64_t input_tokens = 0, output_tokens = 0, total_tokens = 0;
+  model::Int128 total_cost = 0;
+  std::int64_t first_activity_ns = 0, last_activity_ns = 0, latency_ns = 0;
+};
+
+enum class Phase : std::uint8_t { none = 0, begin = 1, end = 2, point = 3 };
+
+struct Row {
+  Kind kind{};
+  std::string trace_id;        // of a trace, an observation or a trace's score; "" of a stray one
+  record::RecordKey key;       // of the entity's record
+  model::Entity entity;        // traces, observations (stray events joined), scores, sessions
+  model::Entity root;          // a derived trace: the observation it is read from
+  bool is_derived = false;
+  std::string environment;     // sessions: of the earliest trace
+  Aggregate aggregate;         // traces, sessions and groups
+  std::uint32_t depth = 0;
+  Phase phase = Phase::none;
+  std::int64_t at_ns = 0;
+  std::int64_t wait_ns = 0;
+
+  // What to show of a trace: its own record, or what is derived from its root. `timestamp_ns` is
+  // always set.
+  [[nodiscard]] model::TraceView trace() const;
+};
+
+class Cursor {
+ public:
+  virtual ~Cursor() = default;
+  // False at the end. Errors: corrupt, io, no_memory.
+  virtual Result<bool> next(Row& row) = 0;
+  // The position after the last row, as printable text; misuse where there is none.
+  virtual Result<std::string> position() const;
+  // A payload of the row that next() gave last, at this cursor's snapshot.
+  Result<std::string> payload(const model::PayloadView& view);
+  Status read_payload(const model::PayloadView& view, std::uint64_t offset,
+                      std::uint64_t size_bytes, std::string& out);
+
+ protected:
+  explicit Cursor(std::shared_ptr<Snapshot> snapshot) : snapshot_(std::move(snapshot)) {}
+  std::shared_ptr<Snapshot> snapshot_;
+};
+
+// `after`: a position of a list with the same kind, filter and order, or empty. limit 0: all.
+Result<std::unique_ptr<Cursor>> list(std::shared_ptr<Snapshot> snapshot, Kind kind,
+                                     const Filter& filter, ListOrder order, Bytes after,
+                                     std::uint64_t limit);
+// Errors: not_found.
+Result<std::unique_ptr<Cursor>> tree(std::shared_ptr<Snapshot> snapshot, Bytes trace_id);
+struct ReplayPace {
+  double speed = 1;
+  std::int64_t max_gap_ns = 0;
+};
+Result<std::unique_ptr<Cursor>> replay(std::shared_ptr<Snapshot> snapshot, Bytes session_id,
+                                       const ReplayPace& pace);
+// One entity. `trace_id` may be empty for an observation whose id is in one trace only.
+Result<std::unique_ptr<Cursor>> get(std::shared_ptr<Snapshot> snapshot, Kind kind, Bytes trace_id,
+                                    Bytes id);
+
+}  // namespace tracelite::query

@@ -1,0 +1,223 @@
+// Look-ups by id, and the way of an entity into its record.
+#include "record/entity_store.hpp"
+
+#include <xxhash.h>
+
+#include <algorithm>
+
+#include "payload/metadata_json.hpp"
+
+namespace tracelite::record {
+namespace {
+
+using model::Entity;
+using model::EntityKind;
+using model::Field;
+using model::Form;
+using model::PayloadValue;
+using model::Register;
+using store::KeySpace;
+
+constexpr Bytes kNextContainerKey = "next_container";
+
+bool is_w3c_span_id(Bytes id) {
+  return id.size() == 16 && std::all_of(id.begin(), id.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
+std::vector<std::uint64_t> stored_payloads(const Entity& entity) {
+  std::vector<std::uint64_t> numbers;
+  for (const Register& reg : entity.registers) {
+    if (!model::is_payload(reg.field) || reg.cleared()) continue;
+    const PayloadValue value = PayloadValue::decode(reg.value);
+    if (value.is_stored && value.number != 0) numbers.push_back(value.number);
+  }
+  return numbers;
+}
+
+// A streamed text behind one that is stored already is added to it; anything else that is large
+// becomes a new payload.
+Status externalise(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
+                   Entity& entity) {
+  for (Register& reg : entity.registers) {
+    if (!model::is_payload(reg.field) || reg.cleared()) continue;
+    const PayloadValue value = PayloadValue::decode(reg.value);
+    if (value.is_stored || value.bytes.size() <= kInlinePayloadSizeBytesMax) continue;
+    TL_TRY_ASSIGN(number, payloads.put(transaction, value.bytes));
+    reg.value = PayloadValue::encode_stored(value.form, number, value.size_bytes);
+  }
+  return {};
+}
+
+}  // namespace
+
+EntityKey natural_key(Bytes id) {
+  if (!is_w3c_span_id(id)) return XXH3_64bits(id.data(), id.size());
+  EntityKey key = 0;
+  for (const char c : id) {
+    key = (key << 4) | static_cast<EntityKey>(c <= '9' ? c - '0' : c - 'a' + 10);
+  }
+  return key;
+}
+
+Result<std::optional<Entity>> EntityReader::load(const RecordKey& key) const {
+  TL_TRY_ASSIGN(value, transaction_.get(KeySpace::record, encode(key)));
+  if (!value) return std::optional<Entity>();
+  TL_TRY_ASSIGN(entity, model::decode(*value));
+  return std::optional<Entity>(std::move(entity));
+}
+
+Result<std::optional<Found>> EntityReader::find(ContainerNumber container, RecordKind kind,
+                                                Bytes id) const {
+  const EntityKey first = natural_key(id);
+  const std::string from = encode({container, kind, first});
+  store::Cursor cursor = transaction_.cursor(KeySpace::record);
+  TL_TRY_ASSIGN(more, cursor.seek(from));
+  while (more) {
+    const RecordKey key = decode_record_key(cursor.key());
+    if (key.container != container || key.kind != kind || key.entity - first >= kProbeCount) break;
+    TL_TRY_ASSIGN(entity, model::decode(cursor.value()));
+    if (entity.id == id) return std::optional<Found>({key, std::move(entity)});
+    TL_TRY_ASSIGN(again, cursor.next());
+    more = again;
+  }
+  return std::optional<Found>();
+}
+
+Result<RecordKey> EntityReader::free_key(ContainerNumber container, RecordKind kind,
+                                         Bytes id) const {
+  const EntityKey first = natural_key(id);
+  for (EntityKey step = 0; step < kProbeCount; ++step) {
+    const RecordKey key{container, kind, first + step};
+    TL_TRY_ASSIGN(value, transaction_.get(KeySpace::record, encode(key)));
+    if (!value) return key;
+  }
+  return make_error(Code::limit, "too many ids in one trace have the same hash", "id");
+}
+
+Result<std::optional<ContainerNumber>> EntityReader::find_trace(Bytes trace_id) const {
+  TL_TRY_ASSIGN(found, find_in_directory(DirectoryKind::trace, trace_id));
+  return found ? std::optional(found->key.container) : std::nullopt;
+}
+
+Result<std::optional<ContainerNumber>> EntityReader::find_session(Bytes session_id) const {
+  TL_TRY_ASSIGN(found, find_in_directory(DirectoryKind::session, session_id));
+  return found ? std::optional(found->key.container) : std::nullopt;
+}
+
+Result<std::optional<Found>> EntityReader::find_in_directory(DirectoryKind kind, Bytes id) const {
+  TL_TRY_ASSIGN(containers, find_containers(transaction_, kind, id));
+  for (const ContainerNumber container : containers) {
+    TL_TRY_ASSIGN(header, load({container, RecordKind::header, 0}));
+    if (header && header->id == id) {
+      return std::optional<Found>({{container, RecordKind::header, 0}, std::move(*header)});
+    }
+  }
+  return std::optional<Found>();
+}
+
+Result<std::optional<Found>> EntityReader::find_score(Bytes score_id) const {
+  TL_TRY_ASSIGN(containers, find_containers(transaction_, DirectoryKind::score, score_id));
+  for (const ContainerNumber container : containers) {
+    TL_TRY_ASSIGN(found, find(container, RecordKind::score, score_id));
+    if (found) return found;
+  }
+  return std::optional<Found>();
+}
+
+Result<std::vector<Found>> EntityReader::find_observations(Bytes observation_id) const {
+  TL_TRY_ASSIGN(containers, find_in_runs(transaction_, natural_key(observation_id)));
+  std::vector<Found> all;
+  for (const ContainerNumber container : containers) {
+    TL_TRY_ASSIGN(found, find(container, RecordKind::observation, observation_id));
+    if (found) all.push_back(std::move(*found));
+  }
+  return all;
+}
+
+Result<std::optional<Found>> EntityReader::find_stray(Bytes observation_id) const {
+  TL_TRY_ASSIGN(container, find_trace(observation_id));
+  if (!container) return std::optional<Found>();
+  return find(*container, RecordKind::stray, observation_id);
+}
+
+Result<Entity> EntityReader::with_stray(Entity observation) const {
+  if (!observation.has_stray) return observation;
+  TL_TRY_ASSIGN(stray, find_stray(observation.id));
+  if (!stray) return make_error(Code::corrupt, "the trace-less events of an observation are gone");
+  MetadataReader metadata(transaction_);
+  return model::join(observation, stray->entity, metadata);
+}
+
+Result<std::optional<Entity>> EntityReader::visible_observation(const RecordKey& key) const {
+  TL_TRY_ASSIGN(entity, load(key));
+  if (!entity) return std::optional<Entity>();
+  TL_TRY_ASSIGN(whole, with_stray(std::move(*entity)));
+  return std::optional<Entity>(std::move(whole));
+}
+
+Result<std::string> EntityReader::payload(const model::PayloadView& view) const {
+  std::string bytes(view.value.bytes);
+  if (view.value.is_stored && view.value.number != 0) {
+    TL_TRY_ASSIGN(stored, payload::PayloadReader(transaction_).read_all(view.value.number));
+    bytes = std::move(stored);
+  }
+  if (!view.is_tree) return bytes;
+  TL_TRY_ASSIGN(tree, model::MetadataTree::decode(bytes));
+  return tree.visible().value_or(std::string());
+}
+
+Result<model::MetadataTree> MetadataReader::read(const Register& reg, const model::Order& order) {
+  if (reg.cleared()) return payload::parse_metadata("null", order);
+  const PayloadValue value = PayloadValue::decode(reg.value);
+  std::string bytes(value.bytes);
+  if (value.is_stored) {
+    TL_TRY_ASSIGN(stored, payload::PayloadReader(transaction_).read_all(value.number));
+    bytes = std::move(stored);
+  }
+  if (reg.tree()) return model::MetadataTree::decode(bytes);
+  return payload::parse_metadata(bytes, order);
+}
+
+Status save(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
+            const RecordKey& key, const Entity* before, Entity& entity) {
+  TL_TRY(externalise(transaction, payloads, entity));
+  if (before != nullptr) {
+    const std::vector<std::uint64_t> kept = stored_payloads(entity);
+    for (const std::uint64_t number : stored_payloads(*before)) {
+      if (std::find(kept.begin(), kept.end(), number) != kept.end()) continue;
+      TL_TRY(payloads.erase(transaction, number));
+    }
+  }
+  std::string record;
+  encode(entity, record);
+  return transaction.put(KeySpace::record, encode(key), record);
+}
+
+Status erase(store::WriteTransaction& transaction, const RecordKey& key) {
+  auto erased = transaction.erase(KeySpace::record, encode(key));
+  return erased ? Status() : Status(std::move(erased).error());
+}
+
+Result<ContainerNumber> create_container(store::WriteTransaction& transaction, DirectoryKind kind,
+                                         Bytes id) {
+  TL_TRY_ASSIGN(value, transaction.get(KeySpace::meta, kNextContainerKey));
+  const ContainerNumber container = value ? read_big_endian(*value) : 1;
+  if (container > kContainerNumberMax) {
+    return make_error(Code::limit, "the file has no container number left");
+  }
+  std::string next;
+  append_big_endian(next, container + 1);
+  TL_TRY(transaction.put(KeySpace::meta, kNextContainerKey, next));
+  TL_TRY(add_container(transaction, kind, id, container));
+  Entity header;
+  header.kind = kind == DirectoryKind::session ? EntityKind::session : EntityKind::trace;
+  header.id = id;
+  std::string record;
+  encode(header, record);
+  TL_TRY(transaction.put(KeySpace::record, encode({container, RecordKind::header, 0}), record));
+  return container;
+}
+
+}  // namespace tracelite::record

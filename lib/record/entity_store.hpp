@@ -1,0 +1,82 @@
+// Entities to and from the key space `record`, with their payloads out of line where they are
+// large.
+//
+// Knows records, payloads and containers. Must not know SQLite, queues or queries.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/entity.hpp"
+#include "model/view.hpp"
+#include "payload/payload_store.hpp"
+#include "record/directory.hpp"
+#include "record/record_key.hpp"
+#include "store/environment.hpp"
+
+namespace tracelite::record {
+
+// Shorter payloads stay in the record: lists then cost a little more, single reads less.
+inline constexpr std::size_t kInlinePayloadSizeBytesMax = 256;
+
+struct Found {
+  RecordKey key;
+  model::Entity entity;
+};
+
+// Reads entities in any transaction.
+class EntityReader {
+ public:
+  explicit EntityReader(const store::Transaction& transaction) : transaction_(transaction) {}
+
+  // Errors of all: corrupt, io. nullopt: there is none.
+  Result<std::optional<model::Entity>> load(const RecordKey& key) const;
+  // The observation, score or stray with this id in a container.
+  Result<std::optional<Found>> find(ContainerNumber container, RecordKind kind, Bytes id) const;
+  // The first free key for a new one.
+  Result<RecordKey> free_key(ContainerNumber container, RecordKind kind, Bytes id) const;
+  // The container of a trace or session by its id.
+  Result<std::optional<ContainerNumber>> find_trace(Bytes trace_id) const;
+  Result<std::optional<ContainerNumber>> find_session(Bytes session_id) const;
+  Result<std::optional<Found>> find_score(Bytes score_id) const;
+  // Every trace that has an observation with this id, named as its trace.
+  Result<std::vector<Found>> find_observations(Bytes observation_id) const;
+  // The trace-less events of an observation, if there are any.
+  Result<std::optional<Found>> find_stray(Bytes observation_id) const;
+  // The observation as readers see it: with its trace-less events if they belong to it.
+  Result<std::optional<model::Entity>> visible_observation(const RecordKey& key) const;
+  Result<model::Entity> with_stray(model::Entity observation) const;
+
+  // A payload's bytes as they were given; of merged metadata the visible text ("" if nothing is).
+  Result<std::string> payload(const model::PayloadView& view) const;
+
+  [[nodiscard]] const store::Transaction& transaction() const { return transaction_; }
+
+ private:
+  Result<std::optional<Found>> find_in_directory(DirectoryKind kind, Bytes id) const;
+
+  const store::Transaction& transaction_;
+};
+
+// Reads metadata for joins, stored out of line or not.
+class MetadataReader : public model::MetadataSource {
+ public:
+  explicit MetadataReader(const store::Transaction& transaction) : transaction_(transaction) {}
+  Result<model::MetadataTree> read(const model::Register& reg, const model::Order& order) override;
+
+ private:
+  const store::Transaction& transaction_;
+};
+
+// Writes one entity: moves its large inline payloads out of line first, and frees the stored
+// payloads of `before` that it no longer refers to. `entity` is changed to what was written.
+Status save(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
+            const RecordKey& key, const model::Entity* before, model::Entity& entity);
+Status erase(store::WriteTransaction& transaction, const RecordKey& key);
+
+// A new container for a trace or session, with a header record that holds the id and no event.
+Result<ContainerNumber> create_container(store::WriteTransaction& transaction, DirectoryKind kind,
+                                         Bytes id);
+
+}  // namespace tracelite::record
