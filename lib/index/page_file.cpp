@@ -91,9 +91,8 @@ struct PageFile::Callbacks {
     });
   }
 
-  static int truncate(sqlite3_file* file, sqlite3_int64 size) noexcept {
-    return guarded([&] { return context(file).truncate(static_cast<std::uint64_t>(size)); });
-  }
+  // The commit removes what lies beyond the end that page 1 states.
+  static int truncate(sqlite3_file*, sqlite3_int64) noexcept { return SQLITE_OK; }
 
   // Durability is LMDB's commit.
   static int sync(sqlite3_file*, int) noexcept { return SQLITE_OK; }
@@ -422,17 +421,6 @@ Status PageFile::put(std::uint32_t number, Bytes page) {
   return writer_->put(KeySpace::page, key, parts);
 }
 
-int PageFile::truncate(std::uint64_t size) {
-  if (discarding_) return SQLITE_OK;
-  if (spoilt_code_ != SQLITE_OK) return spoilt_code_;
-  if (writer_ == nullptr) return SQLITE_READONLY;
-  wrote_ = true;
-  if (Status done = erase_beyond(static_cast<std::uint32_t>(size / kPageSizeBytes)); !done) {
-    return spoil(std::move(done).error(), SQLITE_IOERR_TRUNCATE);
-  }
-  return SQLITE_OK;
-}
-
 Status PageFile::erase_beyond(std::uint32_t page_count) {
   for (;;) {
     std::string key;
@@ -462,8 +450,10 @@ int PageFile::lock(int level) {
   return SQLITE_OK;
 }
 
-// Keeps the error for the caller of the statement, and says to SQLite what it can understand.
+// Keeps the error for the caller of the statement, and says to SQLite what it can understand. In a
+// spoilt transaction every call fails, and only the first failure tells why.
 int PageFile::fail(Error error, int io_code) {
+  if (spoilt_code_ != SQLITE_OK) return spoilt_code_;
   const Code code = error.code;
   failure_ = std::move(error);
   switch (code) {

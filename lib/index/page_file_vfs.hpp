@@ -78,7 +78,6 @@ class PageFile {
 
   int write(Bytes page, std::uint64_t offset);
   Status put(std::uint32_t number, Bytes page);
-  int truncate(std::uint64_t size);
   Status erase_beyond(std::uint32_t page_count);
   Status settle_page_count();
 
