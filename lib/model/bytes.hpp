@@ -40,6 +40,14 @@ inline std::int64_t unzigzag(std::uint64_t value) {
   return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
 }
 
+// Sum and difference that wrap around: a difference of any two times fits and comes back.
+inline std::int64_t wrapping_add(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+inline std::int64_t wrapping_subtract(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+}
+
 inline void append_text(std::string& out, Bytes text) {
   append_varint(out, text.size());
   out.append(text);
@@ -87,13 +95,14 @@ class ByteReader {
 
   Bytes text() { return take(varint()); }
 
- private:
+  // For readers of codings made of these: what was read makes no sense.
   std::uint8_t fail() {
     failed_ = true;
     rest_ = {};
     return 0;
   }
 
+ private:
   Bytes rest_;
   bool failed_ = false;
 };

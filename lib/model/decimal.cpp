@@ -2,7 +2,6 @@
 #include "model/decimal.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "model/limits.hpp"
 
@@ -11,13 +10,29 @@ namespace {
 
 __extension__ using Unsigned128 = unsigned __int128;
 
-constexpr int kDigitsMax = 20 + kCostDecimalPlaces;
+constexpr int kDigitsMax = 21 + kCostDecimalPlaces;  // of kCostUnitsMax
+constexpr int kExponentMax = 1'000'000'000;          // more is as good as this
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
+// "+5", "-12", "7": what follows the e of a number; limited to kExponentMax either way.
+std::optional<int> exponent_of(Bytes text) {
+  const bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) text.remove_prefix(1);
+  if (text.empty() || !std::all_of(text.begin(), text.end(), is_digit)) return std::nullopt;
+  int exponent = 0;
+  for (const char digit : text) {
+    if (exponent < kExponentMax / 10)
+      exponent = exponent * 10 + (digit - '0');
+    else
+      exponent = kExponentMax;
+  }
+  return negative ? -exponent : exponent;
+}
+
 struct Digits {
-  std::string digits;  // without leading zeros
-  int exponent = 0;    // of the last digit
+  std::string digits;         // without leading zeros
+  std::int64_t exponent = 0;  // of the last digit
 };
 
 // Splits "12.50e-3" into its digits and the exponent of the last one.
@@ -38,16 +53,24 @@ std::optional<Digits> split(Bytes text) {
   if (!any) return std::nullopt;
   if (text.empty()) return result;
   if (text.front() != 'e' && text.front() != 'E') return std::nullopt;
-  text.remove_prefix(1);
-  if (!text.empty() && text.front() == '+') text.remove_prefix(1);
-  int exponent = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), exponent);
-  if (end != text.data() + text.size() || exponent > 1000000 || exponent < -1000000) {
-    return std::nullopt;
-  }
-  if (error != std::errc()) return std::nullopt;
-  result.exponent += exponent;
+  const std::optional<int> exponent = exponent_of(text.substr(1));
+  if (!exponent) return std::nullopt;
+  result.exponent += *exponent;
   return result;
+}
+
+// Cuts the last `count` digits off; true if what is left must be rounded up.
+bool cut_half_even(std::string& digits, std::uint64_t count) {
+  if (count > digits.size()) {
+    digits.clear();
+    return false;
+  }
+  const std::size_t keep = digits.size() - static_cast<std::size_t>(count);
+  const char half = digits[keep];
+  const bool beyond = digits.find_first_not_of('0', keep + 1) != std::string::npos;
+  const bool odd = keep > 0 && (digits[keep - 1] - '0') % 2 == 1;
+  digits.resize(keep);
+  return half > '5' || (half == '5' && (beyond || odd));
 }
 
 }  // namespace
@@ -59,31 +82,27 @@ std::optional<Int128> parse_decimal(Bytes text) {
   if (!number) return std::nullopt;
   std::string& digits = number->digits;
   if (digits.empty()) return Int128{0};
-  const int shift = number->exponent + kCostDecimalPlaces;
+  const std::int64_t shift = number->exponent + kCostDecimalPlaces;
   bool round_up = false;
-  if (shift >= 0) {
-    if (static_cast<int>(digits.size()) + shift > kDigitsMax) return std::nullopt;
+  if (shift < 0) {
+    round_up = cut_half_even(digits, static_cast<std::uint64_t>(-shift));
+  } else if (shift <= kDigitsMax) {
     digits.append(static_cast<std::size_t>(shift), '0');
   } else {
-    const auto cut = static_cast<std::size_t>(-static_cast<std::int64_t>(shift));
-    if (cut > digits.size()) return Int128{0};
-    const std::size_t keep = digits.size() - cut;
-    const char half = digits[keep];
-    const bool beyond = digits.find_first_not_of('0', keep + 1) != std::string::npos;
-    const bool odd = keep > 0 && (digits[keep - 1] - '0') % 2 == 1;
-    round_up = half > '5' || (half == '5' && (beyond || odd));
-    digits.resize(keep);
+    return std::nullopt;
   }
   if (digits.size() > static_cast<std::size_t>(kDigitsMax)) return std::nullopt;
   Int128 units = 0;
   for (const char digit : digits) units = units * 10 + (digit - '0');
   if (round_up) ++units;
+  if (units > kCostUnitsMax) return std::nullopt;
   return negative ? -units : units;
 }
 
 std::string format_decimal(Int128 units) {
   const bool negative = units < 0;
-  auto rest = static_cast<Unsigned128>(negative ? -units : units);
+  auto rest = static_cast<Unsigned128>(units);
+  if (negative) rest = 0 - rest;
   std::string digits;
   while (rest != 0 || digits.size() <= kCostDecimalPlaces) {
     digits.push_back(static_cast<char>('0' + static_cast<int>(rest % 10)));
@@ -98,6 +117,13 @@ std::string format_decimal(Int128 units) {
   return negative ? "-" + text : text;
 }
 
+Int128 add_saturated(Int128 a, Int128 b) {
+  constexpr auto kMax = static_cast<Int128>(~Unsigned128{0} >> 1);
+  Int128 sum = 0;
+  if (!__builtin_add_overflow(a, b, &sum)) return sum;
+  return b < 0 ? -kMax - 1 : kMax;
+}
+
 void append_int128(std::string& out, Int128 value) {
   auto rest = static_cast<Unsigned128>(value) << 1;
   if (value < 0) rest = ~rest;
@@ -110,11 +136,12 @@ void append_int128(std::string& out, Int128 value) {
 
 Int128 read_int128(ByteReader& reader) {
   Unsigned128 value = 0;
-  for (unsigned shift = 0; shift < 128 && !reader.failed(); shift += 7) {
-    const std::uint8_t next = reader.byte();
+  std::uint8_t next = 0x80;
+  for (unsigned shift = 0; shift < 128 && (next & 0x80) != 0; shift += 7) {
+    next = reader.byte();
     value |= static_cast<Unsigned128>(next & 0x7f) << shift;
-    if ((next & 0x80) == 0) break;
   }
+  if ((next & 0x80) != 0) reader.fail();
   const auto half = static_cast<Int128>(value >> 1);
   return (value & 1) != 0 ? ~half : half;
 }

@@ -10,8 +10,13 @@ namespace tracelite::model {
 
 __extension__ using Int128 = __int128;
 
+// The largest cost, either way: 10^20. Every number up to it comes back from its text, and a
+// million of them can be added.
+inline constexpr Int128 kCostUnitsMax =
+    static_cast<Int128>(10'000'000'000'000'000) * static_cast<Int128>(10'000'000'000'000'000);
+
 // The number in units of 10^-12, rounded half to even; nullopt if it is no decimal number (an
-// exponent is allowed) or too large for 10^20.
+// exponent is allowed) or larger than kCostUnitsMax.
 std::optional<Int128> parse_decimal(Bytes text);
 
 // The shortest exact text: "0", "0.00125", "-3.5".
@@ -19,5 +24,8 @@ std::string format_decimal(Int128 units);
 
 void append_int128(std::string& out, Int128 value);  // zigzag, seven bits a byte
 Int128 read_int128(ByteReader& reader);
+
+// Stays at the end of the range where the sum would leave it.
+Int128 add_saturated(Int128 a, Int128 b);
 
 }  // namespace tracelite::model

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cctype>
 #include <cmath>
 
 #include "model/limits.hpp"
@@ -24,8 +23,12 @@ constexpr std::uint8_t weak_flag(bool weak) {
   return weak ? std::uint8_t{Register::kWeak} : std::uint8_t{0};
 }
 
-bool is_short_text(Field field) {
+bool has_short_text(Field field) {
   return field == Field::session_id || field == Field::user_id || field == Field::version;
+}
+
+bool is_short_text(Bytes text) {
+  return !text.empty() && is_utf8(text) && count_characters(text) <= kShortTextCharactersMax;
 }
 
 Reason short_text_reason(Field field) {
@@ -33,22 +36,47 @@ Reason short_text_reason(Field field) {
   return field == Field::user_id ? Reason::user_id : Reason::version;
 }
 
-// XXH3 over what the event says, in field order.
+// XXH3 over what the event says, in field order: of long values over their own hash, so that
+// nothing is copied.
 std::uint64_t digest_of(const Event& event) {
-  XXH3_state_t* state = XXH3_createState();
-  XXH3_64bits_reset(state);
-  XXH3_64bits_update(state, event.trace_id.data(), event.trace_id.size());
+  std::string canonical;
+  append_text(canonical, event.trace_id);
   for (const Register& reg : event.entity.registers) {
-    std::string head;
-    head.push_back(static_cast<char>(reg.field));
-    head.push_back(static_cast<char>(reg.flags));
-    append_varint(head, reg.value.size());
-    XXH3_64bits_update(state, head.data(), head.size());
-    XXH3_64bits_update(state, reg.value.data(), reg.value.size());
+    canonical.push_back(static_cast<char>(reg.field));
+    canonical.push_back(static_cast<char>(reg.flags));
+    append_varint(canonical, reg.value.size());
+    if (reg.value.size() <= sizeof(XXH128_hash_t)) {
+      canonical.append(reg.value);
+    } else {
+      const XXH128_hash_t hash = XXH3_128bits(reg.value.data(), reg.value.size());
+      append_big_endian(canonical, hash.high64);
+      append_big_endian(canonical, hash.low64);
+    }
   }
-  const std::uint64_t digest = XXH3_64bits_digest(state);
-  XXH3_freeState(state);
-  return digest;
+  return XXH3_64bits(canonical.data(), canonical.size());
+}
+
+// `json` has been checked.
+bool is_empty_object(Bytes json) {
+  constexpr Bytes kSpace = " \t\r\n";
+  const std::size_t first = json.find_first_not_of(kSpace);
+  if (first == Bytes::npos || json[first] != '{') return false;
+  const std::size_t second = json.find_first_not_of(kSpace, first + 1);
+  return second != Bytes::npos && json[second] == '}';
+}
+
+bool is_json_null(Bytes json) {
+  const std::size_t first = json.find_first_not_of(" \t\r\n");
+  return first != Bytes::npos && json[first] == 'n';
+}
+
+// The start of a text for a message, cut between characters.
+Bytes excerpt(Bytes utf8) {
+  constexpr std::size_t kSizeBytesMax = 200;
+  if (utf8.size() <= kSizeBytesMax) return utf8;
+  std::size_t size = kSizeBytesMax;
+  while (size > 0 && (static_cast<unsigned char>(utf8[size]) & 0xc0) == 0x80) --size;
+  return utf8.substr(0, size);
 }
 
 template <class Pairs>
@@ -91,7 +119,8 @@ std::pair<std::string, bool> repair_environment(Bytes text) {
   for (const char c : text) {
     name.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
   }
-  if (name.starts_with("langfuse")) {
+  // Again and again: what is stored must not be repaired once more when it is imported anew.
+  while (name.starts_with("langfuse")) {
     name.erase(0, 8);
     if (name.starts_with('-') || name.starts_with('_')) name.erase(0, 1);
   }
@@ -120,7 +149,14 @@ void EventBuilder::warn(Reason reason, std::string field, std::string message) {
 }
 
 Status EventBuilder::id(Bytes id) {
-  TL_TRY(check_id(id, "id"));
+  if (event_.entity.kind == EntityKind::session) {
+    // The same texts that a trace may name as its session; 200 characters are at most 800 bytes.
+    if (!is_short_text(id)) {
+      return make_error(Code::invalid, "a session id has 1 to 200 characters of UTF-8", "id");
+    }
+  } else {
+    TL_TRY(check_id(id, "id"));
+  }
   event_.entity.id = id;
   return {};
 }
@@ -138,7 +174,7 @@ Status EventBuilder::subject(Bytes trace_id, Bytes observation_id, Bytes session
       return invalid(Field::session_id,
                      "a score belongs to a session or to a trace, not to both: give one of them");
     }
-    if (count_characters(session_id) > kShortTextCharactersMax || !is_utf8(session_id)) {
+    if (!is_short_text(session_id)) {
       return invalid(Field::session_id, "a session id has 1 to 200 characters of UTF-8");
     }
     value.push_back(static_cast<char>(SubjectKind::session));
@@ -166,7 +202,7 @@ Status EventBuilder::environment(Bytes text, bool weak) {
   auto [name, repaired] = repair_environment(text);
   if (repaired) {
     warn(Reason::environment, "environment",
-         "environment \"" + std::string(is_utf8(text) ? text.substr(0, 200) : Bytes("?")) +
+         "environment \"" + std::string(is_utf8(text) ? excerpt(text) : Bytes("?")) +
              "\" is stored as \"" + name + "\": it may have up to 40 of a-z, 0-9, - and _");
   }
   put(Field::environment, std::move(name), weak_flag(weak));
@@ -175,10 +211,8 @@ Status EventBuilder::environment(Bytes text, bool weak) {
 
 Status EventBuilder::text(Field field, Bytes text, bool weak) {
   if (field == Field::environment) return environment(text, weak);
-  if (is_short_text(field)) {
-    const bool fits =
-        !text.empty() && is_utf8(text) && count_characters(text) <= kShortTextCharactersMax;
-    if (!fits) {
+  if (has_short_text(field)) {
+    if (!is_short_text(text)) {
       warn(short_text_reason(field), std::string(field_name(field)),
            std::string(field_name(field)) + " was dropped: it must have 1 to 200 characters, not " +
                (is_utf8(text) ? std::to_string(count_characters(text)) : "invalid UTF-8"));
@@ -202,7 +236,7 @@ Status EventBuilder::text(Field field, Bytes text, bool weak) {
 }
 
 Status EventBuilder::tag(Bytes tag) {
-  if (tag.empty() || !is_utf8(tag) || count_characters(tag) > kShortTextCharactersMax) {
+  if (!is_short_text(tag)) {
     warn(Reason::tag, "tags", "a tag was dropped: it must have 1 to 200 characters");
     return {};
   }
@@ -245,15 +279,13 @@ void EventBuilder::source(Source source) {
 }
 
 void EventBuilder::payload(Field field, Form form, Bytes bytes) {
-  if (form == Form::null && field == Field::metadata) return clear(field);
-  // An empty object writes nothing where anything else was written.
-  std::string squeezed;
-  if (form == Form::json && bytes.size() < 64) {
-    std::copy_if(bytes.begin(), bytes.end(), std::back_inserter(squeezed),
-                 [](char c) { return std::isspace(static_cast<unsigned char>(c)) == 0; });
+  if (field == Field::metadata &&
+      (form == Form::null || (form == Form::json && is_json_null(bytes)))) {
+    return clear(field);
   }
-  const std::uint8_t flags = weak_flag(squeezed == "{}");
-  put(field, PayloadValue::encode_inline(form, bytes), flags);
+  // An empty object writes nothing where anything else was written.
+  const bool weak = form == Form::json && is_empty_object(bytes);
+  put(field, PayloadValue::encode_inline(form, bytes), weak_flag(weak));
 }
 
 void EventBuilder::streamed(Field field, Bytes text) {
@@ -264,11 +296,26 @@ void EventBuilder::withheld(Field field, std::uint64_t size_bytes) {
   put(field, PayloadValue::encode_stored(Form::withheld, 0, size_bytes));
 }
 
-void EventBuilder::usage(Bytes name, std::uint64_t amount) { usage_.emplace_back(name, amount); }
-void EventBuilder::cost(Bytes name, Int128 units) { cost_.emplace_back(name, units); }
+void EventBuilder::usage(Bytes name, std::uint64_t amount) {
+  if (name.empty() || !is_utf8(name)) {
+    warn(Reason::usage, "usageDetails", "a usage was dropped: its name must be text");
+    return;
+  }
+  usage_.emplace_back(name, amount);
+}
+
+void EventBuilder::cost(Bytes name, Int128 units) {
+  if (name.empty() || !is_utf8(name) || units > kCostUnitsMax || units < -kCostUnitsMax) {
+    warn(Reason::cost, "costDetails",
+         "a cost was dropped: its name must be text, its amount not above 10^20");
+    return;
+  }
+  cost_.emplace_back(name, units);
+}
 
 void EventBuilder::model_parameters(Bytes checked_json_object) {
-  put(Field::model_parameters, std::string(checked_json_object));
+  put(Field::model_parameters, std::string(checked_json_object),
+      weak_flag(is_empty_object(checked_json_object)));
 }
 
 void EventBuilder::clear(Field field) {
@@ -278,31 +325,41 @@ void EventBuilder::clear(Field field) {
 }
 
 Status EventBuilder::check_score() {
-  const Entity& score = event_.entity;
-  if (score.find(Field::subject) == nullptr) return subject({}, {}, {});
-  const Register* name = score.find(Field::name);
-  if (name == nullptr) return invalid(Field::name, "a score needs a name");
-  const Register* number = score.find(Field::value);
-  const Register* text = score.find(Field::string_value);
-  const Register* type = score.find(Field::data_type);
+  const auto written = [this](Field field) {
+    const Register* reg = event_.entity.find(field);
+    return reg == nullptr || reg->cleared() ? nullptr : reg;
+  };
+  if (written(Field::subject) == nullptr) return subject({}, {}, {});
+  if (written(Field::name) == nullptr) return invalid(Field::name, "a score needs a name");
+  const Register* number = written(Field::value);
+  const Register* text = written(Field::string_value);
+  const Register* type = written(Field::data_type);
+  if (number == nullptr && text == nullptr) return invalid(Field::value, "a score needs a value");
   const auto data_type = type == nullptr ? DataType{0} : static_cast<DataType>(type->value.front());
-  if (number != nullptr && !number->cleared()) {
+  if (number != nullptr) {
     const auto value = std::bit_cast<double>(read_big_endian(number->value));
     if (!std::isfinite(value)) return invalid(Field::value, "a score's value must be finite");
     if (data_type == DataType::boolean && value != 0 && value != 1) {
       return invalid(Field::value, "a BOOLEAN score's value is 0 or 1");
     }
   }
-  const bool needs_text = data_type == DataType::categorical || data_type == DataType::text ||
-                          data_type == DataType::correction;
-  const bool needs_number = data_type == DataType::numeric || data_type == DataType::boolean;
-  if (needs_text && text == nullptr && number != nullptr) {
-    return invalid(Field::value, "a score of this data type has a text as its value");
+  switch (data_type) {
+    case DataType::numeric:
+    case DataType::boolean:
+      if (number == nullptr) {
+        return invalid(Field::value, "a NUMERIC or BOOLEAN score has a number as its value");
+      }
+      break;
+    case DataType::categorical:
+    case DataType::text:
+    case DataType::correction:
+      if (text == nullptr) {
+        return invalid(Field::value, "a score of this data type has a text as its value");
+      }
+      break;
+    default:  // inferred
+      break;
   }
-  if (needs_number && number == nullptr && text != nullptr) {
-    return invalid(Field::value, "a NUMERIC or BOOLEAN score has a number as its value");
-  }
-  if (number == nullptr && text == nullptr) return invalid(Field::value, "a score needs a value");
   if (data_type == DataType::text) {
     const std::size_t characters = count_characters(text->value);
     if (characters < 1 || characters > kScoreTextCharactersMax) {

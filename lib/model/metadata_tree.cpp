@@ -5,11 +5,18 @@
 #include <array>
 #include <tuple>
 
+#include "model/limits.hpp"
+
 namespace tracelite::model {
 namespace {
 
 bool before(const MetadataLeaf& a, const MetadataLeaf& b) {
   return std::tie(a.path, b.weak, a.order, a.json) < std::tie(b.path, a.weak, b.order, b.json);
+}
+
+// The order in which a finished tree holds its registers, each once.
+bool comes_before(const MetadataLeaf& a, const MetadataLeaf& b) {
+  return std::tie(a.path, b.weak) < std::tie(b.path, a.weak);
 }
 
 bool same_register(const MetadataLeaf& a, const MetadataLeaf& b) {
@@ -39,6 +46,19 @@ std::vector<MetadataLeaf> prune(std::vector<MetadataLeaf> leaves) {
     kept.push_back(std::move(leaf));
   }
   return kept;
+}
+
+// False if it is no coded path, or a deeper one than is ever made.
+bool is_path(Bytes path) {
+  std::size_t depth = 0;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    if (path[i] != '\0') continue;
+    if (++i == path.size()) return false;
+    if (path[i] == '\xff') continue;
+    if (path[i] != '\1') return false;
+    ++depth;
+  }
+  return (path.empty() || path.ends_with(Bytes("\0\1", 2))) && depth <= kMetadataMergeDepthMax;
 }
 
 void append_json_key(std::string& out, Bytes key) {
@@ -158,9 +178,13 @@ Result<MetadataTree> MetadataTree::decode(Bytes bytes) {
     leaf.weak = (flags & 2) != 0;
     leaf.cleared = (flags & 4) != 0;
     leaf.json = reader.text();
+    const bool ascends = tree.leaves_.empty() || comes_before(tree.leaves_.back(), leaf);
+    if (flags > 5 || !ascends || leaf.cleared != leaf.json.empty() || !is_path(leaf.path)) {
+      reader.fail();
+    }
     tree.leaves_.push_back(std::move(leaf));
   }
-  if (reader.failed() || !reader.at_end()) {
+  if (reader.failed() || !reader.at_end() || tree.leaves_.empty()) {
     return make_error(Code::corrupt, "a merged metadata value is damaged", "metadata");
   }
   return tree;

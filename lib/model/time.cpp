@@ -15,8 +15,10 @@ using std::chrono::minutes;
 using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
-constexpr int kYearMin = 1678;
-constexpr int kYearMax = 2261;
+// What 64 bits of nanoseconds reach; the ends are in the middle of these years.
+constexpr int kYearMin = 1677;
+constexpr int kYearMax = 2262;
+constexpr std::int64_t kSecondNs = 1'000'000'000;
 
 // Takes `count` digits from the front; -1 if there are fewer.
 int take_digits(Bytes& text, std::size_t count) {
@@ -64,34 +66,41 @@ std::optional<nanoseconds> take_fraction(Bytes& text) {
   return nanoseconds(value);
 }
 
-std::optional<nanoseconds> take_clock(Bytes& text) {
+// A time of day: seconds and the nanoseconds beyond them, apart because both ends of the range
+// would overflow in between.
+struct Clock {
+  seconds whole{0};
+  nanoseconds fraction{0};
+};
+
+std::optional<Clock> take_clock(Bytes& text) {
   const int hour = take_digits(text, 2);
   if (hour < 0 || hour > 23 || !take(text, ':')) return std::nullopt;
   const int minute = take_digits(text, 2);
   if (minute < 0 || minute > 59) return std::nullopt;
-  nanoseconds clock = hours(hour) + minutes(minute);
+  Clock clock{hours(hour) + minutes(minute)};
   if (!take(text, ':')) return clock;
   const int second = take_digits(text, 2);
   if (second < 0 || second > 60) return std::nullopt;
-  clock += seconds(second);
+  clock.whole += seconds(second);
   if (take(text, '.') || take(text, ',')) {
     const auto fraction = take_fraction(text);
     if (!fraction) return std::nullopt;
-    clock += *fraction;
+    clock.fraction = *fraction;
   }
   return clock;
 }
 
-std::optional<nanoseconds> take_zone(Bytes& text) {
-  if (text.empty() || take(text, 'Z') || take(text, 'z')) return nanoseconds(0);
+std::optional<seconds> take_zone(Bytes& text) {
+  if (text.empty() || take(text, 'Z') || take(text, 'z')) return seconds(0);
   const bool west = text.front() == '-';
   if (!west && text.front() != '+') return std::nullopt;
   text.remove_prefix(1);
   const int hour = take_digits(text, 2);
-  take(text, ':');
-  const int minute = text.empty() ? 0 : take_digits(text, 2);
+  const bool colon = take(text, ':');
+  const int minute = text.empty() && !colon ? 0 : take_digits(text, 2);
   if (hour < 0 || hour > 23 || minute < 0 || minute > 59) return std::nullopt;
-  const nanoseconds offset = hours(hour) + minutes(minute);
+  const seconds offset = hours(hour) + minutes(minute);
   return west ? -offset : offset;
 }
 
@@ -100,24 +109,40 @@ std::optional<nanoseconds> take_zone(Bytes& text) {
 std::optional<std::int64_t> parse_time(Bytes text) {
   const auto date = take_date(text);
   if (!date) return std::nullopt;
-  nanoseconds time = date->time_since_epoch();
+  Clock clock;
   if (take(text, 'T') || take(text, 't') || take(text, ' ')) {
-    const auto clock = take_clock(text);
-    if (!clock) return std::nullopt;
-    time += *clock;
+    const auto taken = take_clock(text);
+    if (!taken) return std::nullopt;
+    clock = *taken;
   }
   const auto zone = take_zone(text);
   if (!zone || !text.empty()) return std::nullopt;
-  return (time - *zone).count();
+  std::int64_t whole = (seconds(date->time_since_epoch()) + clock.whole - *zone).count();
+  std::int64_t fraction = clock.fraction.count();
+  if (whole < 0 && fraction != 0) {
+    ++whole;
+    fraction -= kSecondNs;
+  }
+  std::int64_t time_ns = 0;
+  if (__builtin_mul_overflow(whole, kSecondNs, &time_ns) ||
+      __builtin_add_overflow(time_ns, fraction, &time_ns)) {
+    return std::nullopt;
+  }
+  return time_ns;
 }
 
 std::string format_time(std::int64_t time_ns) {
-  const std::chrono::sys_time<nanoseconds> time{nanoseconds(time_ns)};
+  std::int64_t whole = time_ns / kSecondNs;
+  std::int64_t nanos = time_ns % kSecondNs;
+  if (nanos < 0) {
+    --whole;
+    nanos += kSecondNs;
+  }
+  const std::chrono::sys_seconds time{seconds(whole)};
   const auto day = std::chrono::floor<days>(time);
   const std::chrono::year_month_day date(day);
   const std::chrono::hh_mm_ss clock(time - day);
   std::array<char, 64> buffer{};
-  const auto nanos = clock.subseconds().count();
   int size = std::snprintf(
       buffer.data(), buffer.size(), "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()),
       static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),

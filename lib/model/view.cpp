@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <bit>
-#include <numeric>
+
+#include "model/limits.hpp"
 
 namespace tracelite::model {
 namespace {
@@ -71,6 +72,40 @@ std::uint64_t sum_named(const ObservationView& view, Bytes part) {
   return sum;
 }
 
+// Whether a score of this type can have this value: its type and value may come from two events.
+bool fits(DataType type, const ScoreView& score) {
+  switch (type) {
+    case DataType::numeric:
+      return score.value.has_value();
+    case DataType::boolean:
+      return score.value == 0.0 || score.value == 1.0;
+    case DataType::categorical:
+    case DataType::correction:
+      return score.string_value.has_value();
+    case DataType::text:
+      return score.string_value && !score.string_value->empty() &&
+             count_characters(*score.string_value) <= kScoreTextCharactersMax;
+    default:
+      return false;
+  }
+}
+
+// A score's number and text are one value: where one was written after the other, that one counts.
+void view_value(const Entity& entity, ScoreView& view) {
+  const Register* number = entity.find(Field::value);
+  const Register* text = entity.find(Field::string_value);
+  if (number != nullptr && text != nullptr && number->order != text->order) {
+    (number->order < text->order ? number : text) = nullptr;
+  }
+  if (number != nullptr && !number->cleared()) {
+    view.value = std::bit_cast<double>(read_big_endian(number->value));
+  }
+  if (text != nullptr && !text->cleared()) view.string_value = text->value;
+  const DataType inferred = view.value ? DataType::numeric : DataType::categorical;
+  view.data_type = choice(entity, Field::data_type, inferred);
+  if (!fits(view.data_type, view)) view.data_type = inferred;
+}
+
 }  // namespace
 
 std::uint64_t ObservationView::input_tokens() const { return sum_named(*this, "input"); }
@@ -89,7 +124,7 @@ Int128 ObservationView::total_cost() const {
   Int128 sum = 0;
   for (const auto& [part, units] : cost) {
     if (part == "total") return units;
-    sum += units;
+    sum = add_saturated(sum, units);
   }
   return sum;
 }
@@ -171,12 +206,7 @@ ScoreView view_score(const Entity& entity) {
     }
   }
   view.name = text(entity, Field::name).value_or(Bytes());
-  if (const Register* reg = written(entity, Field::value); reg != nullptr) {
-    view.value = std::bit_cast<double>(read_big_endian(reg->value));
-  }
-  view.string_value = text(entity, Field::string_value);
-  view.data_type =
-      choice(entity, Field::data_type, view.value ? DataType::numeric : DataType::categorical);
+  view_value(entity, view);
   view.source = choice(entity, Field::source, Source::api);
   view.comment = text(entity, Field::comment);
   view.config_id = text(entity, Field::config_id);
