@@ -1,0 +1,355 @@
+// The way of a batch into records and index rows.
+#include "ingest/applier.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+#include "ingest/applier_strays.hpp"
+#include "ingest/pending.hpp"
+
+namespace tracelite::ingest {
+
+using model::Entity;
+using model::EntityKind;
+using model::Event;
+using model::Field;
+using model::PayloadValue;
+using model::Register;
+using record::ContainerNumber;
+using record::DirectoryKind;
+using record::EntityReader;
+using record::Found;
+using record::RecordKey;
+using record::RecordKind;
+
+namespace {
+
+bool refers_to_stored_payload(const Event& event) {
+  return std::any_of(
+      event.entity.registers.begin(), event.entity.registers.end(), [](const Register& reg) {
+        return model::is_payload(reg.field) && PayloadValue::decode(reg.value).is_stored;
+      });
+}
+
+}  // namespace
+
+Status Applier::apply(store::WriteTransaction& transaction, const std::vector<Event>& events) {
+  transaction_ = &transaction;
+  new_observations_.clear();
+  new_by_key_.clear();
+  TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
+  statistics_ = statistics;
+  has_pending_ = std::any_of(events.begin(), events.end(), refers_to_stored_payload);
+  TL_TRY_ASSIGN(works, gather(events));
+  for (Work& work : works) TL_TRY(place(work));
+  // In key order, so that neighbouring records and rows are written together.
+  std::stable_sort(works.begin(), works.end(), [](const Work& a, const Work& b) {
+    return std::tie(a.container, a.entity.kind, a.natural_key) <
+           std::tie(b.container, b.entity.kind, b.natural_key);
+  });
+  for (Work& work : works) TL_TRY(apply_one(work));
+  return finish();
+}
+
+// All events of one entity become one: begin and end in one batch are one write.
+Result<std::vector<Applier::Work>> Applier::gather(const std::vector<Event>& events) {
+  std::vector<Work> works;
+  works.reserve(events.size());
+  std::unordered_map<std::string, std::size_t> seen;
+  record::MetadataReader metadata(*transaction_);
+  for (const Event& event : events) {
+    std::string name(1, static_cast<char>(event.entity.kind));
+    append_text(name, event.trace_id);
+    name += event.entity.id;
+    const auto [at, is_new] = seen.emplace(std::move(name), works.size());
+    if (is_new) {
+      works.push_back({event.trace_id, event.entity, 0, 0});
+      continue;
+    }
+    Work& work = works[at->second];
+    TL_TRY_ASSIGN(joined, model::join(work.entity, event.entity, metadata));
+    work.entity = std::move(joined);
+  }
+  return works;
+}
+
+Status Applier::place(Work& work) {
+  const Entity& entity = work.entity;
+  work.natural_key = record::natural_key(entity.id);
+  Result<ContainerNumber> container = ContainerNumber{0};
+  switch (entity.kind) {
+    case EntityKind::trace:
+      container = container_of(DirectoryKind::trace, entity.id);
+      break;
+    case EntityKind::observation:
+      container =
+          container_of(DirectoryKind::trace, work.trace_id.empty() ? entity.id : work.trace_id);
+      break;
+    case EntityKind::score:
+      container = container_of_subject(entity);
+      break;
+    case EntityKind::session:
+      container = container_of(DirectoryKind::session, entity.id);
+      break;
+  }
+  if (!container) return std::move(container).error();
+  work.container = *container;
+  return {};
+}
+
+Status Applier::apply_one(Work& work) {
+  switch (work.entity.kind) {
+    case EntityKind::trace:
+      return apply_trace(work);
+    case EntityKind::observation:
+      return work.trace_id.empty() ? apply_stray(work) : apply_observation(work);
+    case EntityKind::score:
+      return apply_score(work);
+    case EntityKind::session:
+      return apply_session(work);
+  }
+  return make_error(Code::internal, "an event of an unknown kind");
+}
+
+Status Applier::finish() {
+  TL_TRY(record::add_run(*transaction_, std::move(new_observations_)));
+  const index::CountChanges counts = index_.take_counts();
+  const auto add = [](std::uint64_t& number, std::int64_t change) {
+    number += static_cast<std::uint64_t>(change);
+  };
+  add(statistics_.traces, counts.traces);
+  add(statistics_.observations, counts.observations);
+  add(statistics_.scores, counts.scores);
+  add(statistics_.sessions, counts.sessions);
+  add(statistics_.users, counts.users);
+  return record::write_statistics(*transaction_, statistics_);
+}
+
+// ------------------------------------------------------------------------------ one kind each
+
+Status Applier::apply_trace(Work& work) {
+  const RecordKey key{work.container, RecordKind::header, 0};
+  TL_TRY_ASSIGN(before, EntityReader(*transaction_).load(key));
+  if (!before) return make_error(Code::corrupt, "a trace has no header record");
+  TL_TRY_ASSIGN(after, join(&*before, work.entity));
+  if (after == *before) return {};
+  TL_TRY_ASSIGN(attributed, attributes_if_changed(&*before, &after));
+  TL_TRY(save(key, &*before, after));
+  return index_.trace_changed(
+      {key, after.id, &*before, &after, std::move(attributed.before), std::move(attributed.after)});
+}
+
+Status Applier::apply_observation(Work& work) {
+  const EntityReader reader(*transaction_);
+  TL_TRY_ASSIGN(found, reader.find(work.container, RecordKind::observation, work.entity.id));
+  const Entity* before = found ? &found->entity : nullptr;
+  TL_TRY_ASSIGN(after, join(before, work.entity));
+  if (before != nullptr && after == *before) return {};
+
+  RecordKey key;
+  if (found) {
+    key = found->key;
+  } else {
+    TL_TRY_ASSIGN(free, reader.free_key(work.container, RecordKind::observation, after.id));
+    key = free;
+    new_observations_.push_back(record::run_entry(work.natural_key, work.container));
+  }
+  if (statistics_.strays > 0) {
+    TL_TRY_ASSIGN(stray, reader.find_stray(after.id));
+    if (stray) {
+      StrayChange change;
+      change.stray_before = stray;
+      change.stray_after = stray;
+      change.changed = Found{key, std::move(after)};
+      TL_TRY_ASSIGN(named, named_observations(change.changed->entity.id));
+      change.named_before = std::move(named);
+      if (!found) new_by_key_.emplace(work.natural_key, work.container);
+      return settle(change);
+    }
+  }
+  if (!found) new_by_key_.emplace(work.natural_key, work.container);
+  TL_TRY_ASSIGN(attributed, attributes_if_changed(before, &after));
+  TL_TRY(save(key, before, after));
+  return index_.observation_changed({key, work.trace_id, before, &after,
+                                     std::move(attributed.before), std::move(attributed.after)});
+}
+
+Status Applier::apply_stray(Work& work) {
+  const EntityReader reader(*transaction_);
+  StrayChange change;
+  TL_TRY_ASSIGN(found, reader.find(work.container, RecordKind::stray, work.entity.id));
+  TL_TRY_ASSIGN(after, join(found ? &found->entity : nullptr, work.entity));
+  if (found && after == found->entity) return {};
+  RecordKey key;
+  if (found) {
+    key = found->key;
+  } else {
+    TL_TRY_ASSIGN(free, reader.free_key(work.container, RecordKind::stray, after.id));
+    key = free;
+    ++statistics_.strays;
+  }
+  change.stray_before = std::move(found);
+  change.stray_after = Found{key, std::move(after)};
+  TL_TRY_ASSIGN(named, named_observations(work.entity.id));
+  change.named_before = std::move(named);
+  return settle(change);
+}
+
+Status Applier::apply_score(Work& work) {
+  const EntityReader reader(*transaction_);
+  TL_TRY_ASSIGN(found, reader.find_score(work.entity.id));
+  const Entity* before = found ? &found->entity : nullptr;
+  TL_TRY_ASSIGN(after, join(before, work.entity));
+  if (before != nullptr && after == *before) return {};
+  TL_TRY_ASSIGN(container, container_of_subject(after));
+  TL_TRY_ASSIGN(attributed, attributes_if_changed(before, &after));
+
+  const bool moves = found && found->key.container != container;
+  RecordKey key;
+  if (found && !moves) {
+    key = found->key;
+  } else {
+    TL_TRY_ASSIGN(free, reader.free_key(container, RecordKind::score, after.id));
+    key = free;
+    TL_TRY(record::add_container(*transaction_, DirectoryKind::score, after.id, container));
+  }
+  TL_TRY(save(key, before, after));
+  if (!moves) {
+    return index_.score_changed(
+        {key, {}, before, &after, std::move(attributed.before), std::move(attributed.after)});
+  }
+  TL_TRY(record::erase(*transaction_, found->key));
+  TL_TRY(record::remove_container(*transaction_, DirectoryKind::score, after.id,
+                                  found->key.container));
+  TL_TRY_ASSIGN(attributes_now, attributes(after));
+  TL_TRY(index_.score_changed({found->key, {}, before, nullptr, attributes_now, {}}));
+  return index_.score_changed({key, {}, nullptr, &after, {}, std::move(attributes_now)});
+}
+
+Status Applier::apply_session(Work& work) {
+  const RecordKey key{work.container, RecordKind::header, 0};
+  TL_TRY_ASSIGN(before, EntityReader(*transaction_).load(key));
+  if (!before) return make_error(Code::corrupt, "a session has no header record");
+  TL_TRY_ASSIGN(after, join(&*before, work.entity));
+  if (after == *before) return {};
+  TL_TRY(save(key, &*before, after));
+  return index_.session_changed({key, after.id, &*before, &after, {}, {}});
+}
+
+// ------------------------------------------------------------------------------ helpers
+
+Result<ContainerNumber> Applier::container_of(DirectoryKind kind, Bytes id) {
+  std::string name(1, static_cast<char>(kind));
+  name.append(id);
+  if (const auto known = containers_.find(name); known != containers_.end()) return known->second;
+  const EntityReader reader(*transaction_);
+  TL_TRY_ASSIGN(found,
+                kind == DirectoryKind::session ? reader.find_session(id) : reader.find_trace(id));
+  ContainerNumber container = found.value_or(0);
+  if (!found) {
+    TL_TRY_ASSIGN(created, record::create_container(*transaction_, kind, id));
+    container = created;
+  }
+  if (containers_.size() >= kContainerCacheEntriesMax) containers_.clear();
+  containers_.emplace(std::move(name), container);
+  return container;
+}
+
+Result<ContainerNumber> Applier::container_of_subject(const Entity& score) {
+  const model::ScoreView view = model::view_score(score);
+  if (view.subject_kind == model::SubjectKind::session) {
+    return container_of(DirectoryKind::session, view.session_id);
+  }
+  return container_of(DirectoryKind::trace, view.trace_id);
+}
+
+Result<std::string> Applier::container_id(ContainerNumber container) {
+  TL_TRY_ASSIGN(header, EntityReader(*transaction_).load({container, RecordKind::header, 0}));
+  if (!header) return make_error(Code::corrupt, "a container has no header record");
+  return std::move(header->id);
+}
+
+Result<Entity> Applier::join(const Entity* before, Entity& event) {
+  Result<Entity> joined = Entity();
+  if (before == nullptr || before->orders.empty()) {
+    joined = std::move(event);
+    joined->has_stray = before != nullptr && before->has_stray;
+  } else {
+    TL_TRY(append_streams(*before, event));
+    record::MetadataReader metadata(*transaction_);
+    joined = model::join(*before, event, metadata);
+    if (!joined) return joined;
+  }
+  TL_TRY(finish_streams(*joined));
+  return joined;
+}
+
+// Streamed text behind text that is stored out of line already is added to it there.
+Status Applier::append_streams(const Entity& before, Entity& event) {
+  for (Register& reg : event.registers) {
+    const Register* stored = before.find(reg.field);
+    if (!reg.streamed() || stored == nullptr || !stored->streamed()) continue;
+    if (event.order_of(reg) <= before.order_of(*stored)) continue;
+    const PayloadValue head = PayloadValue::decode(stored->value);
+    const PayloadValue tail = PayloadValue::decode(reg.value);
+    if (!head.is_stored || tail.is_stored) continue;
+    TL_TRY(payloads_.append(*transaction_, head.number, tail.bytes));
+    reg.value =
+        PayloadValue::encode_stored(head.form, head.number, head.size_bytes + tail.bytes.size());
+  }
+  return {};
+}
+
+// A stream that has ended is written anew as one payload: its many small pieces go.
+Status Applier::finish_streams(Entity& entity) {
+  const Register* end = entity.find(Field::end_time);
+  if (end == nullptr || end->cleared()) return {};
+  for (Register& reg : entity.registers) {
+    if (!reg.streamed()) continue;
+    reg.flags = static_cast<std::uint8_t>(reg.flags & ~Register::kStreamed);
+    const PayloadValue value = PayloadValue::decode(reg.value);
+    if (!value.is_stored) continue;
+    TL_TRY_ASSIGN(text, payload::PayloadReader(*transaction_).read_all(value.number));
+    TL_TRY_ASSIGN(number, payloads_.put(*transaction_, text));
+    reg.value = PayloadValue::encode_stored(value.form, number, value.size_bytes);
+  }
+  return {};
+}
+
+Status Applier::save(const RecordKey& key, const Entity* before, Entity& after) {
+  TL_TRY(record::save(*transaction_, payloads_, key, before, after));
+  if (has_pending_) TL_TRY(claim_pending(*transaction_, after));
+  statistics_.payload_size_bytes += model::payload_size_bytes(after);
+  if (before != nullptr) statistics_.payload_size_bytes -= model::payload_size_bytes(*before);
+  return {};
+}
+
+Result<index::Attributes> Applier::attributes(const Entity& entity) {
+  const Register* reg = entity.find(Field::metadata);
+  if (reg == nullptr || reg->cleared()) return index::Attributes();
+  const model::PayloadView view{PayloadValue::decode(reg->value), reg->tree()};
+  TL_TRY_ASSIGN(json, EntityReader(*transaction_).payload(view));
+  return index::attributes_of(json);
+}
+
+Result<Applier::Attributed> Applier::attributes_if_changed(const Entity* before,
+                                                           const Entity* after) {
+  const Register* reg_before = before == nullptr ? nullptr : before->find(Field::metadata);
+  const Register* reg_after = after == nullptr ? nullptr : after->find(Field::metadata);
+  Attributed result;
+  const bool both = reg_before != nullptr && reg_after != nullptr;
+  if (both && reg_before->value == reg_after->value && reg_before->flags == reg_after->flags) {
+    return result;
+  }
+  if (before != nullptr) {
+    TL_TRY_ASSIGN(old_attributes, attributes(*before));
+    result.before = std::move(old_attributes);
+  }
+  if (after != nullptr) {
+    TL_TRY_ASSIGN(new_attributes, attributes(*after));
+    result.after = std::move(new_attributes);
+  }
+  return result;
+}
+
+}  // namespace tracelite::ingest

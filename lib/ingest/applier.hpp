@@ -1,0 +1,90 @@
+// A batch of events into one write transaction: join with what is there, records, index rows,
+// statistics.
+//
+// Knows the rules by which entities find their place (containers, trace-less observations, moved
+// scores). Must not know threads, queues or when to commit.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "index/index_writer.hpp"
+#include "model/event.hpp"
+#include "payload/payload_store.hpp"
+#include "record/entity_store.hpp"
+#include "record/statistics.hpp"
+
+namespace tracelite::ingest {
+
+class Applier {
+ public:
+  Applier(payload::PayloadWriter& payloads, index::IndexWriter& index)
+      : payloads_(payloads), index_(index) {}
+
+  // Applies the events, as one batch. Errors: those of store/, SQLite's, corrupt, limit; after an
+  // error the transaction must be dropped and forget() called.
+  Status apply(store::WriteTransaction& transaction, const std::vector<model::Event>& events);
+
+  // What is remembered between batches (numbers of containers) holds only while this process alone
+  // commits.
+  void forget() { containers_.clear(); }
+
+ private:
+  // One entity with all its events of the batch joined, and where it belongs.
+  struct Work {
+    std::string trace_id;  // of an observation; empty: not named
+    model::Entity entity;
+    record::ContainerNumber container = 0;
+    record::EntityKey natural_key = 0;
+  };
+
+  Result<std::vector<Work>> gather(const std::vector<model::Event>& events);
+  Status place(Work& work);
+  Status apply_one(Work& work);
+  Status apply_trace(Work& work);
+  Status apply_observation(Work& work);
+  Status apply_stray(Work& work);
+  Status apply_score(Work& work);
+  Status apply_session(Work& work);
+  Status finish();
+
+  Result<record::ContainerNumber> container_of(record::DirectoryKind kind, Bytes id);
+  Result<record::ContainerNumber> container_of_subject(const model::Entity& score);
+  Result<model::Entity> join(const model::Entity* before, model::Entity& event);
+  Status append_streams(const model::Entity& before, model::Entity& event);
+  Status finish_streams(model::Entity& entity);
+  Status save(const record::RecordKey& key, const model::Entity* before, model::Entity& after);
+  Result<std::string> container_id(record::ContainerNumber container);
+
+  // The attributes of an entity now; taken before a save frees what they are read from.
+  Result<index::Attributes> attributes(const model::Entity& entity);
+  struct Attributed {
+    index::Attributes before, after;
+  };
+  Result<Attributed> attributes_if_changed(const model::Entity* before, const model::Entity* after);
+
+  // The trace-less events of an observation belong to the trace that its least event names. Moves
+  // them there when that changes: see applier_strays.cpp.
+  struct Named;
+  struct StrayChange;
+  Status settle(StrayChange& change);
+  Result<std::vector<record::Found>> named_observations(Bytes observation_id);
+
+  payload::PayloadWriter& payloads_;
+  index::IndexWriter& index_;
+  store::WriteTransaction* transaction_ = nullptr;  // during apply()
+  record::Statistics statistics_;
+  bool has_pending_ = false;  // an event refers to payloads on the pending list
+  std::vector<record::RunEntry> new_observations_;
+  std::multimap<record::EntityKey, record::ContainerNumber> new_by_key_;  // of this batch
+  std::unordered_map<std::string, record::ContainerNumber> containers_;   // kind, then id
+};
+
+// More are looked up in the file again.
+inline constexpr std::size_t kContainerCacheEntriesMax = 16'384;
+
+}  // namespace tracelite::ingest

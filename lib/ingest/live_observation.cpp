@@ -1,0 +1,84 @@
+// Events of a live observation, and random ids.
+#include "ingest/live_observation.hpp"
+
+#include <openssl/rand.h>
+
+#include <array>
+#include <random>
+
+#include "model/time.hpp"
+#include "payload/json_scanner.hpp"
+
+namespace tracelite::ingest {
+namespace {
+
+using model::EntityKind;
+using model::EventBuilder;
+using model::Field;
+
+std::string random_hex(std::size_t size_bytes) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::array<unsigned char, 16> bytes{};
+  if (RAND_bytes(bytes.data(), static_cast<int>(size_bytes)) != 1) {
+    std::random_device device;
+    for (unsigned char& byte : bytes) byte = static_cast<unsigned char>(device());
+  }
+  bytes[0] |= 1;  // an id of zeros is no id in W3C's form
+  std::string hex;
+  for (std::size_t i = 0; i < size_bytes; ++i) {
+    hex.push_back(kHex[bytes[i] >> 4]);
+    hex.push_back(kHex[bytes[i] & 15]);
+  }
+  return hex;
+}
+
+}  // namespace
+
+LiveObservation::LiveObservation(std::shared_ptr<Recorder> recorder, std::string trace_id,
+                                 std::string id)
+    : recorder_(std::move(recorder)), trace_id_(std::move(trace_id)), id_(std::move(id)) {}
+
+EventBuilder LiveObservation::update() const { return {EntityKind::observation, true}; }
+
+Status LiveObservation::record(EventBuilder& builder) {
+  TL_TRY(builder.id(id_));
+  TL_TRY(builder.trace_id(trace_id_));
+  last_stamp_ns_ = std::max(recorder_->next_stamp_ns(), last_stamp_ns_ + 1);
+  TL_TRY_ASSIGN(event, builder.finish(last_stamp_ns_));
+  return recorder_->record(event, builder.warnings());
+}
+
+Status LiveObservation::append(Field field, Bytes text) {
+  if (!payload::is_valid_utf8(text)) {
+    return make_error(Code::invalid, "appended text must be valid UTF-8",
+                      std::string(model::field_name(field)));
+  }
+  EventBuilder builder = update();
+  if (recorder_->options().mask) {
+    std::string& held = field == Field::input ? held_input_ : held_output_;
+    held.append(text);
+    builder.withheld(field, held.size());
+  } else {
+    builder.streamed(field, text);
+  }
+  if (!has_appended_ && field == Field::output) {
+    builder.time(Field::completion_start_time, model::now_ns(), true);
+    has_appended_ = true;
+  }
+  return record(builder);
+}
+
+void LiveObservation::field_was_set(Field field) {
+  if (field == Field::input) held_input_.clear();
+  if (field == Field::output) held_output_.clear();
+}
+
+void LiveObservation::add_held_back(EventBuilder& builder) {
+  if (!held_input_.empty()) builder.payload(Field::input, model::Form::text, held_input_);
+  if (!held_output_.empty()) builder.payload(Field::output, model::Form::text, held_output_);
+}
+
+std::string random_trace_id() { return random_hex(16); }
+std::string random_observation_id() { return random_hex(8); }
+
+}  // namespace tracelite::ingest

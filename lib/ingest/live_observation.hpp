@@ -1,0 +1,51 @@
+// A live observation: begun, and not yet ended. Turns calls into events of one entity, stamped in
+// the order they were made.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "ingest/recorder.hpp"
+#include "model/event.hpp"
+
+namespace tracelite::ingest {
+
+class LiveObservation {
+ public:
+  LiveObservation(std::shared_ptr<Recorder> recorder, std::string trace_id, std::string id);
+
+  // Adds the ids and records; `builder` holds the other fields. Errors: invalid, queue_full,
+  // misuse.
+  Status record(model::EventBuilder& builder);
+  // Text behind what the field holds. With a mask set it is held back until end(): only its size is
+  // recorded meanwhile.
+  Status append(model::Field field, Bytes text);
+  // Adds what was held back to the last event.
+  void add_held_back(model::EventBuilder& builder);
+  // A builder for the next event of this observation.
+  [[nodiscard]] model::EventBuilder update() const;
+
+  // What the caller set wins over what append() would set.
+  void field_was_set(model::Field field);
+
+  [[nodiscard]] const std::string& trace_id() const { return trace_id_; }
+  [[nodiscard]] const std::string& id() const { return id_; }
+  [[nodiscard]] Recorder& recorder() const { return *recorder_; }
+  [[nodiscard]] const std::shared_ptr<Recorder>& shared_recorder() const { return recorder_; }
+
+ private:
+  std::shared_ptr<Recorder> recorder_;
+  const std::string trace_id_;
+  const std::string id_;
+  std::int64_t last_stamp_ns_ = 0;
+  bool has_appended_ = false;
+  std::string held_input_, held_output_;
+};
+
+// Random ids in W3C form: 16 and 8 bytes as lower-case hex, never all zero.
+std::string random_trace_id();
+std::string random_observation_id();
+
+}  // namespace tracelite::ingest

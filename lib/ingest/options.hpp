@@ -1,0 +1,41 @@
+// How a store records.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "model/entity.hpp"
+#include "model/field.hpp"
+
+namespace tracelite::ingest {
+
+inline constexpr std::uint32_t kDefaultCommitIntervalMs = 50;
+inline constexpr std::uint64_t kDefaultQueueSizeBytes = std::uint64_t{16} << 20;
+
+enum class FullPolicy : std::uint8_t { wait = 0, drop = 1 };
+
+struct Payload {
+  model::Form form{};
+  std::string bytes;
+};
+// The value to store instead; nullopt if the mask failed.
+using MaskFunction =
+    std::function<std::optional<Payload>(model::Field field, model::Form form, Bytes bytes)>;
+enum class LogLevel : std::uint8_t { debug = 1, info = 2, warning = 3, error = 4 };
+using LogFunction = std::function<void(LogLevel, model::Reason, const std::string& message)>;
+
+struct Options {
+  std::uint32_t commit_interval_ms = kDefaultCommitIntervalMs;
+  std::uint64_t queue_size_bytes = kDefaultQueueSizeBytes;
+  FullPolicy full_policy = FullPolicy::wait;
+  std::uint32_t queue_wait_ms = 0;  // 0: without limit
+  double sample_rate = 1;
+  MaskFunction mask;
+  LogFunction log;
+  std::string default_environment;  // empty: none
+  std::string default_release;      // empty: none
+};
+
+}  // namespace tracelite::ingest

@@ -1,0 +1,66 @@
+// The list of payloads without an owner yet.
+#include "ingest/pending.hpp"
+
+#include <string>
+#include <vector>
+
+namespace tracelite::ingest {
+namespace {
+
+using store::KeySpace;
+
+constexpr Bytes kPrefix = "pending:";
+
+std::string pending_key(payload::PayloadNumber number) {
+  std::string key(kPrefix);
+  append_big_endian(key, number);
+  return key;
+}
+
+Result<std::vector<payload::PayloadNumber>> list_pending(const store::Transaction& transaction) {
+  std::vector<payload::PayloadNumber> numbers;
+  store::Cursor cursor = transaction.cursor(KeySpace::meta);
+  TL_TRY_ASSIGN(more, cursor.seek(kPrefix));
+  while (more && cursor.key().starts_with(kPrefix)) {
+    numbers.push_back(read_big_endian(cursor.key().substr(kPrefix.size())));
+    TL_TRY_ASSIGN(again, cursor.next());
+    more = again;
+  }
+  return numbers;
+}
+
+}  // namespace
+
+Status add_pending(store::WriteTransaction& transaction, payload::PayloadNumber number) {
+  return transaction.put(KeySpace::meta, pending_key(number), Bytes());
+}
+
+Status claim_pending(store::WriteTransaction& transaction, const model::Entity& entity) {
+  for (const model::Register& reg : entity.registers) {
+    if (!model::is_payload(reg.field) || reg.cleared()) continue;
+    const model::PayloadValue value = model::PayloadValue::decode(reg.value);
+    if (!value.is_stored || value.number == 0) continue;
+    auto erased = transaction.erase(KeySpace::meta, pending_key(value.number));
+    if (!erased) return std::move(erased).error();
+  }
+  return {};
+}
+
+Status reclaim_pending(store::Environment& environment) {
+  {
+    TL_TRY_ASSIGN(snapshot, environment.begin_read());
+    TL_TRY_ASSIGN(orphans, list_pending(snapshot));
+    if (orphans.empty()) return {};
+  }
+  TL_TRY_ASSIGN(transaction, environment.begin_write());
+  TL_TRY_ASSIGN(orphans, list_pending(transaction));
+  payload::PayloadWriter payloads;
+  for (const payload::PayloadNumber number : orphans) {
+    TL_TRY(payloads.erase(transaction, number));
+    auto erased = transaction.erase(KeySpace::meta, pending_key(number));
+    if (!erased) return std::move(erased).error();
+  }
+  return transaction.commit();
+}
+
+}  // namespace tracelite::ingest

@@ -1,0 +1,152 @@
+// Waiting and waking: one mutex held for moves only, no timer while nothing is queued.
+#include "ingest/queue.hpp"
+
+#include <algorithm>
+
+namespace tracelite::ingest {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// One event larger than the whole queue is let in when it is alone.
+bool Queue::has_room_for(std::uint64_t size_bytes) const {
+  return size_bytes_ == 0 || size_bytes_ + size_bytes <= options_.queue_size_bytes;
+}
+
+Status Queue::push(std::string coded_event) {
+  const std::uint64_t size_bytes = coded_event.size();
+  Lock lock(mutex_);
+  if (closed_) return make_error(Code::misuse, "the store is being closed");
+  if (!has_room_for(size_bytes)) {
+    const auto ready = [&] { return closed_ || has_room_for(size_bytes); };
+    bool room = false;
+    if (options_.full_policy == FullPolicy::wait) {
+      room = true;
+      if (options_.queue_wait_ms == 0) {
+        not_full_.wait(lock, ready);
+      } else {
+        room = not_full_.wait_for(lock, milliseconds(options_.queue_wait_ms), ready);
+      }
+    }
+    if (closed_) return make_error(Code::misuse, "the store is being closed");
+    if (!room) {
+      return make_error(Code::queue_full,
+                        "the recording queue is full (" + std::to_string(size_bytes_) + " of " +
+                            std::to_string(options_.queue_size_bytes) +
+                            " bytes): the record was dropped; raise queue_size_bytes, or let "
+                            "recording wait");
+    }
+  }
+  const bool was_empty = events_.empty();
+  if (was_empty) oldest_at_ = steady_clock::now();
+  events_.push_back(std::move(coded_event));
+  ++pushed_sequence_;
+  const bool was_lazy = size_bytes_ < kEagerSizeBytes;
+  size_bytes_ += size_bytes;
+  const bool wake = was_empty || (was_lazy && size_bytes_ >= kEagerSizeBytes);
+  lock.unlock();
+  if (wake) not_empty_.notify_one();
+  return {};
+}
+
+// Lets a trickle collect for the commit interval; a flood, a flush or a close ends the wait.
+void Queue::gather(Lock& lock) {
+  const auto until = oldest_at_ + milliseconds(options_.commit_interval_ms);
+  not_empty_.wait_until(lock, until, [&] {
+    return closed_ || flush_sequence_ > durable_sequence_ || size_bytes_ >= kEagerSizeBytes ||
+           size_bytes_ * 2 >= options_.queue_size_bytes;
+  });
+}
+
+Batch Queue::take(std::uint64_t max_size_bytes) {
+  Lock lock(mutex_);
+  not_empty_.wait(lock, [&] { return closed_ || !events_.empty(); });
+  Batch batch;
+  if (events_.empty()) return batch;
+  gather(lock);
+  if (closed_ && deadline_ && steady_clock::now() >= *deadline_) return batch;
+  batch.last_sequence = pushed_sequence_ - events_.size();
+  while (!events_.empty()) {
+    const std::uint64_t size_bytes = events_.front().size();
+    if (!batch.events.empty() && batch.size_bytes + size_bytes > max_size_bytes) break;
+    batch.size_bytes += size_bytes;
+    batch.events.push_back(std::move(events_.front()));
+    events_.pop_front();
+    ++batch.last_sequence;
+  }
+  if (!events_.empty())
+    oldest_at_ = steady_clock::now() - milliseconds(options_.commit_interval_ms);
+  return batch;
+}
+
+void Queue::done(const Batch& batch, std::optional<Error> dropped) {
+  const Lock lock(mutex_);
+  size_bytes_ -= batch.size_bytes;
+  durable_sequence_ = batch.last_sequence;
+  error_.reset();
+  if (dropped) dropped_ = std::move(dropped);
+  progress_.notify_all();
+  not_full_.notify_all();
+}
+
+bool Queue::wait_to_retry(const Error& error) {
+  Lock lock(mutex_);
+  error_ = error;
+  ++failure_count_;
+  progress_.notify_all();
+  if (closed_ && deadline_ && steady_clock::now() >= *deadline_) return false;
+  auto until = steady_clock::now() + kRetryPause;
+  if (deadline_) until = std::min(until, *deadline_);
+  const std::uint64_t flush_before = flush_sequence_;
+  const bool closed_before = closed_;
+  not_empty_.wait_until(
+      lock, until, [&] { return flush_sequence_ != flush_before || closed_ != closed_before; });
+  return true;
+}
+
+Status Queue::flush(std::optional<milliseconds> timeout) {
+  Lock lock(mutex_);
+  const std::uint64_t wanted = pushed_sequence_;
+  if (durable_sequence_ >= wanted && !dropped_) return {};
+  flush_sequence_ = std::max(flush_sequence_, wanted);
+  const std::uint64_t failures_before = failure_count_;
+  not_empty_.notify_one();
+  const auto ready = [&] {
+    return durable_sequence_ >= wanted || failure_count_ > failures_before;
+  };
+  if (timeout) {
+    progress_.wait_for(lock, *timeout, ready);
+  } else {
+    progress_.wait(lock, ready);
+  }
+  if (durable_sequence_ >= wanted) {
+    if (!dropped_) return {};
+    Error dropped = std::move(*dropped_);
+    dropped_.reset();
+    return dropped;
+  }
+  if (error_) return *error_;
+  return make_error(Code::timeout,
+                    "not everything is durable yet: " + std::to_string(wanted - durable_sequence_) +
+                        " records are still being written; flush again");
+}
+
+void Queue::close(std::optional<steady_clock::time_point> deadline) {
+  const Lock lock(mutex_);
+  closed_ = true;
+  deadline_ = deadline;
+  not_empty_.notify_all();
+  not_full_.notify_all();
+}
+
+std::uint64_t Queue::waiting_count() const {
+  const Lock lock(mutex_);
+  return pushed_sequence_ - durable_sequence_;
+}
+
+std::uint64_t Queue::waiting_size_bytes() const {
+  const Lock lock(mutex_);
+  return size_bytes_;
+}
+
+}  // namespace tracelite::ingest

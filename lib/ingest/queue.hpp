@@ -1,0 +1,79 @@
+// The bounded queue between the threads that record and the one that writes.
+//
+// Holds coded events and knows their number and bytes; must not know what they say. Every event has
+// a sequence number, from 1; what is durable is told by the highest number of a commit.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ingest/options.hpp"
+#include "model/bytes.hpp"
+#include "model/result.hpp"
+
+namespace tracelite::ingest {
+
+// A waiting writer is woken early once this much is queued.
+inline constexpr std::uint64_t kEagerSizeBytes = std::uint64_t{1} << 20;
+
+inline constexpr std::chrono::milliseconds kRetryPause{200};
+
+struct Batch {
+  std::vector<std::string> events;  // coded by model::encode
+  std::uint64_t size_bytes = 0;
+  std::uint64_t last_sequence = 0;  // of the last event
+};
+
+class Queue {
+ public:
+  explicit Queue(const Options& options) : options_(options) {}
+
+  // Copies an event in. Errors: queue_full (by policy, or the wait ran out), misuse (closed).
+  Status push(std::string coded_event);
+
+  // For the writer: waits for events, gathers for the commit interval unless somebody flushes, and
+  // takes up to max_size_bytes (at least one event). An empty batch: the queue is closed and empty.
+  Batch take(std::uint64_t max_size_bytes);
+  // The batch is durable: its room is free again. If some of its events were dropped, `dropped`
+  // says why, and the next flush returns it.
+  void done(const Batch& batch, std::optional<Error> dropped);
+  // The batch could not be written: tells who waits in flush, and waits a little. False: the queue
+  // is closed and its deadline has passed, so the batch is lost.
+  bool wait_to_retry(const Error& error);
+
+  // Waits until everything pushed before is durable. Errors: timeout, or why the writer cannot
+  // write.
+  Status flush(std::optional<std::chrono::milliseconds> timeout);
+
+  // No more pushes; the writer drains what is left until the deadline, then gives up.
+  void close(std::optional<std::chrono::steady_clock::time_point> deadline);
+  [[nodiscard]] std::uint64_t waiting_count() const;
+  [[nodiscard]] std::uint64_t waiting_size_bytes() const;
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+  [[nodiscard]] bool has_room_for(std::uint64_t size_bytes) const;
+  void gather(Lock& lock);
+
+  const Options& options_;
+  mutable std::mutex mutex_;
+  std::condition_variable not_full_, not_empty_, progress_;
+  std::deque<std::string> events_;  // the oldest first
+  std::uint64_t size_bytes_ = 0;    // of the events here and of the batch in work
+  std::uint64_t pushed_sequence_ = 0, durable_sequence_ = 0;
+  std::uint64_t flush_sequence_ = 0;  // somebody waits for this one
+  std::chrono::steady_clock::time_point oldest_at_{};
+  std::optional<Error> error_;    // of the last try, until one succeeds
+  std::optional<Error> dropped_;  // not yet told by a flush
+  std::uint64_t failure_count_ = 0;
+  bool closed_ = false;
+  std::optional<std::chrono::steady_clock::time_point> deadline_;
+};
+
+}  // namespace tracelite::ingest

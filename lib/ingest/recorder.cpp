@@ -1,0 +1,125 @@
+// The caller's side of recording.
+#include "ingest/recorder.hpp"
+
+#include "ingest/sampling.hpp"
+#include "ingest/writer.hpp"
+#include "model/time.hpp"
+#include "model/view.hpp"
+
+namespace tracelite::ingest {
+namespace {
+
+// The id that sampling goes by; empty: the event is always kept.
+std::string sampling_id(const model::Event& event) {
+  switch (event.entity.kind) {
+    case model::EntityKind::trace:
+      return event.entity.id;
+    case model::EntityKind::observation:
+      return event.trace_id.empty() ? event.entity.id : event.trace_id;
+    case model::EntityKind::score:
+      return model::view_score(event.entity).trace_id;
+    case model::EntityKind::session:
+      break;
+  }
+  return {};
+}
+
+}  // namespace
+
+Recorder::Recorder(std::shared_ptr<store::Environment> environment, Options options)
+    : environment_(std::move(environment)), options_(std::move(options)), queue_(options_) {}
+
+Result<std::unique_ptr<Recorder>> Recorder::start(std::shared_ptr<store::Environment> environment,
+                                                  Options options) {
+  std::unique_ptr<Recorder> recorder(new Recorder(std::move(environment), std::move(options)));
+  try {
+    recorder->writer_ = std::thread([self = recorder.get()] { self->run_writer(); });
+  } catch (const std::system_error& error) {
+    return make_error(Code::no_memory,
+                      std::string("the writer thread could not be started: ") + error.what());
+  }
+  return recorder;
+}
+
+Recorder::~Recorder() {
+  if (!writer_.joinable()) return;
+  if (environment_->forked()) {
+    writer_.detach();  // the thread lives in the parent only
+    return;
+  }
+  close(std::nullopt);
+}
+
+void Recorder::run_writer() { Writer(*this).run(); }
+
+void Recorder::log(LogLevel level, model::Reason reason, const std::string& message) const {
+  if (options_.log) options_.log(level, reason, message);
+}
+
+void Recorder::count(model::Reason reason, std::uint64_t number) {
+  counters_[static_cast<std::size_t>(reason)].fetch_add(number, std::memory_order_relaxed);
+}
+
+void Recorder::refused(const Error& error) {
+  count(model::Reason::event_refused);
+  log(LogLevel::warning, model::Reason::event_refused,
+      error.field.empty() ? error.message : error.field + ": " + error.message);
+}
+
+Status Recorder::record(const model::Event& event, const std::vector<model::Warning>& warnings) {
+  if (options_.sample_rate < 1) {
+    const std::string id = sampling_id(event);
+    if (!id.empty() && !is_sampled(id, options_.sample_rate)) {
+      count(model::Reason::sampled_out);
+      return {};
+    }
+  }
+  std::string coded;
+  encode(event, coded);
+  Status pushed = queue_.push(std::move(coded));
+  if (!pushed) {
+    if (pushed.error().code == Code::queue_full) {
+      count(model::Reason::queue_full);
+      log(LogLevel::warning, model::Reason::queue_full, pushed.error().message);
+    }
+    return pushed;
+  }
+  for (const model::Warning& warning : warnings) {
+    count(warning.reason);
+    log(LogLevel::warning, warning.reason, warning.message);
+  }
+  return {};
+}
+
+std::int64_t Recorder::next_stamp_ns() {
+  const std::int64_t now = model::now_ns();
+  std::int64_t last = last_stamp_ns_.load(std::memory_order_relaxed);
+  std::int64_t stamp = 0;
+  do {
+    stamp = std::max(now, last + 1);
+  } while (!last_stamp_ns_.compare_exchange_weak(last, stamp, std::memory_order_relaxed));
+  return stamp;
+}
+
+Result<std::uint64_t> Recorder::flush(std::optional<std::chrono::milliseconds> timeout) {
+  TL_TRY(queue_.flush(timeout));
+  return environment_->last_transaction_id();
+}
+
+CloseReport Recorder::close(std::optional<std::chrono::milliseconds> timeout) {
+  std::optional<std::chrono::steady_clock::time_point> deadline;
+  if (timeout) deadline = std::chrono::steady_clock::now() + *timeout;
+  queue_.close(deadline);
+  if (writer_.joinable()) writer_.join();
+  return {queue_.waiting_count()};
+}
+
+record::Counters Recorder::uncommitted_counters() const {
+  record::Counters counters{};
+  for (std::size_t i = 0; i < counters.size(); ++i) {
+    counters[i] = counters_[i].load(std::memory_order_relaxed);
+  }
+  return counters;
+}
+
+}  // namespace tracelite::ingest

@@ -1,0 +1,74 @@
+// Recording into one file: the caller's side (check, sample, copy into the queue) and the one
+// writer thread (mask, apply, commit, repeat).
+//
+// Threads: every public function may be called from any thread.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "ingest/options.hpp"
+#include "ingest/queue.hpp"
+#include "model/event.hpp"
+#include "model/result.hpp"
+#include "record/statistics.hpp"
+#include "store/environment.hpp"
+
+namespace tracelite::ingest {
+
+// A batch holds at most this many bytes of events, so that a transaction stays bounded.
+inline constexpr std::uint64_t kBatchSizeBytesMax = std::uint64_t{4} << 20;
+// A larger payload is stored in transactions of its own, in parts of this size, before its record.
+inline constexpr std::uint64_t kPayloadPartSizeBytes = std::uint64_t{4} << 20;
+
+struct CloseReport {
+  std::uint64_t dropped_count = 0;
+};
+
+class Recorder {
+ public:
+  // Starts the writer thread. Errors: no_memory.
+  static Result<std::unique_ptr<Recorder>> start(std::shared_ptr<store::Environment> environment,
+                                                 Options options);
+  ~Recorder();
+  Recorder(const Recorder&) = delete;
+  Recorder& operator=(const Recorder&) = delete;
+
+  // Reports the warnings, leaves out what the sample rate says, and queues the event. `trace_id` is
+  // what sampling goes by; empty: always recorded. Errors: queue_full, misuse (closing).
+  Status record(const model::Event& event, const std::vector<model::Warning>& warnings);
+  // An event or put that was refused: counted, and reported.
+  void refused(const Error& error);
+  void count(model::Reason reason, std::uint64_t number = 1);
+
+  // Strictly increasing, even when the clock steps back.
+  std::int64_t next_stamp_ns();
+
+  // Durable when ok; the number of the newest commit then. Errors: timeout, disk_full, io, corrupt.
+  Result<std::uint64_t> flush(std::optional<std::chrono::milliseconds> timeout);
+  CloseReport close(std::optional<std::chrono::milliseconds> timeout);
+
+  [[nodiscard]] std::uint64_t queued_size_bytes() const { return queue_.waiting_size_bytes(); }
+  [[nodiscard]] record::Counters uncommitted_counters() const;
+  [[nodiscard]] const Options& options() const { return options_; }
+  [[nodiscard]] bool forked() const { return environment_->forked(); }
+
+ private:
+  Recorder(std::shared_ptr<store::Environment> environment, Options options);
+  void log(LogLevel level, model::Reason reason, const std::string& message) const;
+  void run_writer();
+
+  std::shared_ptr<store::Environment> environment_;
+  const Options options_;
+  Queue queue_;
+  std::atomic<std::int64_t> last_stamp_ns_{0};
+  std::array<std::atomic<std::uint64_t>, model::kReasonCount> counters_{};
+  std::thread writer_;
+  friend class Writer;
+};
+
+}  // namespace tracelite::ingest

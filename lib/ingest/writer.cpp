@@ -1,0 +1,230 @@
+// The writer thread: batches, transactions, and what to do when one fails.
+#include "ingest/writer.hpp"
+
+#include <lmdb.h>
+
+#include <algorithm>
+
+#include "ingest/pending.hpp"
+#include "payload/json_scanner.hpp"
+#include "payload/metadata_json.hpp"
+
+namespace tracelite::ingest {
+
+using model::Event;
+using model::Field;
+using model::Form;
+using model::PayloadValue;
+using model::Reason;
+using model::Register;
+
+namespace {
+
+constexpr Bytes kFullyMasked = "<fully masked due to failed mask function>";
+
+// Failures that lie in the batch itself: trying again gives the same answer.
+bool lies_in_the_batch(Code code) {
+  return code == Code::invalid || code == Code::limit || code == Code::corrupt ||
+         code == Code::internal || code == Code::not_found || code == Code::misuse;
+}
+
+}  // namespace
+
+void Writer::run() {
+  while (true) {
+    const Batch batch = recorder_.queue_.take(kBatchSizeBytesMax);
+    if (batch.events.empty()) break;
+    std::vector<Event> events = decode(batch);
+    dropped_error_.reset();
+    if (!write(events)) break;
+    recorder_.queue_.done(batch, std::move(dropped_error_));
+  }
+  write_last_counters();
+}
+
+std::vector<Event> Writer::decode(const Batch& batch) {
+  std::vector<Event> events;
+  events.reserve(batch.events.size());
+  for (const std::string& coded : batch.events) {
+    auto event = model::decode_event(coded);
+    if (!event) {
+      drop(event.error());
+      continue;
+    }
+    events.push_back(std::move(*event));
+    if (recorder_.options_.mask) mask(events.back());
+  }
+  return events;
+}
+
+void Writer::mask(Event& event) {
+  for (Register& reg : event.entity.registers) {
+    if (!model::is_payload(reg.field) || reg.cleared()) continue;
+    const PayloadValue value = PayloadValue::decode(reg.value);
+    if (value.form == Form::withheld || value.form == Form::null) continue;
+    std::optional<Payload> masked = recorder_.options_.mask(reg.field, value.form, value.bytes);
+    const bool checked =
+        masked && (masked->form != Form::json || !payload::check_json(masked->bytes).has_value()) &&
+        (masked->form != Form::text || payload::is_valid_utf8(masked->bytes));
+    if (!checked) {
+      masked = Payload{Form::text, std::string(kFullyMasked)};
+      recorder_.count(Reason::mask_failed);
+      recorder_.log(LogLevel::warning, Reason::mask_failed,
+                    "the mask function failed: the value was masked fully");
+    } else if (masked->form == value.form && masked->bytes == value.bytes) {
+      continue;
+    } else {
+      recorder_.count(Reason::masked);
+    }
+    if (reg.field == Field::metadata) {
+      *masked = {Form::json, payload::metadata_object(masked->form, masked->bytes)};
+    }
+    reg.value = PayloadValue::encode_inline(masked->form, masked->bytes);
+  }
+}
+
+// ------------------------------------------------------------------------------ trying
+
+bool Writer::write(std::vector<Event>& events) {
+  while (true) {
+    Status status = try_write(events);
+    if (status) return true;
+    Error error = std::move(status).error();
+    if (error.code == Code::disk_full && error.engine_code == MDB_MAP_FULL) {
+      Status grown = recorder_.environment_->grow();
+      if (grown) continue;
+      error = std::move(grown).error();
+    }
+    if (lies_in_the_batch(error.code)) {
+      if (events.size() > 1) return write_one_by_one(events);
+      drop(error);
+      return true;
+    }
+    recorder_.log(LogLevel::error, Reason::none,
+                  "writing failed and is tried again: " + error.message);
+    if (!recorder_.queue_.wait_to_retry(error)) return false;
+  }
+}
+
+bool Writer::write_one_by_one(std::vector<Event>& events) {
+  for (Event& event : events) {
+    std::vector<Event> one;
+    one.push_back(std::move(event));
+    if (!write(one)) return false;
+  }
+  return true;
+}
+
+void Writer::drop(const Error& error) {
+  recorder_.count(Reason::write_failed);
+  recorder_.log(LogLevel::error, Reason::write_failed,
+                "an event could not be written and was dropped: " + error.message);
+  dropped_error_ = error;
+}
+
+Status Writer::try_write(std::vector<Event>& events) {
+  for (Event& event : events) TL_TRY(store_large_payloads(event));
+  return write_in_transaction(events);
+}
+
+// ------------------------------------------------------------------------------ one transaction
+
+void Writer::forget() {
+  if (index_ != nullptr) index_->forget();
+  if (applier_ != nullptr) applier_->forget();
+}
+
+// Makes the connection ready for this transaction; what is remembered of the file is dropped if
+// anybody else has committed since.
+Status Writer::prepare(store::WriteTransaction& transaction) {
+  if (transaction.id() != last_transaction_id_ + 1) forget();
+  if (connection_ == nullptr) {
+    TL_TRY_ASSIGN(connection, index::Connection::open_writer(transaction));
+    connection_ = std::move(connection);
+  }
+  TL_TRY(connection_->begin(transaction));
+  if (index_ == nullptr) {
+    TL_TRY_ASSIGN(index, index::IndexWriter::open(connection_->handle()));
+    index_ = std::move(index);
+    applier_ = std::make_unique<Applier>(payloads_, *index_);
+  }
+  return {};
+}
+
+Status Writer::write_in_transaction(const std::vector<Event>& events) {
+  TL_TRY_ASSIGN(transaction, recorder_.environment_->begin_write());
+  const std::uint64_t id = transaction.id();
+  const record::Counters taken = recorder_.uncommitted_counters();
+  Status status = prepare(transaction);
+  if (status) status = applier_->apply(transaction, events);
+  if (status) {
+    auto counters = record::read_counters(transaction);
+    status = counters ? Status() : Status(counters.error());
+    if (counters) {
+      for (std::size_t i = 0; i < taken.size(); ++i) (*counters)[i] += taken[i];
+      status = record::write_counters(transaction, *counters);
+    }
+  }
+  if (status) status = connection_->commit();
+  if (!status) {
+    // The statements may be in any state: begin anew with the next transaction.
+    if (connection_ != nullptr) connection_->rollback();
+    applier_.reset();
+    index_.reset();
+    connection_.reset();
+    last_transaction_id_ = 0;
+    return status;
+  }
+  for (std::size_t i = 0; i < taken.size(); ++i) {
+    recorder_.counters_[i].fetch_sub(taken[i], std::memory_order_relaxed);
+  }
+  last_transaction_id_ = id;
+  return {};
+}
+
+// Repairs and refusals that came after the last batch.
+void Writer::write_last_counters() {
+  const record::Counters left = recorder_.uncommitted_counters();
+  const bool any = std::any_of(left.begin(), left.end(), [](std::uint64_t n) { return n > 0; });
+  if (!any || recorder_.environment_->forked()) return;
+  const Status status = write_in_transaction({});
+  if (!status) {
+    recorder_.log(LogLevel::warning, Reason::none,
+                  "the last counters could not be written: " + status.error().message);
+  }
+}
+
+// ------------------------------------------------------------------------------ large payloads
+
+Status Writer::store_large_payloads(Event& event) {
+  for (Register& reg : event.entity.registers) {
+    if (!model::is_payload(reg.field) || reg.cleared()) continue;
+    const PayloadValue value = PayloadValue::decode(reg.value);
+    if (value.is_stored || value.bytes.size() <= kPayloadPartSizeBytes) continue;
+    TL_TRY_ASSIGN(number, store_in_parts(value.bytes));
+    reg.value = PayloadValue::encode_stored(value.form, number, value.size_bytes);
+  }
+  return {};
+}
+
+Result<payload::PayloadNumber> Writer::store_in_parts(Bytes bytes) {
+  payload::PayloadNumber number = 0;
+  while (!bytes.empty()) {
+    const Bytes part = bytes.substr(0, kPayloadPartSizeBytes);
+    TL_TRY_ASSIGN(transaction, recorder_.environment_->begin_write());
+    if (number == 0) {
+      TL_TRY_ASSIGN(created, payloads_.create(transaction));
+      number = created;
+      TL_TRY(add_pending(transaction, number));
+    }
+    TL_TRY(payloads_.append(transaction, number, part));
+    if (transaction.id() != last_transaction_id_ + 1) forget();
+    const std::uint64_t id = transaction.id();
+    TL_TRY(transaction.commit());
+    last_transaction_id_ = id;
+    bytes.remove_prefix(part.size());
+  }
+  return number;
+}
+
+}  // namespace tracelite::ingest

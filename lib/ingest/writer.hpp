@@ -1,0 +1,48 @@
+// What the writer thread does with a batch: mask it, write it, and see it through failures.
+//
+// The only place that holds a write transaction for recorded data. Belongs to one thread.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "index/page_file.hpp"
+#include "ingest/applier.hpp"
+#include "ingest/recorder.hpp"
+
+namespace tracelite::ingest {
+
+class Writer {
+ public:
+  explicit Writer(Recorder& recorder) : recorder_(recorder) {}
+
+  // Until the queue is closed and drained, or given up.
+  void run();
+
+ private:
+  std::vector<model::Event> decode(const Batch& batch);
+  void mask(model::Event& event);
+  // Writes until it is durable, or given up (false): what can never be written is dropped and
+  // counted.
+  bool write(std::vector<model::Event>& events);
+  bool write_one_by_one(std::vector<model::Event>& events);
+  Status try_write(std::vector<model::Event>& events);
+  Status write_in_transaction(const std::vector<model::Event>& events);
+  Status prepare(store::WriteTransaction& transaction);
+  // Moves payloads that are too large for one transaction out of the event.
+  Status store_large_payloads(model::Event& event);
+  Result<payload::PayloadNumber> store_in_parts(Bytes bytes);
+  void write_last_counters();
+  void forget();
+  void drop(const Error& error);
+
+  Recorder& recorder_;
+  payload::PayloadWriter payloads_;
+  std::unique_ptr<index::Connection> connection_;
+  std::unique_ptr<index::IndexWriter> index_;
+  std::unique_ptr<Applier> applier_;
+  std::uint64_t last_transaction_id_ = 0;  // of this writer's last commit
+  std::optional<Error> dropped_error_;     // why events of the batch at work were dropped
+};
+
+}  // namespace tracelite::ingest
