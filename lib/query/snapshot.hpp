@@ -1,24 +1,24 @@
 // A consistent view of the file at one commit: an LMDB read transaction and a SQLite connection
 // pinned to it.
 //
-// Threads: a snapshot may be used by several cursors on several threads; calls through it take turns
-// (lock()). Between calls it may be expired, when the map must grow: the next call begins a newer
-// view, and cursors go on from their position.
+// Threads: a snapshot may be used by several cursors on several threads; calls through it take
+// turns (Use). Between calls it may be expired, when the map must grow: the next call begins a
+// newer view, and cursors go on from their position.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <mutex>
-#include <optional>
+#include <string>
 
-#include "index/page_file.hpp"
 #include "model/result.hpp"
+#include "query/statement.hpp"
 #include "store/environment.hpp"
+
+struct sqlite3;
 
 namespace tracelite::query {
 
-class Snapshot : public std::enable_shared_from_this<Snapshot> {
+class Snapshot {
  public:
   // Errors: as Environment::begin_read.
   static Result<std::shared_ptr<Snapshot>> open(std::shared_ptr<store::Environment> environment);
@@ -26,26 +26,35 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   Snapshot(const Snapshot&) = delete;
   Snapshot& operator=(const Snapshot&) = delete;
 
-  // The view for the time of one call. While a Use lives nobody else uses the snapshot.
+  struct State;
+
+  // The view for the time of one call. While a Use lives nobody else uses the snapshot, and the
+  // thread that has it must not ask for another.
   class Use {
    public:
+    ~Use();
+    Use(Use&&) noexcept = default;
+    Use& operator=(Use&&) = delete;
+
     [[nodiscard]] const store::ReadTransaction& transaction() const;
     // nullptr where the file has no index yet (nothing was ever recorded).
     [[nodiscard]] sqlite3* connection() const;
-    // Grows each time the view was renewed: statements of an older generation are gone.
+    // A statement must be dropped before the Use; there must be a connection.
+    [[nodiscard]] Result<Statement> prepare(std::string sql) const;
+    // Grows each time the view was renewed: what was read before may have changed.
     [[nodiscard]] std::uint64_t generation() const;
 
    private:
     friend class Snapshot;
-    std::unique_lock<std::mutex> lock_;
-    Snapshot* snapshot_ = nullptr;
+    explicit Use(std::shared_ptr<State> state) : state_(std::move(state)) {}
+    std::shared_ptr<State> state_;  // locked; nullptr once moved away
   };
+  // Errors: as open.
   Result<Use> use();
 
  private:
-  struct State;
-  explicit Snapshot(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit Snapshot(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  std::shared_ptr<State> state_;  // shared with the call that expires it
 };
 
 }  // namespace tracelite::query

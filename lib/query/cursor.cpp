@@ -1,0 +1,52 @@
+// What all cursors share, and the trace of a row.
+#include <algorithm>
+
+#include "query/query.hpp"
+#include "record/entity_store.hpp"
+
+namespace tracelite::query {
+
+Result<std::string> Cursor::position() const {
+  return make_error(Code::misuse, "only a list has a position, and only after its first row");
+}
+
+Result<std::string> Cursor::payload(const model::PayloadView& view) {
+  TL_TRY_ASSIGN(use, snapshot_->use());
+  return record::EntityReader(use.transaction()).payload(view);
+}
+
+Status Cursor::read_payload(const model::PayloadView& view, std::uint64_t offset,
+                            std::uint64_t size_bytes, std::string& out) {
+  if (view.value.is_stored && view.value.number != 0 && !view.is_tree) {
+    TL_TRY_ASSIGN(use, snapshot_->use());
+    return payload::PayloadReader(use.transaction())
+        .read(view.value.number, offset, size_bytes, out);
+  }
+  if (!view.is_tree) {
+    if (offset < view.value.bytes.size()) {
+      out.append(view.value.bytes.substr(static_cast<std::size_t>(offset),
+                                         static_cast<std::size_t>(size_bytes)));
+    }
+    return {};
+  }
+  TL_TRY_ASSIGN(whole, payload(view));
+  if (offset < whole.size()) {
+    out.append(whole, static_cast<std::size_t>(offset), static_cast<std::size_t>(size_bytes));
+  }
+  return {};
+}
+
+model::TraceView Row::trace() const {
+  model::TraceView view = model::view_trace(entity);
+  if (is_derived && !root.orders.empty()) {
+    const model::ObservationView from = model::view_observation(root);
+    view.name = from.name;
+    view.environment = from.environment;
+    view.input = from.input;
+    view.output = from.output;
+  }
+  if (is_derived || !view.timestamp_ns) view.timestamp_ns = time_ns;
+  return view;
+}
+
+}  // namespace tracelite::query

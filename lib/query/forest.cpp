@@ -1,0 +1,130 @@
+// Building trees without recursion.
+#include "query/forest.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <tuple>
+#include <unordered_map>
+
+#include "model/field.hpp"
+#include "query/rows.hpp"
+
+namespace tracelite::query {
+namespace {
+
+constexpr std::uint32_t kNone = UINT32_MAX;
+
+struct Found {
+  Node node;
+  std::string id, parent_id;
+  bool has_parent = false;
+};
+
+Result<std::vector<Found>> read_observations(const Snapshot::Use& use, std::int64_t container) {
+  TL_TRY_ASSIGN(rows, use.prepare("SELECT entity, start_ns, end_ns, type FROM observation "
+                                  "WHERE container = ?1"));
+  TL_TRY(rows.bind(container));
+  std::vector<Found> all;
+  for (;;) {
+    TL_TRY_ASSIGN(more, rows.step());
+    if (!more) break;
+    if (all.size() == kNone - 1)
+      return make_error(Code::limit, "the trace is too large for a tree");
+    Found& found = all.emplace_back();
+    found.node.entity = rows.integer(0);
+    found.node.start_ns = rows.integer(1);
+    found.node.has_end = !rows.is_null(2);
+    found.node.end_ns =
+        found.node.has_end ? std::max(rows.integer(2), rows.integer(1)) : found.node.start_ns;
+    found.node.is_event =
+        rows.integer(3) == static_cast<std::int64_t>(model::ObservationType::event);
+    record::RecordKey key{static_cast<record::ContainerNumber>(container),
+                          record::RecordKind::observation,
+                          static_cast<record::EntityKey>(found.node.entity)};
+    TL_TRY_ASSIGN(entity, read_observation(use.transaction(), key));
+    if (!entity) {
+      return make_error(Code::corrupt,
+                        "the index has an observation without a record; try reindex");
+    }
+    const model::Register* parent = entity->find(model::Field::parent_observation_id);
+    found.has_parent = parent != nullptr && !parent->cleared();
+    if (found.has_parent) found.parent_id = parent->value;
+    found.id = std::move(entity->id);
+  }
+  std::sort(all.begin(), all.end(), [](const Found& a, const Found& b) {
+    return std::tie(a.node.start_ns, a.id) < std::tie(b.node.start_ns, b.id);
+  });
+  return all;
+}
+
+std::vector<std::uint32_t> find_parents(const std::vector<Found>& all) {
+  std::unordered_map<Bytes, std::uint32_t> by_id;
+  by_id.reserve(all.size());
+  for (std::uint32_t i = 0; i < all.size(); ++i) by_id.emplace(all[i].id, i);
+  std::vector<std::uint32_t> parents(all.size(), kNone);
+  for (std::uint32_t i = 0; i < all.size(); ++i) {
+    if (!all[i].has_parent) continue;
+    if (const auto at = by_id.find(all[i].parent_id); at != by_id.end()) parents[i] = at->second;
+  }
+  return parents;
+}
+
+// Members are in the order of start and id, so the earliest of a cycle is its least number.
+void cut_cycles(std::vector<std::uint32_t>& parents) {
+  std::vector<std::uint32_t> walk(parents.size(), 0);  // the first that came by, from 1
+  for (std::uint32_t start = 0; start < parents.size(); ++start) {
+    const std::uint32_t number = start + 1;
+    std::uint32_t at = start;
+    while (at != kNone && walk[at] == 0) {
+      walk[at] = number;
+      at = parents[at];
+    }
+    if (at != kNone && walk[at] == number) {
+      std::uint32_t earliest = at;
+      for (std::uint32_t i = parents[at]; i != at; i = parents[i]) earliest = std::min(earliest, i);
+      parents[earliest] = kNone;
+    }
+  }
+}
+
+std::vector<Node> in_pre_order(const std::vector<Found>& all,
+                               const std::vector<std::uint32_t>& parents) {
+  const auto count = static_cast<std::uint32_t>(all.size());
+  // Lists of children in order; the children of number `count` are the roots.
+  std::vector<std::uint32_t> first_child(all.size() + 1, kNone);
+  std::vector<std::uint32_t> next_sibling(all.size(), kNone);
+  for (std::uint32_t i = count; i-- > 0;) {
+    const std::uint32_t parent = parents[i] == kNone ? count : parents[i];
+    next_sibling[i] = std::exchange(first_child[parent], i);
+  }
+  std::vector<Node> nodes;
+  nodes.reserve(all.size());
+  std::vector<std::uint32_t> open;  // the places in `nodes` of those we are below
+  std::uint32_t at = first_child[count];
+  while (at != kNone) {
+    nodes.push_back(all[at].node);
+    nodes.back().depth = static_cast<std::uint32_t>(open.size() + 1);
+    open.push_back(static_cast<std::uint32_t>(nodes.size() - 1));
+    std::uint32_t next = first_child[at];
+    while (next == kNone && at != kNone) {
+      Node& closed = nodes[open.back()];
+      closed.size = static_cast<std::uint32_t>(nodes.size()) - open.back();
+      open.pop_back();
+      next = next_sibling[at];
+      at = parents[at];
+    }
+    at = next;
+  }
+  return nodes;
+}
+
+}  // namespace
+
+Result<std::vector<Node>> build_forest(const Snapshot::Use& use, std::int64_t container) {
+  TL_TRY_ASSIGN(all, read_observations(use, container));
+  std::vector<std::uint32_t> parents = find_parents(all);
+  cut_cycles(parents);
+  return in_pre_order(all, parents);
+}
+
+}  // namespace tracelite::query

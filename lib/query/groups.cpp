@@ -1,0 +1,323 @@
+// Lists of sessions, users, tags, environments, names and models with their sums.
+//
+// All groups of a list are summed once, when its first row is asked for, in one pass over the
+// traces (or observations) that the filter selects; they are kept in memory, sorted: as many as
+// there are groups, or as the limit asks for. A position is the key and the sum that the list is
+// ordered by, so another cursor goes on behind it whatever has changed since.
+#include <algorithm>
+#include <unordered_map>
+
+#include "query/accumulator.hpp"
+#include "query/list.hpp"
+#include "query/position.hpp"
+#include "query/reader.hpp"
+#include "query/rows.hpp"
+#include "query/selection.hpp"
+
+namespace tracelite::query {
+namespace {
+
+using index::TermKind;
+
+constexpr std::int64_t kNoTerm = 0;  // terms count from 1
+constexpr Bytes kDefaultEnvironment = "default";
+
+TermKind term_kind(Kind kind) {
+  switch (kind) {
+    case Kind::session:
+      return TermKind::session;
+    case Kind::user:
+      return TermKind::user;
+    case Kind::tag:
+      return TermKind::tag;
+    case Kind::environment:
+      return TermKind::environment;
+    case Kind::model:
+      return TermKind::model;
+    default:
+      return TermKind::name;
+  }
+}
+
+// Sessions, users and tags are in the table of members; sessions and users may exist without being
+// named by any trace.
+bool has_members(Kind kind) { return kind <= Kind::tag; }
+bool may_be_bare(Kind kind) { return kind <= Kind::user; }
+
+struct Group {
+  std::int64_t term = kNoTerm;
+  model::Int128 rank = 0;  // what the list is ordered by, before the key
+  Aggregate sums;          // with the key
+};
+
+model::Int128 rank_of(const Aggregate& sums, OrderBy by) {
+  switch (by) {
+    case OrderBy::time:
+      return sums.last_activity_ns;
+    case OrderBy::latency:
+      return sums.latency_ns;
+    case OrderBy::tokens:
+      return sums.total_tokens;
+    case OrderBy::cost:
+      return sums.total_cost;
+    case OrderBy::name:
+      break;
+  }
+  return 0;
+}
+
+// Keeps the first `limit` groups of the order behind a position.
+class Collector {
+ public:
+  Collector(ListOrder order, std::uint64_t limit) : order_(order), limit_(limit) {}
+
+  void start_after(model::Int128 rank, std::string key) {
+    after_ = Group{kNoTerm, rank, {}};
+    after_->sums.key = std::move(key);
+  }
+  void add(std::int64_t term, Bytes key, Aggregate sums);
+  // Sorted; the collector is empty afterwards.
+  std::vector<Group> take();
+
+ private:
+  [[nodiscard]] bool before(const Group& a, const Group& b) const {
+    const Group& low = order_.ascending ? a : b;
+    const Group& high = order_.ascending ? b : a;
+    return low.rank != high.rank ? low.rank < high.rank : low.sums.key < high.sums.key;
+  }
+
+  ListOrder order_;
+  std::uint64_t limit_;
+  std::optional<Group> after_;
+  std::vector<Group> groups_;  // at the limit: a heap with the last of the order on top
+};
+
+void Collector::add(std::int64_t term, Bytes key, Aggregate sums) {
+  Group group{term, rank_of(sums, order_.by), std::move(sums)};
+  group.sums.key = key;
+  if (after_ && !before(*after_, group)) return;
+  const auto compare = [this](const Group& a, const Group& b) { return before(a, b); };
+  if (groups_.size() < limit_) {
+    groups_.push_back(std::move(group));
+    if (groups_.size() == limit_) std::make_heap(groups_.begin(), groups_.end(), compare);
+    return;
+  }
+  if (!before(group, groups_.front())) return;
+  std::pop_heap(groups_.begin(), groups_.end(), compare);
+  groups_.back() = std::move(group);
+  std::push_heap(groups_.begin(), groups_.end(), compare);
+}
+
+std::vector<Group> Collector::take() {
+  std::sort(groups_.begin(), groups_.end(),
+            [this](const Group& a, const Group& b) { return before(a, b); });
+  return std::exchange(groups_, {});
+}
+
+// ------------------------------------------------------------------------------ summing
+
+// Adds the traces that `rows` gives by container and timestamp.
+Status sum_members(const Snapshot::Use& use, Statement& rows, bool with_scores, Accumulator& sums) {
+  for (;;) {
+    TL_TRY_ASSIGN(more, rows.step());
+    if (!more) return {};
+    TL_TRY(add_whole_trace(use, rows.integer(0), rows.integer(1), with_scores, sums));
+  }
+}
+
+// Sessions, users, tags: term by term. `only`: this term alone.
+Status collect_members(const Snapshot::Use& use, Kind kind, const Filter& filter,
+                       std::optional<std::int64_t> only, Collector& collector) {
+  TL_TRY_ASSIGN(conditions, trace_conditions(use, filter));
+  if (!conditions) return {};
+  Sql members;
+  members.add("SELECT m.container, t.time_ns FROM member m CROSS JOIN trace t WHERE 1");
+  members.add(*conditions).add(" AND t.container = m.container AND m.term = ").bind(Value::of(0));
+  TL_TRY_ASSIGN(traces, use.prepare(members.text));
+
+  Sql terms;
+  terms.add("SELECT id, text, uses FROM term WHERE kind = ");
+  terms.bind(Value::of(static_cast<std::int64_t>(term_kind(kind))));
+  if (only) terms.add(" AND id = ").bind(Value::of(*only));
+  TL_TRY_ASSIGN(all, use.prepare(terms.text));
+  TL_TRY(all.bind(terms.values));
+  const bool bare_too = may_be_bare(kind) && is_empty(filter);
+  for (;;) {
+    TL_TRY_ASSIGN(more, all.step());
+    if (!more) return {};
+    const std::int64_t term = all.integer(0);
+    if (may_be_bare(kind) && all.integer(2) <= 0) continue;
+    members.values.back() = Value::of(term);
+    TL_TRY(traces.bind(members.values));
+    Accumulator sums;
+    TL_TRY(sum_members(use, traces, kind == Kind::session, sums));
+    Aggregate aggregate = sums.finish();
+    if (aggregate.trace_count > 0 || bare_too) collector.add(term, all.bytes(1), aggregate);
+  }
+}
+
+using Sums = std::unordered_map<std::int64_t, Accumulator>;
+
+Status collect_sums(const Snapshot::Use& use, const Sums& sums, Collector& collector) {
+  TL_TRY_ASSIGN(find, use.prepare("SELECT text FROM term WHERE id = ?1"));
+  for (const auto& [term, group] : sums) {
+    TL_TRY(find.bind(term));
+    TL_TRY_ASSIGN(found, find.step());
+    if (found) collector.add(term, find.bytes(0), group.finish());
+  }
+  return {};
+}
+
+Status collect_environments(const Snapshot::Use& use, const Filter& filter,
+                            std::optional<std::int64_t> only, Collector& collector) {
+  TL_TRY_ASSIGN(selection, select_rows(use, Kind::trace, filter));
+  if (!selection) return {};
+  // A trace without an environment is in the default one, which need not be a term.
+  TL_TRY_ASSIGN(default_term, find_term(use, TermKind::environment, kDefaultEnvironment));
+  Sql sql;
+  sql.add("SELECT t.container, t.time_ns, coalesce(t.environment, ");
+  sql.bind(Value::of(default_term.value_or(kNoTerm))).add(") AS e FROM ").add(selection->from);
+  sql.add(" WHERE 1").add(selection->where);
+  if (only) sql.add(" AND e = ").bind(Value::of(*only));
+  TL_TRY_ASSIGN(rows, use.prepare(sql.text));
+  TL_TRY(rows.bind(sql.values));
+  Sums sums;
+  for (;;) {
+    TL_TRY_ASSIGN(more, rows.step());
+    if (!more) break;
+    TL_TRY(add_whole_trace(use, rows.integer(0), rows.integer(1), false, sums[rows.integer(2)]));
+  }
+  if (const auto bare = sums.find(kNoTerm); bare != sums.end()) {
+    collector.add(kNoTerm, kDefaultEnvironment, bare->second.finish());
+  }
+  return collect_sums(use, sums, collector);
+}
+
+// Names and models of observations. These come trace by trace, so that traces can be counted.
+Status collect_observed(const Snapshot::Use& use, Kind kind, const Filter& filter,
+                        std::optional<std::int64_t> only, Collector& collector) {
+  TL_TRY_ASSIGN(selection, select_rows(use, Kind::observation, filter));
+  if (!selection) return {};
+  const char* column = kind == Kind::name ? "o.name" : "o.model";
+  Sql sql;
+  sql.add("SELECT ").add(column).add(", o.container, ").add(Accumulator::kColumns);
+  sql.add(" FROM ").add(selection->from).add(" WHERE 1").add(selection->where);
+  sql.add(" AND ").add(column).add(" IS NOT NULL");
+  if (only) sql.add(" AND ").add(column).add(" = ").bind(Value::of(*only));
+  sql.add(" ORDER BY o.container");
+  TL_TRY_ASSIGN(rows, use.prepare(sql.text));
+  TL_TRY(rows.bind(sql.values));
+  Sums sums;
+  std::unordered_map<std::int64_t, std::int64_t> last_trace;
+  for (;;) {
+    TL_TRY_ASSIGN(more, rows.step());
+    if (!more) break;
+    const std::int64_t term = rows.integer(0);
+    const std::int64_t container = rows.integer(1);
+    Accumulator& group = sums[term];
+    const auto [last, is_new] = last_trace.try_emplace(term, container);
+    if (is_new || last->second != container) group.count_trace();
+    last->second = container;
+    group.add_observation(rows, 2);
+  }
+  return collect_sums(use, sums, collector);
+}
+
+Status collect(const Snapshot::Use& use, Kind kind, const Filter& filter,
+               std::optional<std::int64_t> only, Collector& collector) {
+  if (has_members(kind)) return collect_members(use, kind, filter, only, collector);
+  if (kind == Kind::environment) return collect_environments(use, filter, only, collector);
+  return collect_observed(use, kind, filter, only, collector);
+}
+
+Status fill(const Snapshot::Use& use, Kind kind, Group group, Row& row) {
+  row = Row();
+  row.kind = kind;
+  row.aggregate = std::move(group.sums);
+  if (kind != Kind::session) return {};
+  const std::string id = row.aggregate.key;
+  return load_session(use, group.term, id, row);
+}
+
+// ------------------------------------------------------------------------------ the cursor
+
+class GroupCursor : public Cursor {
+ public:
+  GroupCursor(std::shared_ptr<Snapshot> snapshot, Kind kind, Filter filter, ListOrder order,
+              std::uint64_t limit)
+      : Cursor(std::move(snapshot)),
+        kind_(kind),
+        filter_(std::move(filter)),
+        order_(order),
+        collector_(order, limit == 0 ? UINT64_MAX : limit) {}
+
+  Status start_after(Bytes after);
+  Result<bool> next(Row& row) override;
+  Result<std::string> position() const override;
+
+ private:
+  Kind kind_;
+  Filter filter_;
+  ListOrder order_;
+  Collector collector_;
+  bool is_collected_ = false;
+  std::vector<Group> groups_;
+  std::size_t next_ = 0;
+  std::vector<Value> last_;
+};
+
+Status GroupCursor::start_after(Bytes after) {
+  if (after.empty()) return {};
+  TL_TRY_ASSIGN(values, decode_position(after, fingerprint(kind_, filter_, order_), 2));
+  if (values[0].bytes.size() != sizeof(model::Int128)) {
+    return make_error(Code::invalid, "this is no position that a list has given", "after");
+  }
+  collector_.start_after(from_sortable(values[0].bytes), values[1].bytes);
+  return {};
+}
+
+Result<std::string> GroupCursor::position() const {
+  if (last_.empty()) return Cursor::position();
+  return encode_position(fingerprint(kind_, filter_, order_), last_);
+}
+
+Result<bool> GroupCursor::next(Row& row) {
+  TL_TRY_ASSIGN(use, snapshot_->use());
+  if (!is_collected_) {
+    if (use.connection() != nullptr) TL_TRY(collect(use, kind_, filter_, std::nullopt, collector_));
+    groups_ = collector_.take();
+    is_collected_ = true;
+  }
+  if (next_ == groups_.size()) return false;
+  Group& group = groups_[next_++];
+  last_ = {Value::blob(sortable(group.rank)), Value::text(group.sums.key)};
+  TL_TRY(fill(use, kind_, std::move(group), row));
+  return true;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Cursor>> list_groups(std::shared_ptr<Snapshot> snapshot, Kind kind,
+                                            const Filter& filter, ListOrder order, Bytes after,
+                                            std::uint64_t limit) {
+  auto cursor = std::make_unique<GroupCursor>(std::move(snapshot), kind, filter, order, limit);
+  TL_TRY(cursor->start_after(after));
+  return std::unique_ptr<Cursor>(std::move(cursor));
+}
+
+Result<Row> group_by_key(Snapshot& snapshot, Kind kind, Bytes key) {
+  TL_TRY_ASSIGN(use, snapshot.use());
+  const Error missing = make_error(Code::not_found, "nothing recorded names it", "id");
+  if (use.connection() == nullptr) return missing;
+  TL_TRY_ASSIGN(term, find_term(use, term_kind(kind), key));
+  if (!term && !(kind == Kind::environment && key == kDefaultEnvironment)) return missing;
+  Collector collector({}, 1);
+  TL_TRY(collect(use, kind, {}, term.value_or(kNoTerm), collector));
+  std::vector<Group> groups = collector.take();
+  if (groups.empty()) return missing;
+  Row row;
+  TL_TRY(fill(use, kind, std::move(groups.front()), row));
+  return row;
+}
+
+}  // namespace tracelite::query

@@ -1,0 +1,56 @@
+// A reading connection to the index, with its statements and the SQL functions that queries use.
+//
+// Knows SQLite and the coding of costs and ids in the index. Must not know filters.
+//
+// SQL functions:
+//   tl_span(start, end)          end - start, at least 0 and saturated; 0 if either is NULL
+//   tl_sum(x)                    aggregate: the sum, saturated at 2^63-1; 0 of nothing
+//   tl_cost(cost)                a cost of the index as 16 bytes that sort like the number
+//   tl_cost_sum(cost)            aggregate: the sum of costs, in the same form
+//   tl_observation(container, id)  the entity key of the observation with this id, or NULL
+#pragma once
+
+#include <memory>
+
+#include "index/page_file.hpp"
+#include "model/decimal.hpp"
+#include "model/result.hpp"
+#include "query/statement.hpp"
+#include "store/environment.hpp"
+
+struct sqlite3_value;
+
+namespace tracelite::query {
+
+class Reader {
+ public:
+  // Errors: as Connection::open_reader.
+  static Result<std::unique_ptr<Reader>> open(store::ReadTransaction& transaction);
+
+  Status attach(store::ReadTransaction& transaction);
+  Status detach();
+  [[nodiscard]] sqlite3* handle() const { return connection_->handle(); }
+  Result<Statement> prepare(std::string sql) { return statements_->prepare(std::move(sql)); }
+  // The transaction that is attached; for the SQL functions.
+  [[nodiscard]] const store::Transaction* transaction() const { return transaction_; }
+
+ private:
+  Reader() = default;
+  Status add_functions();
+
+  std::unique_ptr<index::Connection> connection_;
+  std::unique_ptr<StatementCache> statements_;  // gone before the connection
+  const store::Transaction* transaction_ = nullptr;
+};
+
+// A cost of the index: an INTEGER, or a BLOB where that is too small (see index/schema.hpp).
+model::Int128 decode_cost(const Statement& statement, int column);
+// 16 bytes, most significant first, with the sign bit turned round: they sort like the numbers.
+std::string sortable(model::Int128 number);
+model::Int128 from_sortable(Bytes bytes);
+
+// a - b, a + b within the range of the type.
+std::int64_t subtract_saturated(std::int64_t a, std::int64_t b);
+std::int64_t add_saturated(std::int64_t a, std::int64_t b);
+
+}  // namespace tracelite::query

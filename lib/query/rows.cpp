@@ -1,0 +1,122 @@
+// Records, and what a row says beside them.
+#include "query/rows.hpp"
+
+#include "query/accumulator.hpp"
+#include "record/entity_store.hpp"
+
+namespace tracelite::query {
+namespace {
+
+using record::EntityReader;
+using record::RecordKey;
+using record::RecordKind;
+
+record::ContainerNumber container_number(std::int64_t container) {
+  return static_cast<record::ContainerNumber>(container);
+}
+
+}  // namespace
+
+Result<std::optional<model::Entity>> read_observation(const store::Transaction& transaction,
+                                                      RecordKey& key) {
+  const EntityReader reader(transaction);
+  key.kind = RecordKind::observation;
+  TL_TRY_ASSIGN(observation, reader.visible_observation(key));
+  if (observation) return std::optional<model::Entity>(std::move(observation));
+  key.kind = RecordKind::stray;
+  return reader.load(key);
+}
+
+Result<bool> load_trace(const Snapshot::Use& use, std::int64_t container, Row& row) {
+  TL_TRY_ASSIGN(find, use.prepare("SELECT id, time_ns, has_record, root FROM trace "
+                                  "WHERE container = ?1"));
+  TL_TRY(find.bind(container));
+  TL_TRY_ASSIGN(found, find.step());
+  if (!found) return false;
+  row = Row();
+  row.kind = Kind::trace;
+  row.key = {container_number(container), RecordKind::header, 0};
+  row.trace_id = find.value(0).as_id();
+  row.time_ns = find.integer(1);
+  row.is_derived = find.integer(2) == 0;
+
+  TL_TRY_ASSIGN(header, EntityReader(use.transaction()).load(row.key));
+  if (!header) return make_error(Code::corrupt, "a trace of the index has no record; try reindex");
+  row.entity = std::move(*header);
+  if (row.is_derived && !find.is_null(3)) {
+    RecordKey root{row.key.container, RecordKind::observation,
+                   static_cast<record::EntityKey>(find.integer(3))};
+    TL_TRY_ASSIGN(observation, read_observation(use.transaction(), root));
+    if (!observation) return make_error(Code::corrupt, "the root of a trace is gone; try reindex");
+    row.root = std::move(*observation);
+  }
+  Accumulator sums;
+  TL_TRY(add_whole_trace(use, container, row.time_ns, true, sums));
+  row.aggregate = sums.finish();
+  return true;
+}
+
+Result<bool> load_observation(const Snapshot::Use& use, std::int64_t container, std::int64_t entity,
+                              Row& row, const std::string* trace_id) {
+  RecordKey key{container_number(container), RecordKind::observation,
+                static_cast<record::EntityKey>(entity)};
+  TL_TRY_ASSIGN(observation, read_observation(use.transaction(), key));
+  if (!observation) return false;
+  row = Row();
+  row.kind = Kind::observation;
+  row.key = key;
+  row.entity = std::move(*observation);
+  if (key.kind == RecordKind::stray) return true;  // its trace id is ""
+  if (trace_id != nullptr) {
+    row.trace_id = *trace_id;
+    return true;
+  }
+  TL_TRY_ASSIGN(find, use.prepare("SELECT id FROM trace WHERE container = ?1"));
+  TL_TRY(find.bind(container));
+  TL_TRY_ASSIGN(found, find.step());
+  if (!found) return false;
+  row.trace_id = find.value(0).as_id();
+  return true;
+}
+
+Result<bool> load_score(const Snapshot::Use& use, std::int64_t container, std::int64_t entity,
+                        Row& row) {
+  const RecordKey key{container_number(container), RecordKind::score,
+                      static_cast<record::EntityKey>(entity)};
+  TL_TRY_ASSIGN(score, EntityReader(use.transaction()).load(key));
+  if (!score) return false;
+  row = Row();
+  row.kind = Kind::score;
+  row.key = key;
+  row.entity = std::move(*score);
+  row.trace_id = model::view_score(row.entity).trace_id;
+  return true;
+}
+
+Status load_session(const Snapshot::Use& use, std::int64_t term, Bytes session_id, Row& row) {
+  row.kind = Kind::session;
+  row.entity = model::Entity();
+  row.entity.kind = model::EntityKind::session;
+  row.entity.id = session_id;
+  const EntityReader reader(use.transaction());
+  TL_TRY_ASSIGN(container, reader.find_session(session_id));
+  if (container) {
+    row.key = {*container, RecordKind::header, 0};
+    TL_TRY_ASSIGN(header, reader.load(row.key));
+    if (header) row.entity = std::move(*header);
+    TL_TRY_ASSIGN(count, use.prepare("SELECT count(*) FROM score WHERE container = ?1"));
+    TL_TRY(count.bind(static_cast<std::int64_t>(*container)));
+    TL_TRY_ASSIGN(counted, count.step());
+    if (counted) row.aggregate.score_count += static_cast<std::uint64_t>(count.integer(0));
+  }
+  TL_TRY_ASSIGN(first, use.prepare("SELECT coalesce(e.text, 'default') FROM member m "
+                                   "CROSS JOIN trace t ON t.container = m.container "
+                                   "LEFT JOIN term e ON e.id = t.environment "
+                                   "WHERE m.term = ?1 ORDER BY t.time_ns, t.id LIMIT 1"));
+  TL_TRY(first.bind(term));
+  TL_TRY_ASSIGN(found, first.step());
+  if (found) row.environment = first.bytes(0);
+  return {};
+}
+
+}  // namespace tracelite::query

@@ -1,0 +1,25 @@
+// From keys of the index to rows: reads the record of an entity, and what belongs to it.
+//
+// Each returns false if the entity is not there (any more).
+#pragma once
+
+#include "query/query.hpp"
+#include "query/snapshot.hpp"
+
+namespace tracelite::query {
+
+Result<bool> load_trace(const Snapshot::Use& use, std::int64_t container, Row& row);
+// `trace_id`: of its container, if it is known already.
+Result<bool> load_observation(const Snapshot::Use& use, std::int64_t container, std::int64_t entity,
+                              Row& row, const std::string* trace_id = nullptr);
+Result<bool> load_score(const Snapshot::Use& use, std::int64_t container, std::int64_t entity,
+                        Row& row);
+// The session's own record and environment, and the number of its own scores added to
+// row.aggregate, which is there already.
+Status load_session(const Snapshot::Use& use, std::int64_t term, Bytes session_id, Row& row);
+
+// The observation as readers see it: with its trace-less events, or made of them alone.
+Result<std::optional<model::Entity>> read_observation(const store::Transaction& transaction,
+                                                      record::RecordKey& key);
+
+}  // namespace tracelite::query

@@ -1,0 +1,60 @@
+// A filter as SQL: which rows of the index a list is made from.
+//
+// Knows the schema and what each condition of a filter means for each kind (said at tl_filter).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "index/schema.hpp"
+#include "query/query.hpp"
+#include "query/snapshot.hpp"
+#include "query/statement.hpp"
+
+namespace tracelite::query {
+
+// SQL text with the values of its parameters, in order.
+struct Sql {
+  std::string text;
+  std::vector<Value> values;
+
+  Sql& add(Bytes more) {
+    text.append(more);
+    return *this;
+  }
+  Sql& bind(Value value) {
+    text.push_back('?');
+    values.push_back(std::move(value));
+    return *this;
+  }
+  Sql& add(const Sql& other) {
+    text.append(other.text);
+    values.insert(values.end(), other.values.begin(), other.values.end());
+    return *this;
+  }
+};
+
+// FROM and WHERE of a query. In it `t` is the trace (of a score: NULL if it has none), and `o` or
+// `s` the observation or score.
+struct Selection {
+  Sql from;   // "trace t", ...
+  Sql where;  // conditions, each with " AND " before it
+};
+
+// Checks and normalises a filter: sorted tags, the environment as it would be stored.
+// Errors: invalid.
+Result<Filter> normalised(Filter filter);
+[[nodiscard]] bool is_empty(const Filter& filter);
+
+// The rows of one kind (trace, observation or score) that a filter selects. nullopt if there can be
+// none, because a text of the filter occurs nowhere. There must be a connection.
+Result<std::optional<Selection>> select_rows(const Snapshot::Use& use, Kind kind,
+                                             const Filter& filter);
+// The conditions on `t` alone, for a FROM of the caller's.
+Result<std::optional<Sql>> trace_conditions(const Snapshot::Use& use, const Filter& filter);
+
+Result<std::optional<std::int64_t>> find_term(const Snapshot::Use& use, index::TermKind kind,
+                                              Bytes text);
+
+}  // namespace tracelite::query

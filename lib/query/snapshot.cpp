@@ -1,0 +1,113 @@
+// Beginning, expiring and renewing the view.
+#include "query/snapshot.hpp"
+
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "query/reader.hpp"
+
+namespace tracelite::query {
+
+struct Snapshot::State {
+  std::shared_ptr<store::Environment> environment;
+  std::mutex mutex;  // of everything below, except expire_wanted
+  std::optional<store::ReadTransaction> transaction;
+  std::unique_ptr<Reader> reader;  // attached while there is a transaction; nullptr: no index yet
+  std::uint64_t generation = 0;
+  std::atomic<bool> expire_wanted{false};
+
+  Status begin(const std::shared_ptr<State>& self);
+  void drop();
+  void expire();
+  void release();
+};
+
+Status Snapshot::State::begin(const std::shared_ptr<State>& self) {
+  expire_wanted = false;
+  TL_TRY_ASSIGN(begun, environment->begin_read([weak = std::weak_ptr<State>(self)] {
+    if (const auto state = weak.lock()) state->expire();
+  }));
+  transaction.emplace(std::move(begun));
+  ++generation;
+  TL_TRY_ASSIGN(pages, transaction->statistics(store::KeySpace::page));
+  if (pages.entries == 0) {
+    reader.reset();
+    return {};
+  }
+  if (reader) return reader->attach(*transaction);
+  TL_TRY_ASSIGN(opened, Reader::open(*transaction));
+  reader = std::move(opened);
+  return {};
+}
+
+void Snapshot::State::drop() {
+  if (reader && !reader->detach()) reader.reset();
+  transaction.reset();
+  expire_wanted = false;
+}
+
+// Called by the thread that wants to grow the map. It must not wait for us: whoever has the lock
+// may be waiting in begin_read for that thread.
+void Snapshot::State::expire() {
+  expire_wanted = true;
+  if (!mutex.try_lock()) return;  // release() will see it
+  drop();
+  release();
+}
+
+void Snapshot::State::release() {
+  for (;;) {
+    mutex.unlock();
+    // Somebody may have wanted it, and not got the lock, while we had it.
+    if (!expire_wanted || !mutex.try_lock()) return;
+    drop();
+  }
+}
+
+Result<std::shared_ptr<Snapshot>> Snapshot::open(std::shared_ptr<store::Environment> environment) {
+  auto state = std::make_shared<State>();
+  state->environment = std::move(environment);
+  std::shared_ptr<Snapshot> snapshot(new Snapshot(std::move(state)));
+  auto first = snapshot->use();
+  if (!first) return std::move(first).error();
+  return snapshot;
+}
+
+Snapshot::~Snapshot() = default;
+
+Result<Snapshot::Use> Snapshot::use() {
+  state_->mutex.lock();
+  Use use(state_);
+  if (state_->environment->forked()) {
+    return make_error(Code::forked,
+                      "this snapshot belongs to the parent process; open the file again");
+  }
+  if (state_->transaction && !state_->expire_wanted) return use;
+  state_->drop();
+  if (Status begun = state_->begin(state_); !begun) {
+    state_->reader.reset();
+    state_->transaction.reset();
+    return std::move(begun).error();
+  }
+  return use;
+}
+
+Snapshot::Use::~Use() {
+  if (state_) state_->release();
+}
+
+const store::ReadTransaction& Snapshot::Use::transaction() const { return *state_->transaction; }
+
+sqlite3* Snapshot::Use::connection() const {
+  return state_->reader ? state_->reader->handle() : nullptr;
+}
+
+Result<Statement> Snapshot::Use::prepare(std::string sql) const {
+  return state_->reader->prepare(std::move(sql));
+}
+
+std::uint64_t Snapshot::Use::generation() const { return state_->generation; }
+
+}  // namespace tracelite::query

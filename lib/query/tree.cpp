@@ -1,0 +1,77 @@
+// A trace as a tree: the skeleton at once, its rows one by one.
+#include "query/forest.hpp"
+#include "query/rows.hpp"
+#include "record/entity_store.hpp"
+
+namespace tracelite::query {
+namespace {
+
+class TreeCursor : public Cursor {
+ public:
+  // What is kept of each observation while its row waits.
+  struct Step {
+    std::int64_t entity = 0;
+    std::uint32_t depth = 0;
+  };
+
+  TreeCursor(std::shared_ptr<Snapshot> snapshot, std::string trace_id, std::int64_t container,
+             std::vector<Step> steps)
+      : Cursor(std::move(snapshot)),
+        trace_id_(std::move(trace_id)),
+        container_(container),
+        steps_(std::move(steps)) {}
+
+  Result<bool> next(Row& row) override;
+
+ private:
+  std::string trace_id_;
+  std::int64_t container_;
+  std::vector<Step> steps_;
+  bool is_trace_given_ = false;
+  std::size_t next_ = 0;
+};
+
+Result<bool> TreeCursor::next(Row& row) {
+  TL_TRY_ASSIGN(use, snapshot_->use());
+  if (use.connection() == nullptr) return false;
+  if (!is_trace_given_) {
+    is_trace_given_ = true;
+    TL_TRY_ASSIGN(found, load_trace(use, container_, row));
+    if (found) return true;
+  }
+  while (next_ < steps_.size()) {
+    const Step& step = steps_[next_++];
+    TL_TRY_ASSIGN(found, load_observation(use, container_, step.entity, row, &trace_id_));
+    if (!found) continue;  // gone, in a view that was renewed
+    row.depth = step.depth;
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Cursor>> tree(std::shared_ptr<Snapshot> snapshot, Bytes trace_id) {
+  const Error missing =
+      make_error(Code::not_found, "there is no trace " + std::string(trace_id), "trace_id");
+  std::vector<TreeCursor::Step> steps;
+  std::int64_t container_number = 0;
+  {
+    TL_TRY_ASSIGN(use, snapshot->use());
+    if (use.connection() == nullptr) return missing;
+    TL_TRY_ASSIGN(container, record::EntityReader(use.transaction()).find_trace(trace_id));
+    if (!container) return missing;
+    container_number = static_cast<std::int64_t>(*container);
+    TL_TRY_ASSIGN(find, use.prepare("SELECT 1 FROM trace WHERE container = ?1"));
+    TL_TRY(find.bind(container_number));
+    TL_TRY_ASSIGN(visible, find.step());
+    if (!visible) return missing;
+    TL_TRY_ASSIGN(nodes, build_forest(use, container_number));
+    steps.reserve(nodes.size());
+    for (const Node& node : nodes) steps.push_back({node.entity, node.depth});
+  }
+  return std::unique_ptr<Cursor>(std::make_unique<TreeCursor>(
+      std::move(snapshot), std::string(trace_id), container_number, std::move(steps)));
+}
+
+}  // namespace tracelite::query
