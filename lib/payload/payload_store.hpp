@@ -22,11 +22,7 @@ using PayloadNumber = std::uint64_t;  // at least 1; 48 bits in the file
 
 // Raw bytes that one slice holds at most: what reading one byte costs at most to decode.
 inline constexpr std::size_t kSliceSizeBytes = std::size_t{256} << 10;
-// Shorter slices are stored raw: measured on recorded payloads, zstd takes 5 microseconds to make
-// 64 to 255 bytes smaller by 8 % on average, and 7 to make 256 to 511 bytes smaller by 30 %.
-inline constexpr std::size_t kMinimumCompressedSizeBytes = 256;
-// Level 1 of zstd; see lib/README.md for what the others cost and save.
-inline constexpr int kCompressionLevel = 1;
+inline constexpr std::size_t kMinimumCompressedSizeBytes = 256;  // shorter slices are stored raw
 
 // Belongs to the transaction and, like it, to one thread at a time. Keep one for many reads: it
 // holds the decompression context.

@@ -1,8 +1,10 @@
 // Payloads in a real file: what is put comes back, in parts and as a whole; what is damaged or
 // hostile is called corrupt; what is erased leaves nothing.
 #include <boost/test/unit_test.hpp>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -13,6 +15,7 @@
 
 #include "payload/payload_store.hpp"
 #include "payload/random_json.hpp"
+#include "store/testing.hpp"
 
 namespace {
 
@@ -305,6 +308,33 @@ BOOST_AUTO_TEST_CASE(reading_at_and_beyond_the_end) {
   BOOST_TEST(part(3, UINT64_MAX) == "3456789");
   std::string out;
   BOOST_TEST((code_of(reader.read(99, 0, 0, out)) == Code::not_found));
+}
+
+// A batch that failed is run again with the same writer: nothing of the first try may be left.
+BOOST_AUTO_TEST_CASE(a_failed_write_is_told_and_leaves_nothing) {
+  using store::testing::Point;
+  const std::string bytes = text_bytes(700000, 1);
+  const PayloadNumber first = put("first");
+  for (std::uint64_t nth = 1; nth < 60; nth += 7) {
+    {
+      auto transaction = begin();
+      store::testing::fail(Point::put, nth, ENOSPC);
+      const auto failed = writer.put(transaction, bytes);
+      store::testing::fail_nothing();
+      BOOST_TEST((code_of(failed) == Code::disk_full));
+    }
+    BOOST_TEST(entries() == 1U);
+  }
+  const PayloadNumber number = put(bytes);
+  BOOST_TEST(number == first + 1);
+  BOOST_REQUIRE(need(read_all(number)) == bytes);
+  {
+    auto transaction = begin();
+    store::testing::fail(Point::erase, 20, ENOSPC);
+    BOOST_TEST((code_of(writer.erase(transaction, number)) == Code::disk_full));
+    store::testing::fail_nothing();
+  }
+  BOOST_REQUIRE(need(read_all(number)) == bytes);
 }
 
 BOOST_AUTO_TEST_CASE(erase_leaves_nothing) {
