@@ -18,8 +18,6 @@
 namespace tracelite::store {
 namespace {
 
-// How long a larger map may wait for the transactions of this process to end.
-constexpr std::chrono::milliseconds kGrowPatience{5000};
 // How often a transaction is begun anew because another process keeps growing the file.
 constexpr int kBeginTriesMax = 8;
 // Readers of processes that died are looked for in one of so many write transactions: they keep
@@ -74,7 +72,7 @@ Error Environment::State::fail(int code, const char* doing, std::uint64_t map_nu
 }
 
 Status Environment::State::enlarge_map(std::uint64_t seen) {
-  switch (traffic.stop(seen, kGrowPatience)) {
+  switch (traffic.stop(seen, options.grow_patience)) {
     case Traffic::Stop::somebody_else_did:
       return {};
     case Traffic::Stop::not_in_time:
@@ -87,14 +85,22 @@ Status Environment::State::enlarge_map(std::uint64_t seen) {
   return replaced;
 }
 
+MDB_envinfo Environment::State::information() const {
+  const std::scoped_lock lock(map_mutex);
+  MDB_envinfo found{};
+  if (!broken) mdb_env_info(engine.get(), &found);
+  return found;
+}
+
 Status Environment::State::replace_map() {
+  const std::scoped_lock lock(map_mutex);
   mdb_reader_check(engine.get(), nullptr);
-  MDB_envinfo information{};
+  MDB_envinfo now{};
   MDB_stat statistics{};
-  mdb_env_info(engine.get(), &information);
+  mdb_env_info(engine.get(), &now);
   mdb_env_stat(engine.get(), &statistics);
-  const std::size_t current = information.me_mapsize;
-  const std::size_t written = (information.me_last_pgno + 1) * statistics.ms_psize;
+  const std::size_t current = now.me_mapsize;
+  const std::size_t written = (now.me_last_pgno + 1) * statistics.ms_psize;
   for (const std::size_t extra : {current, current / 2, current / 4}) {
     // LMDB gives up the old map before it makes the new one, and is lost if that fails: so try
     // whether there is room first.
@@ -159,17 +165,20 @@ Result<WriteTransaction> Environment::begin_write() {
     begun->environment = shared_from_this();
     begun->owner = &state;
     begun->writes = true;
+    begun->thread = std::this_thread::get_id();
     {
       const std::scoped_lock lock(state.turnstile);
-      TL_TRY(state.guard.lock_turnstile());
+      const std::uint64_t ours = state.last_commit.load();
+      TL_TRY(
+          state.guard.enter_turnstile([&] { return state.information().me_last_txnid == ours; }));
       begun->map_number = state.traffic.enter();
       if (state.writes_begun.fetch_add(1) % kReaderCheckInterval == 0) {
         mdb_reader_check(state.engine.get(), nullptr);
       }
       code = testing::check(testing::Point::begin_write);
       if (code == 0) code = mdb_txn_begin(state.engine.get(), nullptr, 0, &begun->transaction);
-      if (code == 0) state.writer.store(std::this_thread::get_id());
-      state.guard.unlock_turnstile();
+      if (code == 0) state.writer.store(begun->thread);
+      state.guard.leave_turnstile();
     }
     if (code == 0) {
       begun->id = mdb_txn_id(begun->transaction);
@@ -197,10 +206,7 @@ const std::string& Environment::path() const { return state_->path; }
 
 std::uint64_t Environment::last_transaction_id() const {
   if (!state_->usable()) return 0;
-  const Passage passage(state_->traffic);
-  MDB_envinfo information{};
-  mdb_env_info(state_->engine.get(), &information);
-  return information.me_last_txnid;
+  return state_->information().me_last_txnid;
 }
 
 Result<std::uint64_t> Environment::file_size_bytes() const {
@@ -214,10 +220,7 @@ Result<std::uint64_t> Environment::file_size_bytes() const {
 
 std::size_t Environment::map_size_bytes() const {
   if (!state_->usable()) return 0;
-  const Passage passage(state_->traffic);
-  MDB_envinfo information{};
-  mdb_env_info(state_->engine.get(), &information);
-  return information.me_mapsize;
+  return state_->information().me_mapsize;
 }
 
 std::uint64_t Environment::oldest_reader_lag() const {

@@ -20,6 +20,7 @@
 // moved away or is over `misuse`.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -45,9 +46,15 @@ inline constexpr std::size_t kOnePageValueSizeBytes = 4080 - kChecksumSizeBytes;
 
 inline constexpr std::size_t kKeySizeBytesMax = 511;  // LMDB's
 
+// If the Environment is shared with an earlier opener, that one's options hold.
 struct OpenOptions {
-  bool read_only = false;                             // the file must exist; nothing is written
-  std::size_t map_size_bytes = kDefaultMapSizeBytes;  // address space reserved; halved on failure
+  bool read_only = false;  // the file must exist; nothing is written
+  // Address space reserved for the file: halved if there is not so much, grown when it is full.
+  std::size_t map_size_bytes = kDefaultMapSizeBytes;
+  // How long to wait for other processes that are just opening or closing the file.
+  std::chrono::milliseconds door_patience{10'000};
+  // How long a larger map waits for the transactions of this process to end.
+  std::chrono::milliseconds grow_patience{5'000};
 };
 
 class ReadTransaction;

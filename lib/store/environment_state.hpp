@@ -27,6 +27,7 @@ using Engine = std::unique_ptr<MDB_env, CloseEngine>;
 
 struct Environment::State {
   std::string path;
+  OpenOptions options;
   Guard guard;
   Engine engine;
   SpaceHandles spaces{};
@@ -36,10 +37,16 @@ struct Environment::State {
   std::uint64_t fork_generation = store::fork_generation();
 
   Traffic traffic;
-  std::mutex turnstile;                    // orders the threads of this process at the guard's
-  std::atomic<std::thread::id> writer{};   // the thread that holds the write transaction
+  // Held while the map is replaced, for calls that look at it without a transaction. They must not
+  // wait in the traffic: their thread may have a transaction that is waited for.
+  mutable std::mutex map_mutex;
+  std::mutex turnstile;  // orders the threads of this process at the guard's
+  // The thread that holds the write transaction, to notice a second one in the same thread. The
+  // next writer may enter itself before the last one has left.
+  std::atomic<std::thread::id> writer{};
   std::atomic<std::uint64_t> full_map{0};  // the number of the map that was last found full
   std::atomic<std::uint64_t> writes_begun{0};
+  std::atomic<std::uint64_t> last_commit{0};  // the number of the last one made by this process
   // The map was lost while replacing it, or a write transaction was dropped by the wrong thread.
   std::atomic<bool> broken{false};
 
@@ -51,6 +58,7 @@ struct Environment::State {
   Status enlarge_map(std::uint64_t seen);
   // While no transaction of this process is active.
   Status replace_map();
+  [[nodiscard]] MDB_envinfo information() const;
   // Maps an error of LMDB, and notes that the map is full.
   Error fail(int code, const char* doing, std::uint64_t map_number);
 };
@@ -61,7 +69,8 @@ struct Transaction::State {
   std::uint64_t id = 0;
   std::uint64_t map_number = 0;
   bool writes = false;
-  bool failed = false;  // a put or erase failed
+  std::thread::id thread;  // that began it, if it writes
+  bool failed = false;     // a put or erase failed
   bool expirable = false;
   Traffic::Expirable expire_entry;  // if expirable
   std::uint64_t put_size_bytes = 0;

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <random>
 #include <thread>
 #include <utility>
 
@@ -25,6 +26,8 @@ static_assert(sizeof(off_t) == 8, "byte locks lie beyond 4 GiB");
 constexpr off_t kUseOffset = off_t{1} << 62;
 constexpr off_t kUseSizeBytes = off_t{1} << 60;
 constexpr off_t kTurnstileOffset = kUseOffset - 1;
+constexpr off_t kQueueOffset = off_t{1} << 61;
+constexpr off_t kQueueSizeBytes = off_t{1} << 60;
 
 #ifdef F_OFD_SETLK
 constexpr int kSetLock = F_OFD_SETLK;
@@ -49,6 +52,29 @@ int byte_lock([[maybe_unused]] int descriptor, [[maybe_unused]] short type,
 #else
   return ENOTSUP;
 #endif
+}
+
+// Finds a byte in a range that somebody else has locked; -1 if there is none. Returns 0 or an errno
+// value.
+int find_lock([[maybe_unused]] int descriptor, [[maybe_unused]] off_t offset,
+              [[maybe_unused]] off_t size_bytes, off_t& found) {
+  found = -1;
+#ifdef F_OFD_SETLK
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = offset;
+  lock.l_len = size_bytes;
+  if (fcntl(descriptor, kGetLock, &lock) != 0) return errno;
+  if (lock.l_type != F_UNLCK) found = lock.l_start;
+#endif
+  return 0;
+}
+
+std::int64_t random_place() {
+  std::random_device random;
+  const auto high = std::uint64_t{random()} << 32;
+  return static_cast<std::int64_t>((high | random()) % static_cast<std::uint64_t>(kQueueSizeBytes));
 }
 
 // File systems where a shared memory map and locks do not reach the other machines.
@@ -109,6 +135,7 @@ Result<Guard> Guard::adopt(int descriptor, const std::string& path, bool writabl
   guard.path_ = path;
   guard.writable_ = writable;
   guard.read_only_medium_ = read_only_medium;
+  guard.queue_place_ = random_place();
   struct stat status = {};
   if (fstat(descriptor, &status) != 0) return system_error(errno, "look at", path);
   if (!S_ISREG(status.st_mode)) return not_regular(path, status.st_mode);
@@ -158,7 +185,8 @@ Guard::Guard(Guard&& other) noexcept
       identity_(other.identity_),
       writable_(other.writable_),
       read_only_medium_(other.read_only_medium_),
-      path_(std::move(other.path_)) {}
+      path_(std::move(other.path_)),
+      queue_place_(other.queue_place_) {}
 
 Guard& Guard::operator=(Guard&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);
@@ -166,6 +194,7 @@ Guard& Guard::operator=(Guard&& other) noexcept {
   std::swap(writable_, other.writable_);
   std::swap(read_only_medium_, other.read_only_medium_);
   std::swap(path_, other.path_);
+  std::swap(queue_place_, other.queue_place_);
   return *this;
 }
 
@@ -191,18 +220,11 @@ Status Guard::lock_door(std::chrono::milliseconds patience) {
 void Guard::unlock_door() { flock(descriptor_, LOCK_UN); }
 
 Result<std::optional<std::uint64_t>> Guard::other_user() const {
-#ifdef F_OFD_SETLK
-  struct flock lock = {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = kUseOffset;
-  lock.l_len = kUseSizeBytes;
-  if (fcntl(descriptor_, kGetLock, &lock) != 0) return system_error(errno, "lock", path_);
-  if (lock.l_type == F_UNLCK) return std::optional<std::uint64_t>{};
-  return std::optional<std::uint64_t>{static_cast<std::uint64_t>(lock.l_start - kUseOffset)};
-#else
-  return std::optional<std::uint64_t>{};
-#endif
+  off_t found = 0;
+  const int code = find_lock(descriptor_, kUseOffset, kUseSizeBytes, found);
+  if (code != 0) return system_error(code, "lock", path_);
+  if (found < 0) return std::optional<std::uint64_t>{};
+  return std::optional<std::uint64_t>{static_cast<std::uint64_t>(found - kUseOffset)};
 }
 
 Status Guard::start_use(std::uint64_t lock_file_mark) {
@@ -214,12 +236,30 @@ Status Guard::start_use(std::uint64_t lock_file_mark) {
 
 void Guard::end_use() { byte_lock(descriptor_, F_UNLCK, kUseOffset, kUseSizeBytes, false); }
 
-Status Guard::lock_turnstile() {
-  const int code = byte_lock(descriptor_, F_WRLCK, kTurnstileOffset, 1, true);
+Status Guard::enter_turnstile(const std::function<bool()>& made_last_commit) {
+  int code = EAGAIN;
+  while (code == EAGAIN || code == EACCES) {  // a place that somebody else has just chosen
+    queue_place_ = (queue_place_ + 1) % kQueueSizeBytes;
+    code = byte_lock(descriptor_, F_WRLCK, kQueueOffset + queue_place_, 1, false);
+  }
   if (code != 0) return system_error(code, "lock", path_);
-  return {};
+  // Looked for first, asked second: the other way round, the one found could have come after a
+  // commit of its own, and be waiting for us.
+  off_t waiting = -1;
+  code = find_lock(descriptor_, kQueueOffset, kQueueSizeBytes, waiting);
+  if (code == 0 && waiting >= 0 && made_last_commit()) {
+    code = byte_lock(descriptor_, F_RDLCK, waiting, 1, true);
+    byte_lock(descriptor_, F_UNLCK, waiting, 1, false);
+  }
+  if (code == 0) code = byte_lock(descriptor_, F_WRLCK, kTurnstileOffset, 1, true);
+  if (code == 0) return {};
+  leave_turnstile();
+  return system_error(code, "lock", path_);
 }
 
-void Guard::unlock_turnstile() { byte_lock(descriptor_, F_UNLCK, kTurnstileOffset, 1, false); }
+void Guard::leave_turnstile() {
+  byte_lock(descriptor_, F_UNLCK, kTurnstileOffset, 1, false);
+  byte_lock(descriptor_, F_UNLCK, kQueueOffset + queue_place_, 1, false);
+}
 
 }  // namespace tracelite::store

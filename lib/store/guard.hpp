@@ -11,12 +11,18 @@
 //    lock files would both be the only writer.
 //  - the turnstile: an exclusive lock on one byte, held from asking for LMDB's write mutex until
 //    getting it. LMDB's mutex goes to whoever runs first, which is whoever has just released it.
+//  - the queue: every process at the turnstile holds a lock on a byte of its own choice, a new one
+//    each time, until it has got the write mutex. The process that made the last commit lets one of
+//    those that it finds there go first, by waiting for that byte. The turnstile alone is not fair
+//    either: a process that is woken for it needs longer to take it than a small commit takes.
+//    (No circle of processes can wait like this: each waits for one whose last commit is older.)
 //
-// The byte locks lie far beyond any data, at 2^62.
+// The byte locks lie far beyond any data, from 2^61 on.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -70,9 +76,11 @@ class Guard {
   // Ends it for every copy of the descriptor, those in forked children included.
   void end_use();
 
-  // Waits as long as it takes.
-  Status lock_turnstile();
-  void unlock_turnstile();
+  // Waits for the turn of this process, as long as it takes. One thread at a time.
+  // `made_last_commit` must answer whether the last commit of all is the last one that this process
+  // had made before it called this.
+  Status enter_turnstile(const std::function<bool()>& made_last_commit);
+  void leave_turnstile();
 
  private:
   static Result<Guard> adopt(int descriptor, const std::string& path, bool writable,
@@ -83,6 +91,7 @@ class Guard {
   bool writable_ = false;
   bool read_only_medium_ = false;
   std::string path_;
+  std::int64_t queue_place_ = 0;  // changes with each use, so that nobody waits for the wrong one
 };
 
 }  // namespace tracelite::store

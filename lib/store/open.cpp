@@ -24,7 +24,6 @@
 namespace tracelite::store {
 namespace {
 
-constexpr std::chrono::milliseconds kDoorPatience{10'000};
 // How often to start over because the file was replaced or removed while we stood at the door.
 constexpr int kOpenTriesMax = 100;
 // Snapshots of all processes together.
@@ -76,9 +75,17 @@ Status sync_folder(const std::string& path) {
   return {};
 }
 
+// Whether this process has the lock file open, for a data file that has got another name since.
+bool lock_file_is_ours(const FileIdentity& lock_file) {
+  const auto& entries = Registry::instance().entries;
+  return std::ranges::any_of(
+      entries, [&](const auto& entry) { return entry.second.lock_file == lock_file; });
+}
+
 // Whether some process has the lock file open through LMDB, which keeps a lock on its first byte.
-// Must not be called by a process that has itself: closing any descriptor of it ends such locks.
-bool lock_file_is_alive(const std::string& lock_path) {
+bool lock_file_is_alive(const std::string& lock_path, const FileIdentity& lock_file) {
+  // Not even a look at it is allowed then: closing any descriptor of it ends our locks on it.
+  if (lock_file_is_ours(lock_file)) return true;
   bool alive = false;
 #ifdef F_OFD_GETLK
   const int descriptor = ::open(lock_path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -102,7 +109,8 @@ Status check_lock_file(const Environment::State& state, std::uint64_t theirs) {
   }
   const std::string lock_path = lock_path_of(state.path);
   const auto here = identity_of(lock_path);
-  if (here && lock_file_mark(here->inode) == theirs && lock_file_is_alive(lock_path)) return {};
+  if (here && lock_file_mark(here->inode) == theirs && lock_file_is_alive(lock_path, *here))
+    return {};
   return make_error(Code::busy, "the lock file " + lock_path + " was " +
                                     (here ? "replaced" : "removed or renamed") + " while " +
                                     state.path +
@@ -113,9 +121,12 @@ Status check_lock_file(const Environment::State& state, std::uint64_t theirs) {
 // to a program that uses LMDB without our guard.
 Status remove_stale_lock_file(const std::string& path) {
   const std::string lock_path = lock_path_of(path);
-  if (!identity_of(lock_path)) return {};
-  if (lock_file_is_alive(lock_path)) {
-    return make_error(Code::busy, path + " is open in another program");
+  const auto here = identity_of(lock_path);
+  if (!here) return {};
+  if (lock_file_is_alive(lock_path, *here)) {
+    return make_error(Code::busy, "the lock file " + lock_path +
+                                      " is in use by another program, or for another file that had "
+                                      "this name; close that first");
   }
   unlink(lock_path.c_str());  // LMDB can live with it if it stays
   return {};
@@ -140,7 +151,7 @@ Error explain_open_failure(const Environment::State& state, int code) {
 }
 
 // Opens the LMDB environment; the header has been found good.
-Status open_engine(Environment::State& state, const OpenOptions& options) {
+Status open_engine(Environment::State& state) {
   struct stat status = {};
   if (fstat(state.guard.descriptor(), &status) != 0) {
     return system_error(errno, "look at", state.path);
@@ -150,7 +161,7 @@ Status open_engine(Environment::State& state, const OpenOptions& options) {
   const bool locks = !state.guard.read_only_medium();
   if (!locks) flags |= MDB_NOLOCK;
   const auto needed = std::max(kMinimumMapSizeBytes, static_cast<std::size_t>(status.st_size));
-  std::size_t map_size = affordable_map_size(options.map_size_bytes, needed);
+  std::size_t map_size = affordable_map_size(state.options.map_size_bytes, needed);
   for (;;) {
     MDB_env* made = nullptr;
     int code = mdb_env_create(&made);
@@ -198,12 +209,12 @@ Status make_durable(const Environment::State& state) {
 }
 
 // Behind the door. `unused` says whether the file was empty when we came.
-Status open_behind_door(Environment::State& state, const OpenOptions& options, bool& unused) {
+Status open_behind_door(Environment::State& state, bool& unused) {
   TL_TRY_ASSIGN(theirs, state.guard.other_user());
   state.opened_alone = !theirs.has_value();
   TL_TRY_ASSIGN(header, inspect_header(state.guard.descriptor(), state.path, state.opened_alone));
   if (header == HeaderState::unused) {
-    if (options.read_only || !state.writable) {
+    if (state.options.read_only || !state.writable) {
       return make_error(Code::not_tracelite, state.path + " is empty", "path");
     }
     if (theirs) {
@@ -218,7 +229,7 @@ Status open_behind_door(Environment::State& state, const OpenOptions& options, b
   } else if (!state.guard.read_only_medium()) {
     TL_TRY(remove_stale_lock_file(state.path));
   }
-  TL_TRY(open_engine(state, options));
+  TL_TRY(open_engine(state));
   TL_TRY(check_engine(state, theirs));
   if (unused) {
     TL_TRY(make_durable(state));
@@ -266,12 +277,13 @@ Result<std::unique_ptr<Environment::State>> open_once(const std::string& path,
 
   auto state = std::make_unique<Environment::State>();
   state->path = path;
+  state->options = options;
   state->guard = std::move(guard).value();
   state->writable = state->guard.writable();
-  TL_TRY(state->guard.lock_door(kDoorPatience));
+  TL_TRY(state->guard.lock_door(options.door_patience));
   if (identity_of(path) != state->guard.identity()) return std::unique_ptr<Environment::State>{};
   bool unused = false;
-  Status opened = open_behind_door(*state, options, unused);
+  Status opened = open_behind_door(*state, unused);
   if (!opened) undo(*state, created, unused);
   state->guard.unlock_door();
   if (!opened) return std::move(opened).error();
@@ -299,9 +311,12 @@ Result<std::shared_ptr<Environment>> Environment::open(const std::string& path,
     std::unique_ptr<State> state = std::move(opened).value();
     if (!state) continue;
     const FileIdentity identity = state->guard.identity();
-    const int descriptor = state->guard.descriptor();
+    Registry::Entry entry;
+    entry.guard_descriptor = state->guard.descriptor();
+    entry.lock_file = FileIdentity{identity.device, state->lock_file_inode};
     auto environment = std::make_shared<Environment>(std::move(state));
-    registry.entries[identity] = Registry::Entry{environment, descriptor};
+    entry.environment = environment;
+    registry.entries[identity] = std::move(entry);
     return environment;
   }
   return make_error(Code::busy, real + " is being replaced all the time");
@@ -318,7 +333,7 @@ Environment::~Environment() {
   {
     const std::scoped_lock lock(registry.mutex);
     const FileIdentity identity = state_->guard.identity();
-    const bool behind_door = state_->guard.lock_door(kDoorPatience).ok();
+    const bool behind_door = state_->guard.lock_door(state_->options.door_patience).ok();
     state_->engine.reset();
     const auto others = state_->guard.other_user();
     // Without the door, somebody may just be opening with our lock file: leave it.

@@ -36,6 +36,7 @@ class Registry {
   struct Entry {
     std::weak_ptr<Environment> environment;  // expired: it is just being closed
     int guard_descriptor = -1;
+    FileIdentity lock_file;
   };
   std::map<FileIdentity, Entry> entries;
 

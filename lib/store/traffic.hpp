@@ -45,16 +45,4 @@ class Traffic {
   std::list<std::shared_ptr<const Expire>> expirables_;
 };
 
-// Keeps one place in the traffic for the length of a call.
-class Passage {
- public:
-  explicit Passage(Traffic& traffic) : traffic_(traffic) { traffic_.enter(); }
-  ~Passage() { traffic_.leave(); }
-  Passage(const Passage&) = delete;
-  Passage& operator=(const Passage&) = delete;
-
- private:
-  Traffic& traffic_;
-};
-
 }  // namespace tracelite::store

@@ -58,7 +58,7 @@ Result<Bytes> verify(KeySpace space, Bytes key, Bytes stored, const std::string&
 
 Transaction::State::~State() {
   if (transaction == nullptr) return;
-  const bool foreign_thread = writes && owner->writer.load() != std::this_thread::get_id();
+  const bool foreign_thread = writes && thread != std::this_thread::get_id();
   if (owner->forked() || foreign_thread) {
     for (Cursor::State* open : cursors) open->transaction = nullptr;
   }
@@ -92,7 +92,11 @@ void Transaction::State::close_cursors() {
 
 void Transaction::State::leave() {
   transaction = nullptr;
-  if (writes) owner->writer.store(std::thread::id{});
+  if (writes) {
+    // LMDB's mutex is free already, so the next writer may have entered its name.
+    std::thread::id mine = thread;
+    owner->writer.compare_exchange_strong(mine, std::thread::id{});
+  }
   if (expirable) {
     owner->traffic.leave(expire_entry);
   } else {
@@ -226,7 +230,7 @@ Status WriteTransaction::clear(KeySpace space) {
 Status WriteTransaction::commit() {
   TL_TRY(usable());
   State& state = *state_;
-  if (state.owner->writer.load() != std::this_thread::get_id()) {
+  if (state.thread != std::this_thread::get_id()) {
     return make_error(Code::misuse, "commit by another thread than the one that began");
   }
   state.close_cursors();
@@ -237,6 +241,7 @@ Status WriteTransaction::commit() {
     code = mdb_txn_commit(state.transaction);
   }
   const std::uint64_t map_number = state.map_number;
+  if (code == 0) state.owner->last_commit.store(state.id);
   state.leave();
   if (code != 0) return state.owner->fail(code, "commit to", map_number);
   return {};

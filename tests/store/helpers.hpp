@@ -189,4 +189,32 @@ class Child {
     }                                                                               \
   } while (false)
 
+// A process that has the file open until told to close it.
+class Holder {
+ public:
+  explicit Holder(const std::string& path)
+      : child_([this, path] {
+          told_.close_writing();
+          auto opened = Environment::open(path, {});
+          CHILD_CHECK(1, opened);
+          said_.send('o');
+          (void)told_.receive();
+          return 0;
+        }) {
+    told_.close_reading();
+    said_.close_writing();
+    BOOST_REQUIRE(said_.receive() == 'o');
+  }
+  int close() {
+    told_.close_writing();
+    return child_.wait();
+  }
+  int kill() { return child_.kill(); }
+
+ private:
+  Line told_;
+  Line said_;
+  Child child_;
+};
+
 }  // namespace tracelite::store::test

@@ -1,0 +1,114 @@
+// Several processes that write all the time take turns. LMDB's own mutex does not see to that: a
+// process that commits back to back starves the others.
+#include <boost/test/unit_test.hpp>
+
+#include "helpers.hpp"
+
+namespace tracelite::store::test {
+namespace {
+
+// What a process says of each of its turns, in the order of all turns.
+struct Turn {
+  char name = 0;
+  std::uint64_t waited = 0;  // for so many transactions of others, from asking to getting it
+};
+
+// Takes turns until there have been `count` of them in the file.
+int flood(const std::string& path, char name, std::uint64_t count, const Line& ready,
+          const Line& start) {
+  auto opened = Environment::open(path, {});
+  CHILD_CHECK(1, opened);
+  ready.send('r');
+  (void)start.receive();
+  for (std::uint64_t length = 0; length < count;) {
+    const std::uint64_t before = opened.value()->last_transaction_id();
+    auto transaction = opened.value()->begin_write();
+    CHILD_CHECK(2, transaction);
+    const auto statistics = transaction->statistics(KeySpace::record);
+    CHILD_CHECK(3, statistics);
+    length = statistics->entries;
+    std::string key;
+    append_big_endian(key, length);
+    std::string value(1, name);
+    append_big_endian(value, transaction->id() - 1 - before);
+    CHILD_CHECK(4, transaction->put(KeySpace::record, key, value));
+    CHILD_CHECK(5, transaction->commit());
+  }
+  opened.value().reset();
+  return 0;
+}
+
+std::vector<Turn> turns_of(const std::string& path) {
+  auto environment = open_file(path);
+  auto transaction = must(environment->begin_read());
+  Cursor cursor = transaction.cursor(KeySpace::record);
+  std::vector<Turn> turns;
+  while (must(cursor.next())) {
+    turns.push_back({cursor.value().front(), read_big_endian(cursor.value().substr(1))});
+  }
+  return turns;
+}
+
+// Each process must get its turn before the others have had more than `wait_max`. One turn in fifty
+// may take longer, because the machine may have stopped a process just before it asked.
+void check_turns(const std::string& path, const std::string& names, std::uint64_t count,
+                 std::uint64_t wait_max) {
+  Line ready;
+  Line start;
+  open_file(path).reset();
+  std::vector<std::unique_ptr<Child>> children;
+  for (const char name : names) {
+    children.push_back(std::make_unique<Child>([&, name] {
+      start.close_writing();
+      return flood(path, name, count, ready, start);
+    }));
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) BOOST_REQUIRE(ready.receive() == 'r');
+  start.close_writing();
+  for (auto& child : children) BOOST_TEST(child->wait() == 0);
+  const std::vector<Turn> turns = turns_of(path);
+  BOOST_TEST(turns.size() >= count);
+  for (const char name : names) {
+    std::size_t own = 0;
+    std::size_t late = 0;
+    std::uint64_t longest = 0;
+    for (const Turn& turn : turns) {
+      if (turn.name != name) continue;
+      ++own;
+      if (turn.waited > wait_max) ++late;
+      longest = std::max(longest, turn.waited);
+    }
+    BOOST_TEST_MESSAGE(name << ": " << own << " turns, " << late << " of them late, longest wait "
+                            << longest);
+    BOOST_TEST(own > 0);
+    BOOST_TEST(late * 50 <= own);
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(turns)
+
+BOOST_AUTO_TEST_CASE(two_processes_that_flood_take_turns) {
+  const Folder folder;
+  check_turns(folder.file(), "ab", 600, 3);
+}
+
+BOOST_AUTO_TEST_CASE(four_processes_that_flood_take_turns) {
+  const Folder folder;
+  check_turns(folder.file(), "abcd", 600, 3 * 3);
+}
+
+// Nothing to wait for between two commits: the hardest case.
+BOOST_AUTO_TEST_CASE(processes_take_turns_where_commits_cost_nothing) {
+  if (!std::filesystem::is_directory("/dev/shm")) {
+    BOOST_TEST_MESSAGE("skipped: no file system in memory");
+    return;
+  }
+  const Folder folder("/dev/shm");
+  check_turns(folder.file(), "ab", 10'000, 3);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace tracelite::store::test
