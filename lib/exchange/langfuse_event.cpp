@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "model/limits.hpp"
 #include "model/time.hpp"
 
 namespace tracelite::exchange {
@@ -100,13 +99,6 @@ Status read_body_id(const EventType& type, Bytes value, Bytes event_id, EventBui
   return status;
 }
 
-Status check_session_id(Bytes value) {
-  const std::size_t characters = model::count_characters(JsonText(value).view());
-  if (characters <= model::kShortTextCharactersMax) return {};
-  return invalid("body.id", "a session id has at most 200 characters, this one has " +
-                                std::to_string(characters));
-}
-
 Status read_body(const EventType& type, Envelope& envelope, std::int64_t event_time_ns,
                  EventBuilder& builder) {
   switch (type.kind) {
@@ -175,22 +167,14 @@ bool BodyMembers::only_flags() const {
 std::vector<std::string> BodyMembers::unused() const {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < kCount; ++i) {
-    if (!used_[i] && is_given(values_[i])) names.emplace_back(name_of(i));
+    if (!used_[i] && is_given(values_[i])) names.emplace_back(kNames[i]);
   }
   for (const Bytes key : unknown_) names.push_back(payload::unescape_json(key));
   return names;
 }
 
 std::size_t BodyMembers::index_of(Bytes name) {
-  std::size_t index = 0;
-  while (index < kCount && name_of(index) != name) ++index;
-  return index;
-}
-
-Bytes BodyMembers::name_of(std::size_t index) {
-  if (index == kId) return "id";
-  if (index == kUsage) return "usage";
-  return model::field_name(static_cast<Field>(index));
+  return static_cast<std::size_t>(std::find(kNames.begin(), kNames.end(), name) - kNames.begin());
 }
 
 Envelope read_envelope(Bytes checked_object) {
@@ -231,9 +215,7 @@ Result<ParsedEvent> parse_event(Envelope& envelope, std::string& event_id) {
     return missing_or_wrong(envelope.body, "body", "an object");
   }
   EventBuilder builder(type.kind, type.is_update);
-  const Bytes body_id = envelope.members.take_id();
-  TL_TRY(read_body_id(type, body_id, event_id, builder));
-  if (type.kind == EntityKind::session) TL_TRY(check_session_id(body_id));
+  TL_TRY(read_body_id(type, envelope.members.take_id(), event_id, builder));
   TL_TRY(read_body(type, envelope, time_ns, builder));
   for (const std::string& name : envelope.members.unused()) {
     builder.warn(model::Reason::field, name,
@@ -263,7 +245,8 @@ Error json_error(const payload::JsonError& error) {
     return invalid("", "the JSON is cut off: " + std::string(error.reason) + where +
                            "; send the whole event again");
   }
-  return invalid("", "this is not valid JSON: " + std::string(error.reason) + where);
+  return invalid("", "this is not valid JSON: " + std::string(error.reason) + where +
+                         "; correct it and send the event again");
 }
 
 std::string find_event_id(Bytes text) {

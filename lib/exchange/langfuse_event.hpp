@@ -36,9 +36,18 @@ class BodyMembers {
   static constexpr std::size_t kId = model::kFieldCount;
   static constexpr std::size_t kUsage = model::kFieldCount + 1;
   static constexpr std::size_t kCount = model::kFieldCount + 2;
+  static constexpr std::array<Bytes, kCount> kNames = [] {
+    std::array<Bytes, kCount> names;
+    for (std::size_t i = 0; i < model::kFieldCount; ++i) {
+      names[i] = model::field_name(static_cast<model::Field>(i));
+    }
+    names[kId] = "id";
+    names[kUsage] = "usage";
+    return names;
+  }();
+
   Bytes take_at(std::size_t index);
   static std::size_t index_of(Bytes name);
-  static Bytes name_of(std::size_t index);
 
   std::array<Bytes, kCount> values_;
   std::array<bool, kCount> used_{};

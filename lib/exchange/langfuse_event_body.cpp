@@ -240,8 +240,7 @@ void BodyReader::model_parameters() {
   if (type_of(value) != JsonType::object) {
     return drop(Field::model_parameters, "an object", value);
   }
-  // An empty object writes nothing.
-  if (payload::JsonWalker(value).next()) builder_.model_parameters(value);
+  builder_.model_parameters(value);
 }
 
 void BodyReader::prompt_version() {

@@ -202,7 +202,7 @@ void read_cost(const std::string& path, Bytes name, Bytes value, EventBuilder& b
   if (const auto units = decimal(value)) return builder.cost(name, *units);
   builder.warn(Reason::cost, path,
                path + " was dropped: " + std::string(value.substr(0, 40)) +
-                   " is not a decimal number below 10^20");
+                   " is not a decimal number up to 10^20");
 }
 
 bool is_object(Bytes value) {

@@ -99,7 +99,7 @@ void BodyWriter::cost(const std::vector<std::pair<Bytes, model::Int128>>& cost) 
 }
 
 void BodyWriter::model_parameters(const model::OptionalText& json) {
-  if (!json || !payload::JsonWalker(*json).next()) return;  // an empty object writes nothing
+  if (!json) return;
   payload::append_one_line(json_.start(name_of(Field::model_parameters)), *json);
 }
 

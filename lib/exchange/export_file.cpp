@@ -1,0 +1,159 @@
+// The walk of an export: traces by time, each with its observations and scores; then the scores and
+// flags of sessions.
+#include "exchange/export_file.hpp"
+
+#include <algorithm>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "exchange/langfuse_export.hpp"
+#include "record/entity_store.hpp"
+
+namespace tracelite::exchange {
+namespace {
+
+using model::Entity;
+using record::EntityReader;
+using record::RecordKind;
+
+constexpr std::size_t kWriteSizeBytes = 1 << 20;
+
+// One line to be: an entity with what orders it.
+struct Item {
+  std::int64_t time_ns = 0;
+  std::string trace_id;  // empty for an observation that names none
+  Entity entity;
+};
+
+class Exporter {
+ public:
+  Exporter(std::shared_ptr<query::Snapshot> snapshot, const WriteFunction& write)
+      : snapshot_(std::move(snapshot)), write_(write) {}
+
+  Status trace(const query::Row& row);
+  Status entity(const Entity& entity, Bytes trace_id);
+  Status finish() { return write_out(0); }
+
+ private:
+  Result<std::vector<Item>> members(const EntityReader& reader, record::ContainerNumber container,
+                                    RecordKind kind, Bytes trace_id);
+  Status append(const EntityReader& reader, const Entity& entity, Bytes trace_id);
+  Status write_out(std::size_t from_size_bytes);
+
+  std::shared_ptr<query::Snapshot> snapshot_;
+  const WriteFunction& write_;
+  std::string out_;
+};
+
+Status Exporter::write_out(std::size_t from_size_bytes) {
+  if (out_.size() <= from_size_bytes) return {};
+  if (!write_(out_)) return make_error(Code::cancelled, "the export was stopped by its writer");
+  out_.clear();
+  return {};
+}
+
+Status Exporter::append(const EntityReader& reader, const Entity& entity, Bytes trace_id) {
+  const PayloadLoader load = [&](const model::PayloadView& view) { return reader.payload(view); };
+  return append_event(entity, trace_id, load, out_);
+}
+
+// The observations (or scores, or trace-less observations) of a trace, in the order of time and id.
+Result<std::vector<Item>> Exporter::members(const EntityReader& reader,
+                                            record::ContainerNumber container, RecordKind kind,
+                                            Bytes trace_id) {
+  std::vector<Item> items;
+  store::Cursor cursor = reader.transaction().cursor(store::KeySpace::record);
+  TL_TRY_ASSIGN(more, cursor.seek(encode(record::RecordKey{container, kind, 0})));
+  while (more) {
+    const record::RecordKey key = record::decode_record_key(cursor.key());
+    if (key.container != container || key.kind != kind) break;
+    TL_TRY_ASSIGN(decoded, model::decode(cursor.value()));
+    bool visible = true;
+    if (kind == RecordKind::observation) {
+      TL_TRY_ASSIGN(whole, reader.with_stray(std::move(decoded)));
+      decoded = std::move(whole);
+    } else if (kind == RecordKind::stray) {
+      TL_TRY_ASSIGN(named, reader.find_observations(decoded.id));
+      visible = named.empty();
+    }
+    if (visible) {
+      const std::int64_t time_ns = kind == RecordKind::score
+                                       ? model::view_score(decoded).timestamp_ns
+                                       : model::view_observation(decoded).start_ns;
+      items.push_back({time_ns, std::string(kind == RecordKind::stray ? Bytes() : trace_id),
+                       std::move(decoded)});
+    }
+    TL_TRY_ASSIGN(again, cursor.next());
+    more = again;
+  }
+  std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
+    return std::tie(a.time_ns, a.entity.id) < std::tie(b.time_ns, b.entity.id);
+  });
+  return items;
+}
+
+Status Exporter::trace(const query::Row& row) {
+  {
+    TL_TRY_ASSIGN(use, snapshot_->use());
+    const EntityReader reader(use.transaction());
+    TL_TRY(append(reader, row.entity, row.entity.id));
+    for (const RecordKind kind :
+         {RecordKind::observation, RecordKind::stray, RecordKind::score}) {
+      TL_TRY_ASSIGN(items, members(reader, row.key.container, kind, row.entity.id));
+      for (const Item& item : items) {
+        TL_TRY(append(reader, item.entity, item.trace_id));
+      }
+    }
+  }
+  return write_out(kWriteSizeBytes);
+}
+
+Status Exporter::entity(const Entity& entity, Bytes trace_id) {
+  {
+    TL_TRY_ASSIGN(use, snapshot_->use());
+    TL_TRY(append(EntityReader(use.transaction()), entity, trace_id));
+  }
+  return write_out(kWriteSizeBytes);
+}
+
+// True if the score is written with its trace.
+bool belongs_to_trace(const EntityReader&, const Entity& score) {
+  return model::view_score(score).subject_kind != model::SubjectKind::session;
+}
+
+}  // namespace
+
+Status export_langfuse(const std::shared_ptr<query::Snapshot>& snapshot,
+                       const query::Filter& filter, const WriteFunction& write,
+                       const ExportProgress& progress) {
+  Exporter exporter(snapshot, write);
+  const query::ListOrder by_time{query::OrderBy::time, true};
+  query::Row row;
+  TL_TRY_ASSIGN(traces, query::list(snapshot, query::Kind::trace, filter, by_time, {}, 0));
+  for (std::uint64_t done = 1;; ++done) {
+    TL_TRY_ASSIGN(more, traces->next(row));
+    if (!more) break;
+    TL_TRY(exporter.trace(row));
+    if (progress && progress(done)) return make_error(Code::cancelled, "the export was cancelled");
+  }
+  TL_TRY_ASSIGN(scores, query::list(snapshot, query::Kind::score, filter, by_time, {}, 0));
+  while (true) {
+    TL_TRY_ASSIGN(more, scores->next(row));
+    if (!more) break;
+    TL_TRY_ASSIGN(use, snapshot->use());
+    const bool written = belongs_to_trace(EntityReader(use.transaction()), row.entity);
+    use = {};
+    if (!written) TL_TRY(exporter.entity(row.entity, {}));
+  }
+  const query::ListOrder by_id{query::OrderBy::name, true};
+  TL_TRY_ASSIGN(sessions, query::list(snapshot, query::Kind::session, filter, by_id, {}, 0));
+  while (true) {
+    TL_TRY_ASSIGN(more, sessions->next(row));
+    if (!more) break;
+    if (!row.entity.orders.empty()) TL_TRY(exporter.entity(row.entity, {}));
+  }
+  return exporter.finish();
+}
+
+}  // namespace tracelite::exchange
