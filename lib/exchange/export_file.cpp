@@ -98,8 +98,7 @@ Status Exporter::trace(const query::Row& row) {
     TL_TRY_ASSIGN(use, snapshot_->use());
     const EntityReader reader(use.transaction());
     TL_TRY(append(reader, row.entity, row.entity.id));
-    for (const RecordKind kind :
-         {RecordKind::observation, RecordKind::stray, RecordKind::score}) {
+    for (const RecordKind kind : {RecordKind::observation, RecordKind::stray, RecordKind::score}) {
       TL_TRY_ASSIGN(items, members(reader, row.key.container, kind, row.entity.id));
       for (const Item& item : items) {
         TL_TRY(append(reader, item.entity, item.trace_id));
@@ -117,9 +116,14 @@ Status Exporter::entity(const Entity& entity, Bytes trace_id) {
   return write_out(kWriteSizeBytes);
 }
 
-// True if the score is written with its trace.
-bool belongs_to_trace(const EntityReader&, const Entity& score) {
-  return model::view_score(score).subject_kind != model::SubjectKind::session;
+// True if the score is written with its trace: it has one that can be seen.
+Result<bool> belongs_to_trace(const std::shared_ptr<query::Snapshot>& snapshot,
+                              const Entity& score) {
+  const model::ScoreView view = model::view_score(score);
+  if (view.subject_kind == model::SubjectKind::session) return false;
+  auto trace = query::get(snapshot, query::Kind::trace, {}, view.trace_id);
+  if (!trace && trace.error().code != Code::not_found) return std::move(trace).error();
+  return trace.ok();
 }
 
 }  // namespace
@@ -141,9 +145,7 @@ Status export_langfuse(const std::shared_ptr<query::Snapshot>& snapshot,
   while (true) {
     TL_TRY_ASSIGN(more, scores->next(row));
     if (!more) break;
-    TL_TRY_ASSIGN(use, snapshot->use());
-    const bool written = belongs_to_trace(EntityReader(use.transaction()), row.entity);
-    use = {};
+    TL_TRY_ASSIGN(written, belongs_to_trace(snapshot, row.entity));
     if (!written) TL_TRY(exporter.entity(row.entity, {}));
   }
   const query::ListOrder by_id{query::OrderBy::name, true};

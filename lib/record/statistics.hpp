@@ -19,6 +19,8 @@ struct Statistics {
   std::uint64_t payload_size_bytes = 0;
   // How many observations have trace-less events: look-ups for them are skipped while it is 0.
   std::uint64_t strays = 0;
+
+  friend bool operator==(const Statistics&, const Statistics&) = default;
 };
 
 using Counters = std::array<std::uint64_t, model::kReasonCount>;

@@ -1,0 +1,95 @@
+// tl_error, and the names of codes.
+#include "api/error.hpp"
+
+#include <cstring>
+
+#include "model/bytes.hpp"
+#include "model/field.hpp"
+
+namespace tracelite::api {
+namespace {
+
+struct LastError {
+  std::string field;
+  std::string message;
+  tl_error_info info = {TL_OK, 0, "", ""};
+};
+
+LastError& last_error() {
+  thread_local LastError error;
+  return error;
+}
+
+constexpr const char* kStatusNames[] = {"TL_OK",           "TL_DONE",           "TL_MISUSE",
+                                        "TL_INVALID",      "TL_NOT_FOUND",      "TL_NOT_TRACELITE",
+                                        "TL_NEWER_FORMAT", "TL_OTHER_GEOMETRY", "TL_CORRUPT",
+                                        "TL_IO",           "TL_DISK_FULL",      "TL_PERMISSION",
+                                        "TL_READ_ONLY",    "TL_NO_MEMORY",      "TL_QUEUE_FULL",
+                                        "TL_TIMEOUT",      "TL_BUSY",           "TL_FORKED",
+                                        "TL_CANCELLED",    "TL_UNSUPPORTED",    "TL_LIMIT",
+                                        "TL_INTERNAL"};
+
+static_assert(static_cast<tl_status>(Code::ok) == TL_OK);
+static_assert(static_cast<tl_status>(Code::done) == TL_DONE);
+static_assert(static_cast<tl_status>(Code::misuse) == TL_MISUSE);
+static_assert(static_cast<tl_status>(Code::invalid) == TL_INVALID);
+static_assert(static_cast<tl_status>(Code::not_found) == TL_NOT_FOUND);
+static_assert(static_cast<tl_status>(Code::not_tracelite) == TL_NOT_TRACELITE);
+static_assert(static_cast<tl_status>(Code::newer_format) == TL_NEWER_FORMAT);
+static_assert(static_cast<tl_status>(Code::other_geometry) == TL_OTHER_GEOMETRY);
+static_assert(static_cast<tl_status>(Code::corrupt) == TL_CORRUPT);
+static_assert(static_cast<tl_status>(Code::io) == TL_IO);
+static_assert(static_cast<tl_status>(Code::disk_full) == TL_DISK_FULL);
+static_assert(static_cast<tl_status>(Code::permission) == TL_PERMISSION);
+static_assert(static_cast<tl_status>(Code::read_only) == TL_READ_ONLY);
+static_assert(static_cast<tl_status>(Code::no_memory) == TL_NO_MEMORY);
+static_assert(static_cast<tl_status>(Code::queue_full) == TL_QUEUE_FULL);
+static_assert(static_cast<tl_status>(Code::timeout) == TL_TIMEOUT);
+static_assert(static_cast<tl_status>(Code::busy) == TL_BUSY);
+static_assert(static_cast<tl_status>(Code::forked) == TL_FORKED);
+static_assert(static_cast<tl_status>(Code::cancelled) == TL_CANCELLED);
+static_assert(static_cast<tl_status>(Code::unsupported) == TL_UNSUPPORTED);
+static_assert(static_cast<tl_status>(Code::limit) == TL_LIMIT);
+static_assert(static_cast<tl_status>(Code::internal) == TL_INTERNAL);
+static_assert(model::kReasonCount == TL_REASON_COUNT);
+
+}  // namespace
+
+tl_status succeeded() {
+  last_error().info = {TL_OK, 0, "", ""};
+  return TL_OK;
+}
+
+tl_status report(const Error& error) {
+  LastError& last = last_error();
+  last.field = error.field;
+  last.message = error.message;
+  last.info = {static_cast<tl_status>(error.code), error.engine_code, last.field.c_str(),
+               last.message.c_str()};
+  return last.info.status;
+}
+
+tl_status report(const Status& status) { return status ? succeeded() : report(status.error()); }
+
+}  // namespace tracelite::api
+
+const tl_error_info* tl_error(void) { return &tracelite::api::last_error().info; }
+
+const char* tl_status_name(tl_status status) {
+  using tracelite::api::kStatusNames;
+  if (status < 0 || static_cast<std::size_t>(status) >= std::size(kStatusNames)) return nullptr;
+  return kStatusNames[status];
+}
+
+const char* tl_reason_name(tl_reason reason) {
+  if (reason < 0 || reason >= TL_REASON_COUNT) return nullptr;
+  return tracelite::model::kReasonNames[reason].data();
+}
+
+const char* tl_version(void) {
+#define TL_TEXT_INNER(x) #x
+#define TL_TEXT(x) TL_TEXT_INNER(x)
+  return TL_TEXT(TL_VERSION_MAJOR) "." TL_TEXT(TL_VERSION_MINOR) "." TL_TEXT(TL_VERSION_PATCH);
+#undef TL_TEXT
+#undef TL_TEXT_INNER
+}

@@ -1,0 +1,87 @@
+// What stands behind the handles of the C API.
+//
+// Spans, snapshots and cursors share the state of their store, so that they notice when it is
+// closed and can still be freed then.
+#pragma once
+
+#include <tracelite/tracelite.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/error.hpp"
+#include "ingest/live_observation.hpp"
+#include "ingest/recorder.hpp"
+#include "query/query.hpp"
+#include "query/snapshot.hpp"
+#include "store/environment.hpp"
+
+namespace tracelite::api {
+
+struct StoreState {
+  std::shared_ptr<store::Environment> environment;
+  std::shared_ptr<ingest::Recorder> recorder;  // null if read-only
+  std::atomic<bool> closed{false};
+  std::atomic<std::uint32_t> open_span_count{0};
+
+  // Errors: misuse (closed), forked.
+  [[nodiscard]] Status usable() const {
+    if (environment->forked()) {
+      return make_error(Code::forked,
+                        "this handle belongs to the parent process; open the file again");
+    }
+    if (closed.load()) return misuse("the store of this handle has been closed");
+    return {};
+  }
+  // Also read_only.
+  [[nodiscard]] Status recordable() const {
+    TL_TRY(usable());
+    if (recorder == nullptr) {
+      return make_error(Code::read_only, "the store was opened read-only: nothing can be recorded");
+    }
+    return {};
+  }
+};
+
+// What a tl_row points to, until the next one.
+struct RowStorage {
+  query::Row row;
+  tl_trace trace{};
+  tl_observation observation{};
+  tl_score score{};
+  tl_session session{};
+  tl_aggregate aggregate{};
+  std::vector<tl_text> tags;
+  std::vector<tl_usage> usage;
+  std::vector<tl_cost> cost;
+  std::vector<std::string> cost_texts;
+  std::string text_a, text_b;  // texts that are not in the entity
+  model::PayloadView input, output, metadata;
+};
+
+}  // namespace tracelite::api
+
+struct tl_store {
+  std::shared_ptr<tracelite::api::StoreState> state;
+};
+
+struct tl_span {
+  std::shared_ptr<tracelite::api::StoreState> state;
+  tracelite::ingest::LiveObservation live;
+};
+
+struct tl_snapshot {
+  std::shared_ptr<tracelite::api::StoreState> state;
+  std::shared_ptr<tracelite::query::Snapshot> snapshot;
+};
+
+struct tl_cursor {
+  std::shared_ptr<tracelite::api::StoreState> state;
+  std::unique_ptr<tracelite::query::Cursor> cursor;
+  bool has_position = false;
+  bool has_row = false;
+  std::string position;
+  tracelite::api::RowStorage storage;
+};

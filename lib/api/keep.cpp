@@ -1,0 +1,96 @@
+// Statistics, counters, check and reindex.
+#include "api/handles.hpp"
+#include "maintain/maintain.hpp"
+#include "record/statistics.hpp"
+
+namespace tracelite::api {
+namespace {
+
+maintain::ProgressFunction progress_of(tl_progress_fn progress, void* context) {
+  if (progress == nullptr) return {};
+  return [progress, context](std::uint64_t done, std::uint64_t total) {
+    return progress(context, done, total) != 0;
+  };
+}
+
+Status stats(tl_store* store, tl_statistics* given) {
+  if (store == nullptr) return misuse("store must not be NULL");
+  if (given == nullptr) return misuse("statistics must not be NULL");
+  if (given->struct_size < sizeof(given->struct_size)) return no_struct_size();
+  TL_TRY(store->state->usable());
+  const store::Environment& environment = *store->state->environment;
+  TL_TRY_ASSIGN(transaction, store->state->environment->begin_read());
+  TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
+  TL_TRY_ASSIGN(file_size_bytes, environment.file_size_bytes());
+  tl_statistics own{};
+  own.format_version = store::kFormatVersion;
+  own.trace_count = statistics.traces;
+  own.observation_count = statistics.observations;
+  own.score_count = statistics.scores;
+  own.session_count = statistics.sessions;
+  own.user_count = statistics.users;
+  own.payload_size_bytes = statistics.payload_size_bytes;
+  own.file_size_bytes = file_size_bytes;
+  own.commit_number = transaction.id();
+  own.oldest_reader_lag = environment.oldest_reader_lag();
+  if (store->state->recorder != nullptr) {
+    own.queued_size_bytes = store->state->recorder->queued_size_bytes();
+  }
+  copy_out(own, given);
+  return {};
+}
+
+Status counter(tl_store* store, tl_reason reason, std::uint64_t* count) {
+  if (store == nullptr) return misuse("store must not be NULL");
+  if (count == nullptr) return misuse("count must not be NULL");
+  *count = 0;
+  if (reason < 0 || reason >= TL_REASON_COUNT) {
+    return make_error(Code::invalid, "no such reason", "reason");
+  }
+  TL_TRY(store->state->usable());
+  TL_TRY_ASSIGN(transaction, store->state->environment->begin_read());
+  TL_TRY_ASSIGN(counters, record::read_counters(transaction));
+  const auto at = static_cast<std::size_t>(reason);
+  *count = counters[at];
+  if (store->state->recorder != nullptr) {
+    *count += store->state->recorder->uncommitted_counters()[at];
+  }
+  return {};
+}
+
+Status check(tl_store* store, tl_finding_fn finding, void* finding_context, tl_progress_fn progress,
+             void* progress_context) {
+  if (store == nullptr) return misuse("store must not be NULL");
+  TL_TRY(store->state->usable());
+  const auto found = [&](Bytes where, Bytes message) {
+    if (finding != nullptr) finding(finding_context, to_text(where), to_text(message));
+  };
+  return maintain::check(store->state->environment, found, progress_of(progress, progress_context));
+}
+
+Status reindex(tl_store* store, tl_progress_fn progress, void* progress_context) {
+  if (store == nullptr) return misuse("store must not be NULL");
+  TL_TRY(store->state->recordable());
+  TL_TRY(store->state->recorder->flush(std::nullopt));
+  return maintain::reindex(store->state->environment, progress_of(progress, progress_context));
+}
+
+}  // namespace
+}  // namespace tracelite::api
+
+namespace api = tracelite::api;
+
+tl_status tl_stats(tl_store* store, tl_statistics* statistics) {
+  return api::guarded([&] { return api::stats(store, statistics); });
+}
+tl_status tl_counter(tl_store* store, tl_reason reason, uint64_t* count) {
+  return api::guarded([&] { return api::counter(store, reason, count); });
+}
+tl_status tl_check(tl_store* store, tl_finding_fn finding, void* finding_context,
+                   tl_progress_fn progress, void* progress_context) {
+  return api::guarded(
+      [&] { return api::check(store, finding, finding_context, progress, progress_context); });
+}
+tl_status tl_reindex(tl_store* store, tl_progress_fn progress, void* progress_context) {
+  return api::guarded([&] { return api::reindex(store, progress, progress_context); });
+}

@@ -1,0 +1,208 @@
+// Snapshots, cursors and what they give.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "api/handles.hpp"
+#include "api/values_in.hpp"
+#include "api/values_out.hpp"
+
+namespace tracelite::api {
+namespace {
+
+using SnapshotPointer = std::shared_ptr<query::Snapshot>;
+
+// The snapshot given, or one of now.
+Result<SnapshotPointer> snapshot_for(tl_store* store, tl_snapshot* snapshot) {
+  if (store == nullptr) return misuse("store must not be NULL");
+  TL_TRY(store->state->usable());
+  if (snapshot == nullptr) return query::Snapshot::open(store->state->environment);
+  if (snapshot->state != store->state) return misuse("the snapshot belongs to another store");
+  return snapshot->snapshot;
+}
+
+Status open_snapshot(tl_store* store, tl_snapshot** snapshot) {
+  if (snapshot == nullptr) return misuse("snapshot must not be NULL");
+  *snapshot = nullptr;
+  TL_TRY_ASSIGN(opened, snapshot_for(store, nullptr));
+  *snapshot = new tl_snapshot{store->state, std::move(opened)};
+  return {};
+}
+
+// What every function that gives a cursor does around the query itself.
+template <class Query>
+Status open_cursor(tl_store* store, tl_snapshot* snapshot, bool has_position, tl_cursor** cursor,
+                   Query&& query) {
+  if (cursor == nullptr) return misuse("cursor must not be NULL");
+  *cursor = nullptr;
+  TL_TRY_ASSIGN(view, snapshot_for(store, snapshot));
+  TL_TRY_ASSIGN(found, query(std::move(view)));
+  auto made = std::make_unique<tl_cursor>();
+  made->state = store->state;
+  made->cursor = std::move(found);
+  made->has_position = has_position;
+  *cursor = made.release();
+  return {};
+}
+
+Status list(tl_store* store, tl_snapshot* snapshot, tl_kind kind, const tl_filter* given,
+            tl_order given_order, tl_text after, std::uint64_t limit, tl_cursor** cursor) {
+  return open_cursor(store, snapshot, true, cursor,
+                     [&](SnapshotPointer view) -> Result<std::unique_ptr<query::Cursor>> {
+                       if (kind < TL_KIND_TRACE || kind > TL_KIND_MODEL) {
+                         return make_error(Code::invalid, "no such kind to list", "kind");
+                       }
+                       const tl_order by = given_order & ~TL_ORDER_ASCENDING;
+                       if (by < TL_ORDER_TIME || by > TL_ORDER_COST) {
+                         return make_error(Code::invalid, "no such order", "order");
+                       }
+                       TL_TRY_ASSIGN(filter, convert(given));
+                       const query::ListOrder order{static_cast<query::OrderBy>(by),
+                                                    (given_order & TL_ORDER_ASCENDING) != 0};
+                       return query::list(std::move(view), static_cast<query::Kind>(kind), filter,
+                                          order, from_text(after), limit);
+                     });
+}
+
+Status replay(tl_store* store, tl_snapshot* snapshot, tl_text session_id,
+              const tl_replay_options* given, tl_cursor** cursor) {
+  return open_cursor(
+      store, snapshot, false, cursor,
+      [&](SnapshotPointer view) -> Result<std::unique_ptr<query::Cursor>> {
+        tl_replay_options options{};
+        if (given != nullptr && !copy_in(given, options)) return no_struct_size();
+        query::ReplayPace pace;
+        if (options.speed != 0) pace.speed = options.speed;
+        pace.max_gap_ns = options.max_gap_ns;
+        if (!(pace.speed > 0) || !std::isfinite(pace.speed)) {
+          return make_error(Code::invalid, "speed is a number greater than 0", "speed");
+        }
+        if (pace.max_gap_ns < 0) {
+          return make_error(Code::invalid, "max_gap_ns must not be negative", "max_gap_ns");
+        }
+        return query::replay(std::move(view), from_text(session_id), pace);
+      });
+}
+
+// TL_DONE is no failure: it is returned beside the Status.
+Status next(tl_cursor* cursor, tl_row* given, bool& done) {
+  done = false;
+  if (cursor == nullptr) return misuse("cursor must not be NULL");
+  if (given == nullptr) return misuse("row must not be NULL");
+  TL_TRY(cursor->state->usable());
+  tl_row row{};
+  if (given->struct_size < sizeof(given->struct_size)) return no_struct_size();
+  cursor->has_row = false;
+  TL_TRY_ASSIGN(more, cursor->cursor->next(cursor->storage.row));
+  done = !more;
+  if (more) {
+    TL_TRY(show(*cursor->cursor, cursor->storage, row));
+    cursor->has_row = true;
+  }
+  copy_out(row, given);
+  return {};
+}
+
+Status position(tl_cursor* cursor, tl_text* position) {
+  if (cursor == nullptr) return misuse("cursor must not be NULL");
+  if (position == nullptr) return misuse("position must not be NULL");
+  *position = {};
+  TL_TRY(cursor->state->usable());
+  if (!cursor->has_position) return misuse("a tree, a replay or a single row has no positions");
+  TL_TRY_ASSIGN(text, cursor->cursor->position());
+  cursor->position = std::move(text);
+  *position = to_text(cursor->position);
+  return {};
+}
+
+Status read_payload(tl_cursor* cursor, tl_field field, std::uint64_t offset, void* buffer,
+                    std::size_t capacity_bytes, std::size_t* size_bytes) {
+  if (size_bytes == nullptr) return misuse("size_bytes must not be NULL");
+  *size_bytes = 0;
+  if (cursor == nullptr) return misuse("cursor must not be NULL");
+  if (buffer == nullptr && capacity_bytes > 0) return misuse("buffer must not be NULL");
+  TL_TRY(cursor->state->usable());
+  if (!cursor->has_row) return misuse("there is no row: call tl_next first");
+  const model::PayloadView* view = payload_of(cursor->storage, field);
+  if (view == nullptr) {
+    return make_error(Code::invalid, "only input, output and metadata are payloads", "field");
+  }
+  if (view->value.form == model::Form::absent) {
+    return make_error(Code::not_found, "this row has no such payload",
+                      std::string(model::field_name(static_cast<model::Field>(field))));
+  }
+  std::string bytes;
+  if (view->is_tree) {
+    TL_TRY_ASSIGN(visible, cursor->cursor->payload(*view));
+    if (offset < visible.size()) bytes = visible.substr(offset, capacity_bytes);
+  } else {
+    TL_TRY(cursor->cursor->read_payload(*view, offset, capacity_bytes, bytes));
+  }
+  if (!bytes.empty()) std::memcpy(buffer, bytes.data(), bytes.size());
+  *size_bytes = bytes.size();
+  return {};
+}
+
+}  // namespace
+}  // namespace tracelite::api
+
+namespace api = tracelite::api;
+
+tl_status tl_snapshot_open(tl_store* store, tl_snapshot** snapshot) {
+  return api::guarded([&] { return api::open_snapshot(store, snapshot); });
+}
+
+void tl_snapshot_close(tl_snapshot* snapshot) { delete snapshot; }
+
+tl_status tl_list(tl_store* store, tl_snapshot* snapshot, tl_kind kind, const tl_filter* filter,
+                  tl_order order, tl_text after, uint64_t limit, tl_cursor** cursor) {
+  return api::guarded(
+      [&] { return api::list(store, snapshot, kind, filter, order, after, limit, cursor); });
+}
+
+tl_status tl_tree(tl_store* store, tl_snapshot* snapshot, tl_text trace_id, tl_cursor** cursor) {
+  return api::guarded([&] {
+    return api::open_cursor(store, snapshot, false, cursor, [&](api::SnapshotPointer view) {
+      return tracelite::query::tree(std::move(view), api::from_text(trace_id));
+    });
+  });
+}
+
+tl_status tl_replay(tl_store* store, tl_snapshot* snapshot, tl_text session_id,
+                    const tl_replay_options* options, tl_cursor** cursor) {
+  return api::guarded([&] { return api::replay(store, snapshot, session_id, options, cursor); });
+}
+
+tl_status tl_get(tl_store* store, tl_snapshot* snapshot, tl_kind kind, tl_text trace_id, tl_text id,
+                 tl_cursor** cursor) {
+  return api::guarded([&] {
+    return api::open_cursor(
+        store, snapshot, false, cursor,
+        [&](api::SnapshotPointer view)
+            -> tracelite::Result<std::unique_ptr<tracelite::query::Cursor>> {
+          if (kind < TL_KIND_TRACE || kind > TL_KIND_MODEL) {
+            return tracelite::make_error(tracelite::Code::invalid, "no such kind", "kind");
+          }
+          return tracelite::query::get(std::move(view), static_cast<tracelite::query::Kind>(kind),
+                                       api::from_text(trace_id), api::from_text(id));
+        });
+  });
+}
+
+tl_status tl_next(tl_cursor* cursor, tl_row* row) {
+  bool done = false;
+  const tl_status status = api::guarded([&] { return api::next(cursor, row, done); });
+  return status == TL_OK && done ? TL_DONE : status;
+}
+
+tl_status tl_position(tl_cursor* cursor, tl_text* position) {
+  return api::guarded([&] { return api::position(cursor, position); });
+}
+
+void tl_cursor_close(tl_cursor* cursor) { delete cursor; }
+
+tl_status tl_payload_read(tl_cursor* cursor, tl_field field, uint64_t offset, void* buffer,
+                          size_t capacity_bytes, size_t* size_bytes) {
+  return api::guarded(
+      [&] { return api::read_payload(cursor, field, offset, buffer, capacity_bytes, size_bytes); });
+}

@@ -1,0 +1,250 @@
+// tl_put_..., and live observations from tl_begin to tl_end.
+#include "api/handles.hpp"
+#include "api/values_in.hpp"
+#include "model/time.hpp"
+
+namespace tracelite::api {
+namespace {
+
+using model::EntityKind;
+using model::EventBuilder;
+using model::Field;
+
+bool sets(std::uint64_t mask, tl_field field) { return (mask & TL_BIT(field)) != 0; }
+
+// The defaults of the store are weak: anything that was said wins, whenever it was said.
+Status add_default_environment(EventBuilder& builder, const ingest::Options& options,
+                               std::uint64_t set_mask) {
+  if (options.default_environment.empty() || sets(set_mask, TL_FIELD_ENVIRONMENT)) return {};
+  return builder.text(Field::environment, options.default_environment, true);
+}
+
+// Queues what was built; a refusal is counted.
+Status record(const StoreState& state, EventBuilder& builder, const Status& filled) {
+  ingest::Recorder& recorder = *state.recorder;
+  if (!filled) {
+    recorder.refused(filled.error());
+    return filled;
+  }
+  auto event = builder.finish(recorder.next_stamp_ns());
+  if (!event) {
+    recorder.refused(event.error());
+    return std::move(event).error();
+  }
+  return recorder.record(*event, builder.warnings());
+}
+
+// The start of every put: checks the handle and copies the struct in.
+template <class Struct>
+Status receive(const tl_store* store, const Struct* given, Struct& own) {
+  if (store == nullptr) return misuse("store must not be NULL");
+  if (given == nullptr) return misuse("the value to put must not be NULL");
+  TL_TRY(store->state->recordable());
+  if (!copy_in(given, own)) return no_struct_size();
+  return {};
+}
+
+Status put_trace(tl_store* store, const tl_trace* given) {
+  tl_trace trace{};
+  TL_TRY(receive(store, given, trace));
+  EventBuilder builder(EntityKind::trace, false);
+  const ingest::Options& options = store->state->recorder->options();
+  const Status filled = [&]() -> Status {
+    TL_TRY(builder.id(from_text(trace.id)));
+    TL_TRY(fill(builder, trace));
+    const std::uint64_t flags = TL_BIT(TL_FIELD_PUBLIC) | TL_BIT(TL_FIELD_BOOKMARKED);
+    if ((trace.set_mask & ~flags) == 0) return {};  // does not make it a trace of its own
+    TL_TRY(add_default_environment(builder, options, trace.set_mask));
+    if (options.default_release.empty() || sets(trace.set_mask, TL_FIELD_RELEASE)) return {};
+    return builder.text(Field::release, options.default_release, true);
+  }();
+  return record(*store->state, builder, filled);
+}
+
+Status put_observation(tl_store* store, const tl_observation* given) {
+  tl_observation observation{};
+  TL_TRY(receive(store, given, observation));
+  EventBuilder builder(EntityKind::observation, false);
+  const Status filled = [&]() -> Status {
+    TL_TRY(builder.id(from_text(observation.id)));
+    if (observation.trace_id.data != nullptr) {
+      TL_TRY(builder.trace_id(from_text(observation.trace_id)));
+    }
+    TL_TRY(fill(builder, observation));
+    return add_default_environment(builder, store->state->recorder->options(),
+                                   observation.set_mask);
+  }();
+  return record(*store->state, builder, filled);
+}
+
+Status put_score(tl_store* store, const tl_score* given) {
+  tl_score score{};
+  TL_TRY(receive(store, given, score));
+  EventBuilder builder(EntityKind::score, false);
+  const Status filled = [&]() -> Status {
+    TL_TRY(builder.id(from_text(score.id)));
+    TL_TRY(builder.subject(from_text(score.trace_id), from_text(score.observation_id),
+                           from_text(score.session_id)));
+    TL_TRY(fill(builder, score));
+    return add_default_environment(builder, store->state->recorder->options(), score.set_mask);
+  }();
+  return record(*store->state, builder, filled);
+}
+
+Status put_session(tl_store* store, const tl_session* given) {
+  tl_session session{};
+  TL_TRY(receive(store, given, session));
+  EventBuilder builder(EntityKind::session, false);
+  const Status filled = [&]() -> Status {
+    const Bytes id = from_text(session.id);
+    if (id.empty() || model::count_characters(id) > 200) {
+      return make_error(Code::invalid, "a session id has 1 to 200 characters", "id");
+    }
+    TL_TRY(builder.id(id));
+    return fill(builder, session);
+  }();
+  return record(*store->state, builder, filled);
+}
+
+// ------------------------------------------------------------------------------ live observations
+
+Status usable(const tl_span* span) {
+  if (span == nullptr) return misuse("the span is NULL: its tl_begin failed, or it has ended");
+  return span->state->recordable();
+}
+
+Status begin(tl_store* store, tl_span* parent, const tl_observation* given, tl_span** span) {
+  if (span == nullptr) return misuse("span must not be NULL");
+  *span = nullptr;
+  if (store == nullptr) return misuse("store must not be NULL");
+  TL_TRY(store->state->recordable());
+  tl_observation observation{};
+  if (given != nullptr && !copy_in(given, observation)) return no_struct_size();
+
+  std::string trace_id(from_text(observation.trace_id));
+  std::string id(from_text(observation.id));
+  if (parent != nullptr) trace_id = parent->live.trace_id();
+  if (trace_id.empty()) trace_id = ingest::random_trace_id();
+  if (id.empty()) id = ingest::random_observation_id();
+
+  EventBuilder builder(EntityKind::observation, false);
+  auto made = std::make_unique<tl_span>(
+      tl_span{store->state, ingest::LiveObservation(store->state->recorder, trace_id, id)});
+  const Status filled = [&]() -> Status {
+    TL_TRY(fill(builder, observation));
+    if (parent != nullptr && !sets(observation.set_mask, TL_FIELD_PARENT_OBSERVATION_ID)) {
+      TL_TRY(builder.text(Field::parent_observation_id, parent->live.id()));
+    }
+    if (!sets(observation.set_mask, TL_FIELD_START_TIME)) {
+      builder.time(Field::start_time, model::now_ns());
+    }
+    return add_default_environment(builder, store->state->recorder->options(),
+                                   observation.set_mask);
+  }();
+  if (!filled) {
+    store->state->recorder->refused(filled.error());
+    return filled;
+  }
+  TL_TRY(made->live.record(builder));
+  store->state->open_span_count.fetch_add(1);
+  *span = made.release();
+  return {};
+}
+
+// Adds the fields of an update or an end to the next event of the span.
+Status add_fields(tl_span* span, const tl_observation* given, EventBuilder& builder,
+                  std::uint64_t& set_mask) {
+  set_mask = 0;
+  if (given == nullptr) return {};
+  tl_observation observation{};
+  if (!copy_in(given, observation)) return no_struct_size();
+  const Status filled = fill(builder, observation);
+  if (!filled) {
+    span->live.recorder().refused(filled.error());
+    return filled;
+  }
+  set_mask = observation.set_mask;
+  for (const Field field : {Field::input, Field::output}) {
+    if (sets(set_mask | observation.clear_mask, static_cast<tl_field>(field))) {
+      span->live.field_was_set(field);
+    }
+  }
+  return {};
+}
+
+Status update(tl_span* span, const tl_observation* given) {
+  TL_TRY(usable(span));
+  if (given == nullptr) return misuse("the observation must not be NULL");
+  EventBuilder builder = span->live.update();
+  std::uint64_t set_mask = 0;
+  TL_TRY(add_fields(span, given, builder, set_mask));
+  return span->live.record(builder);
+}
+
+Status append(tl_span* span, tl_field field, tl_text text) {
+  TL_TRY(usable(span));
+  if (field != TL_FIELD_OUTPUT && field != TL_FIELD_INPUT) {
+    return make_error(Code::invalid, "text can be appended to the output or the input", "field");
+  }
+  if (text.size_bytes == 0) return {};
+  if (text.data == nullptr) return misuse("the text has a size, but no data");
+  return span->live.append(static_cast<Field>(field), from_text(text));
+}
+
+Status end(tl_span* given_span, const tl_observation* given) {
+  if (given_span == nullptr) return usable(given_span);
+  const std::unique_ptr<tl_span> span(given_span);
+  span->state->open_span_count.fetch_sub(1);
+  TL_TRY(usable(span.get()));
+  EventBuilder builder = span->live.update();
+  std::uint64_t set_mask = 0;
+  const Status filled = add_fields(span.get(), given, builder, set_mask);
+  // A span that ends with a bad field has still ended.
+  EventBuilder bare = span->live.update();
+  EventBuilder& last = filled ? builder : bare;
+  if (!filled || !sets(set_mask, TL_FIELD_END_TIME)) last.time(Field::end_time, model::now_ns());
+  span->live.add_held_back(last);
+  TL_TRY(span->live.record(last));
+  return filled;
+}
+
+Status span_ids(const tl_span* span, tl_text* trace_id, tl_text* observation_id) {
+  if (span == nullptr) return usable(span);
+  if (trace_id != nullptr) *trace_id = to_text(span->live.trace_id());
+  if (observation_id != nullptr) *observation_id = to_text(span->live.id());
+  return {};
+}
+
+}  // namespace
+}  // namespace tracelite::api
+
+namespace api = tracelite::api;
+
+tl_status tl_put_trace(tl_store* store, const tl_trace* trace) {
+  return api::guarded([&] { return api::put_trace(store, trace); });
+}
+tl_status tl_put_observation(tl_store* store, const tl_observation* observation) {
+  return api::guarded([&] { return api::put_observation(store, observation); });
+}
+tl_status tl_put_score(tl_store* store, const tl_score* score) {
+  return api::guarded([&] { return api::put_score(store, score); });
+}
+tl_status tl_put_session(tl_store* store, const tl_session* session) {
+  return api::guarded([&] { return api::put_session(store, session); });
+}
+tl_status tl_begin(tl_store* store, tl_span* parent, const tl_observation* observation,
+                   tl_span** span) {
+  return api::guarded([&] { return api::begin(store, parent, observation, span); });
+}
+tl_status tl_update(tl_span* span, const tl_observation* observation) {
+  return api::guarded([&] { return api::update(span, observation); });
+}
+tl_status tl_append(tl_span* span, tl_field field, tl_text text) {
+  return api::guarded([&] { return api::append(span, field, text); });
+}
+tl_status tl_end(tl_span* span, const tl_observation* observation) {
+  return api::guarded([&] { return api::end(span, observation); });
+}
+tl_status tl_span_ids(const tl_span* span, tl_text* trace_id, tl_text* observation_id) {
+  return api::guarded([&] { return api::span_ids(span, trace_id, observation_id); });
+}

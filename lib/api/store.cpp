@@ -1,0 +1,170 @@
+// tl_open, tl_flush, tl_close.
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+
+#include "api/handles.hpp"
+#include "ingest/pending.hpp"
+
+namespace tracelite::api {
+namespace {
+
+std::optional<std::chrono::milliseconds> timeout_of(std::uint32_t timeout_ms) {
+  if (timeout_ms == UINT32_MAX) return std::nullopt;
+  return std::chrono::milliseconds(timeout_ms);
+}
+
+// The first of the variables that is set and not empty.
+std::string from_environment(std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    const char* value = std::getenv(name);
+    if (value != nullptr && *value != '\0') return value;
+  }
+  return {};
+}
+
+ingest::MaskFunction mask_of(const tl_options& options) {
+  if (options.mask == nullptr) return {};
+  return [mask = options.mask, context = options.mask_context](
+             model::Field field, model::Form form, Bytes bytes) -> std::optional<ingest::Payload> {
+    const tl_payload value = {static_cast<tl_form>(form), to_text(bytes)};
+    tl_payload masked = value;
+    if (mask(context, static_cast<tl_field>(field), &value, &masked) != 0) return std::nullopt;
+    if (masked.form < TL_FORM_NULL || masked.form > TL_FORM_BYTES) return std::nullopt;
+    return ingest::Payload{static_cast<model::Form>(masked.form),
+                           std::string(from_text(masked.text))};
+  };
+}
+
+ingest::LogFunction log_of(const tl_options& options) {
+  if (options.log == nullptr) return {};
+  return [log = options.log, context = options.log_context](
+             ingest::LogLevel level, model::Reason reason, const std::string& message) {
+    log(context, static_cast<tl_log_level>(level), static_cast<tl_reason>(reason), message.c_str());
+  };
+}
+
+Result<ingest::Options> convert(const tl_options& options) {
+  ingest::Options own;
+  if (options.commit_interval_ms != 0) own.commit_interval_ms = options.commit_interval_ms;
+  if (options.queue_size_bytes != 0) own.queue_size_bytes = options.queue_size_bytes;
+  if (options.full_policy != TL_FULL_WAIT && options.full_policy != TL_FULL_DROP) {
+    return make_error(Code::invalid, "full_policy is TL_FULL_WAIT or TL_FULL_DROP", "full_policy");
+  }
+  own.full_policy = static_cast<ingest::FullPolicy>(options.full_policy);
+  own.queue_wait_ms = options.queue_wait_ms;
+  if (options.sample_rate_set != 0) {
+    if (!(options.sample_rate >= 0 && options.sample_rate <= 1)) {
+      return make_error(Code::invalid, "sample_rate is a number from 0 to 1", "sample_rate");
+    }
+    own.sample_rate = options.sample_rate;
+  }
+  own.mask = mask_of(options);
+  own.log = log_of(options);
+  own.default_environment = from_text(options.default_environment);
+  if (options.default_environment.data == nullptr) {
+    own.default_environment = from_environment({"LANGFUSE_TRACING_ENVIRONMENT"});
+  }
+  own.default_release = from_text(options.default_release);
+  if (options.default_release.data == nullptr) {
+    // The CI variables that Langfuse's clients look at, in their order.
+    own.default_release = from_environment(
+        {"LANGFUSE_RELEASE", "VERCEL_GIT_COMMIT_SHA", "NEXT_PUBLIC_VERCEL_GIT_COMMIT_SHA",
+         "GITHUB_SHA", "CIRCLE_SHA1", "CI_COMMIT_SHA", "TRAVIS_COMMIT", "BITBUCKET_COMMIT",
+         "BUILD_SOURCEVERSION", "RENDER_GIT_COMMIT", "SOURCE_VERSION", "HEROKU_SLUG_COMMIT",
+         "TRACELITE_RELEASE"});
+  }
+  return own;
+}
+
+Status open_store(const char* path, const tl_options* given, tl_store** store) {
+  if (store == nullptr) return misuse("store must not be NULL");
+  *store = nullptr;
+  if (path == nullptr || *path == '\0') {
+    return make_error(Code::misuse, "a path is needed", "path");
+  }
+  tl_options options{};
+  if (given != nullptr && !copy_in(given, options)) return no_struct_size();
+  TL_TRY_ASSIGN(recording, convert(options));
+
+  store::OpenOptions open_options;
+  open_options.read_only = options.read_only != 0;
+  if (options.map_size_bytes != 0) open_options.map_size_bytes = options.map_size_bytes;
+  auto state = std::make_shared<StoreState>();
+  TL_TRY_ASSIGN(environment, store::Environment::open(path, open_options));
+  state->environment = std::move(environment);
+  if (!open_options.read_only) {
+    if (!state->environment->writable()) {
+      return make_error(Code::permission, "the file " + state->environment->path() +
+                                              " cannot be written; open it read-only, or change "
+                                              "its permissions");
+    }
+    if (state->environment->opened_alone()) TL_TRY(ingest::reclaim_pending(*state->environment));
+    TL_TRY_ASSIGN(recorder, ingest::Recorder::start(state->environment, std::move(recording)));
+    state->recorder = std::move(recorder);
+  }
+  *store = new tl_store{std::move(state)};
+  return {};
+}
+
+Status flush_store(tl_store* store, std::uint32_t timeout_ms, std::uint64_t* position) {
+  if (store == nullptr) return misuse("store must not be NULL");
+  TL_TRY(store->state->usable());
+  if (store->state->recorder == nullptr) {
+    if (position != nullptr) *position = store->state->environment->last_transaction_id();
+    return {};
+  }
+  TL_TRY_ASSIGN(commit, store->state->recorder->flush(timeout_of(timeout_ms)));
+  if (position != nullptr) *position = commit;
+  return {};
+}
+
+Status close_store(tl_store* store, std::uint32_t timeout_ms, tl_close_report* report) {
+  if (store == nullptr) return misuse("store must not be NULL");
+  if (report != nullptr && report->struct_size < sizeof(report->struct_size)) {
+    return no_struct_size();
+  }
+  const std::unique_ptr<tl_store> owned(store);
+  StoreState& state = *owned->state;
+  tl_close_report own{};
+  own.open_span_count = state.open_span_count.load();
+  Status status;
+  if (state.environment->forked()) {
+    status = state.usable();
+  } else if (state.recorder != nullptr) {
+    status = [&]() -> Status {
+      TL_TRY_ASSIGN(commit, state.recorder->flush(timeout_of(timeout_ms)));
+      static_cast<void>(commit);
+      return {};
+    }();
+    state.closed.store(true);
+    // What the flush left over gets no more time.
+    const auto left = status ? std::optional<std::chrono::milliseconds>() : timeout_of(0);
+    own.dropped_count = state.recorder->close(left).dropped_count;
+  }
+  state.closed.store(true);
+  if (report != nullptr) copy_out(own, report);
+  if (own.dropped_count > 0 && !status) {
+    Error error = std::move(status).error();
+    error.message += "; " + std::to_string(own.dropped_count) + " records were lost";
+    return error;
+  }
+  return status;
+}
+
+}  // namespace
+}  // namespace tracelite::api
+
+tl_status tl_open(const char* path, const tl_options* options, tl_store** store) {
+  return tracelite::api::guarded([&] { return tracelite::api::open_store(path, options, store); });
+}
+
+tl_status tl_flush(tl_store* store, uint32_t timeout_ms, uint64_t* position) {
+  return tracelite::api::guarded(
+      [&] { return tracelite::api::flush_store(store, timeout_ms, position); });
+}
+
+tl_status tl_close(tl_store* store, uint32_t timeout_ms, tl_close_report* report) {
+  return tracelite::api::guarded(
+      [&] { return tracelite::api::close_store(store, timeout_ms, report); });
+}

@@ -1,0 +1,151 @@
+// Two passes over the records: ids first, since the trace-less events of an observation are found
+// by id; then the rows.
+#include "maintain/build_index.hpp"
+
+#include <string>
+#include <vector>
+
+#include "record/directory.hpp"
+#include "record/entity_store.hpp"
+
+namespace tracelite::maintain {
+namespace {
+
+using model::Entity;
+using record::DirectoryKind;
+using record::EntityReader;
+using record::RecordKey;
+using record::RecordKind;
+
+constexpr std::uint64_t kProgressRecords = 1024;
+
+class IndexBuilder {
+ public:
+  IndexBuilder(const store::Transaction& transaction, index::IndexWriter& index)
+      : reader_(transaction), index_(index) {}
+
+  Status add(const RecordKey& key, const Entity& entity);
+  record::Statistics finish();
+
+ private:
+  Status add_observation(const RecordKey& key, Bytes container_id, const Entity& entity);
+  Result<index::Attributes> attributes(const Entity& entity);
+
+  EntityReader reader_;
+  index::IndexWriter& index_;
+  record::ContainerNumber container_ = 0;
+  std::string container_id_;
+  record::Statistics statistics_;
+};
+
+Result<index::Attributes> IndexBuilder::attributes(const Entity& entity) {
+  const model::Register* reg = entity.find(model::Field::metadata);
+  if (reg == nullptr || reg->cleared()) return index::Attributes();
+  TL_TRY_ASSIGN(json, reader_.payload({model::PayloadValue::decode(reg->value), reg->tree()}));
+  return index::attributes_of(json);
+}
+
+Status IndexBuilder::add_observation(const RecordKey& key, Bytes container_id,
+                                     const Entity& entity) {
+  TL_TRY_ASSIGN(known, attributes(entity));
+  return index_.observation_changed({key, container_id, nullptr, &entity, {}, std::move(known)});
+}
+
+Status IndexBuilder::add(const RecordKey& key, const Entity& entity) {
+  statistics_.payload_size_bytes += model::payload_size_bytes(entity);
+  if (key.kind == RecordKind::header) {
+    container_ = key.container;
+    container_id_ = entity.id;
+    if (entity.kind == model::EntityKind::session) {
+      return index_.session_changed({key, entity.id, nullptr, &entity, {}, {}});
+    }
+    TL_TRY_ASSIGN(known, attributes(entity));
+    return index_.trace_changed({key, entity.id, nullptr, &entity, {}, std::move(known)});
+  }
+  if (key.container != container_) {
+    return make_error(Code::corrupt, "a record has no trace or session that it belongs to");
+  }
+  if (key.kind == RecordKind::observation) {
+    TL_TRY_ASSIGN(whole, reader_.with_stray(entity));
+    return add_observation(key, container_id_, whole);
+  }
+  if (key.kind == RecordKind::stray) {
+    ++statistics_.strays;
+    TL_TRY_ASSIGN(named, reader_.find_observations(entity.id));
+    return named.empty() ? add_observation(key, container_id_, entity) : Status();
+  }
+  TL_TRY_ASSIGN(known, attributes(entity));
+  return index_.score_changed({key, {}, nullptr, &entity, {}, std::move(known)});
+}
+
+record::Statistics IndexBuilder::finish() {
+  const index::CountChanges counts = index_.take_counts();
+  statistics_.traces = static_cast<std::uint64_t>(counts.traces);
+  statistics_.observations = static_cast<std::uint64_t>(counts.observations);
+  statistics_.scores = static_cast<std::uint64_t>(counts.scores);
+  statistics_.sessions = static_cast<std::uint64_t>(counts.sessions);
+  statistics_.users = static_cast<std::uint64_t>(counts.users);
+  return statistics_;
+}
+
+}  // namespace
+
+Status for_each_record(const store::Transaction& transaction, const RecordVisitor& visit) {
+  std::string from;
+  while (true) {
+    // A cursor does not survive a write: look for the next key each time.
+    store::Cursor cursor = transaction.cursor(store::KeySpace::record);
+    TL_TRY_ASSIGN(more, cursor.seek(from));
+    if (!more) return {};
+    if (cursor.key().size() != record::kRecordKeySizeBytes) {
+      return make_error(Code::corrupt, "a record has a key of the wrong size");
+    }
+    const RecordKey key = record::decode_record_key(cursor.key());
+    from = cursor.key();
+    from.push_back('\0');
+    TL_TRY_ASSIGN(entity, model::decode(cursor.value()));
+    TL_TRY(visit(key, entity));
+  }
+}
+
+Status build_directory(store::WriteTransaction& transaction) {
+  std::vector<record::RunEntry> entries;
+  TL_TRY(for_each_record(transaction, [&](const RecordKey& key, const Entity& entity) -> Status {
+    switch (key.kind) {
+      case RecordKind::header: {
+        const bool is_session = entity.kind == model::EntityKind::session;
+        return record::add_container(transaction,
+                                     is_session ? DirectoryKind::session : DirectoryKind::trace,
+                                     entity.id, key.container);
+      }
+      case RecordKind::score:
+        return record::add_container(transaction, DirectoryKind::score, entity.id, key.container);
+      case RecordKind::observation:
+        entries.push_back(record::run_entry(record::natural_key(entity.id), key.container));
+        if (entries.size() < record::kRunEntriesMax) return {};
+        return record::add_run(transaction, std::exchange(entries, {}));
+      case RecordKind::stray:
+        break;
+    }
+    return {};
+  }));
+  return record::add_run(transaction, std::move(entries));
+}
+
+Result<record::Statistics> build_index(const store::Transaction& transaction,
+                                       index::IndexWriter& index,
+                                       const ProgressFunction& progress) {
+  TL_TRY_ASSIGN(space, transaction.statistics(store::KeySpace::record));
+  IndexBuilder builder(transaction, index);
+  std::uint64_t done = 0;
+  TL_TRY(for_each_record(transaction, [&](const RecordKey& key, const Entity& entity) -> Status {
+    if (++done % kProgressRecords == 0 && progress && progress(done, space.entries)) {
+      return make_error(Code::cancelled, "cancelled");
+    }
+    return builder.add(key, entity);
+  }));
+  if (progress) progress(done, space.entries);
+  return builder.finish();
+}
+
+}  // namespace tracelite::maintain

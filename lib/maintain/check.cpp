@@ -1,0 +1,245 @@
+// What must hold in a file, checked at one snapshot: checksums, records, payloads, look-ups by id,
+// statistics, and the index against one that is built anew in memory.
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "index/compare.hpp"
+#include "index/page_file.hpp"
+#include "index/statement.hpp"
+#include "maintain/build_index.hpp"
+#include "record/directory.hpp"
+#include "record/entity_store.hpp"
+
+namespace tracelite::maintain {
+namespace {
+
+using model::Entity;
+using record::EntityReader;
+using record::RecordKey;
+using record::RecordKind;
+using store::KeySpace;
+
+constexpr std::uint64_t kProgressEntries = 4096;
+
+class Checker {
+ public:
+  Checker(store::ReadTransaction& transaction, const FindingFunction& finding,
+          const ProgressFunction& progress)
+      : transaction_(transaction), reader_(transaction), finding_(finding), progress_(progress) {}
+
+  Status run();
+
+ private:
+  Status check_key_space(KeySpace space);
+  Status check_records();
+  Status check_record(const RecordKey& key, const Entity& entity);
+  Status check_payloads(const Entity& entity);
+  Status check_orphans();
+  Status check_index();
+  Status check_sqlite(sqlite3* connection);
+  Status advance(std::uint64_t entries);
+
+  void find(Bytes where, const std::string& message) {
+    ++finding_count_;
+    if (finding_) finding_(where, message);
+  }
+  // Damage is a finding; anything else ends the check.
+  Status noted(Bytes where, const Status& status) {
+    if (status) return {};
+    if (status.error().code != Code::corrupt && status.error().code != Code::not_found) {
+      return status;
+    }
+    find(where, status.error().message);
+    return {};
+  }
+
+  store::ReadTransaction& transaction_;
+  EntityReader reader_;
+  const FindingFunction& finding_;
+  const ProgressFunction& progress_;
+  std::uint64_t finding_count_ = 0;
+  std::uint64_t done_ = 0;
+  std::uint64_t total_ = 0;
+  std::set<std::uint64_t> payloads_;  // that records refer to
+};
+
+Status Checker::advance(std::uint64_t entries) {
+  done_ += entries;
+  if (progress_ && progress_(done_, total_)) return make_error(Code::cancelled, "cancelled");
+  return {};
+}
+
+Status Checker::check_key_space(KeySpace space) {
+  store::Cursor cursor = transaction_.cursor(space);
+  std::uint64_t count = 0;
+  auto more = cursor.seek({});
+  while (more && *more) {
+    if (++count % kProgressEntries == 0) TL_TRY(advance(kProgressEntries));
+    more = cursor.next();
+  }
+  if (!more) return std::move(more).error();
+  return advance(count % kProgressEntries);
+}
+
+Status Checker::check_payloads(const Entity& entity) {
+  const payload::PayloadReader payloads(transaction_);
+  for (const model::Register& reg : entity.registers) {
+    if (!model::is_payload(reg.field) || reg.cleared()) continue;
+    const model::PayloadValue value = model::PayloadValue::decode(reg.value);
+    if (!value.is_stored || value.number == 0) continue;
+    if (!payloads_.insert(value.number).second) {
+      find("payload", "payload " + std::to_string(value.number) + " belongs to two records");
+    }
+    std::string bytes;
+    for (std::uint64_t offset = 0; offset < value.size_bytes; offset += bytes.size()) {
+      bytes.clear();
+      TL_TRY(payloads.read(value.number, offset, payload::kSliceSizeBytes, bytes));
+      if (bytes.empty()) break;
+    }
+    TL_TRY_ASSIGN(size_bytes, payloads.size_bytes(value.number));
+    if (size_bytes != value.size_bytes) {
+      find("payload", "payload " + std::to_string(value.number) + " of \"" + entity.id + "\" has " +
+                          std::to_string(size_bytes) + " bytes, not " +
+                          std::to_string(value.size_bytes));
+    }
+  }
+  return {};
+}
+
+Status Checker::check_record(const RecordKey& key, const Entity& entity) {
+  TL_TRY(noted("payload", check_payloads(entity)));
+  bool found = true;
+  switch (key.kind) {
+    case RecordKind::header: {
+      const bool is_session = entity.kind == model::EntityKind::session;
+      TL_TRY_ASSIGN(container,
+                    is_session ? reader_.find_session(entity.id) : reader_.find_trace(entity.id));
+      found = container == key.container;
+      break;
+    }
+    case RecordKind::score: {
+      TL_TRY_ASSIGN(score, reader_.find_score(entity.id));
+      found = score && score->key == key;
+      break;
+    }
+    case RecordKind::observation: {
+      TL_TRY_ASSIGN(all, reader_.find_observations(entity.id));
+      found = std::any_of(all.begin(), all.end(), [&](const auto& one) { return one.key == key; });
+      break;
+    }
+    case RecordKind::stray: {
+      TL_TRY_ASSIGN(stray, reader_.find_stray(entity.id));
+      found = stray && stray->key == key;
+      break;
+    }
+  }
+  if (!found) {
+    find("directory",
+         "\"" + entity.id + "\" is not found by its id; reindex rebuilds the directory");
+  }
+  return {};
+}
+
+Status Checker::check_records() {
+  return for_each_record(transaction_, [&](const RecordKey& key, const Entity& entity) {
+    return noted("record", check_record(key, entity));
+  });
+}
+
+// Payloads that no record refers to, and that no writer has announced.
+Status Checker::check_orphans() {
+  std::set<std::uint64_t> pending;
+  constexpr Bytes kPendingPrefix = "pending:";
+  store::Cursor meta = transaction_.cursor(KeySpace::meta);
+  TL_TRY_ASSIGN(more_meta, meta.seek(kPendingPrefix));
+  while (more_meta && meta.key().starts_with(kPendingPrefix)) {
+    pending.insert(read_big_endian(meta.key().substr(kPendingPrefix.size())));
+    TL_TRY_ASSIGN(again, meta.next());
+    more_meta = again;
+  }
+  store::Cursor cursor = transaction_.cursor(KeySpace::payload);
+  std::string from;
+  while (true) {
+    TL_TRY_ASSIGN(more, cursor.seek(from));
+    if (!more) return {};
+    const std::uint64_t number = read_big_endian(cursor.key().substr(0, 6));
+    if (!payloads_.contains(number) && !pending.contains(number)) {
+      find("payload", "payload " + std::to_string(number) + " belongs to no record");
+    }
+    from.clear();
+    append_big_endian(from, number + 1, 6);
+  }
+}
+
+Status Checker::check_sqlite(sqlite3* connection) {
+  TL_TRY_ASSIGN(statement, index::Statement::prepare(connection, "PRAGMA integrity_check(10)"));
+  while (true) {
+    TL_TRY_ASSIGN(more, statement.step());
+    if (!more) return {};
+    if (statement.text(0) != "ok") find("page", std::string(statement.text(0)));
+  }
+}
+
+Status Checker::check_index() {
+  TL_TRY_ASSIGN(pages, transaction_.statistics(KeySpace::page));
+  TL_TRY_ASSIGN(records, transaction_.statistics(KeySpace::record));
+  if (pages.entries == 0) {
+    if (records.entries > 0) find("page", "the index is missing; reindex builds it");
+    return {};
+  }
+  sqlite3* memory = nullptr;
+  if (sqlite3_open_v2(":memory:", &memory, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, nullptr) !=
+      SQLITE_OK) {
+    sqlite3_close(memory);
+    return make_error(Code::no_memory, "no memory for an index to compare with");
+  }
+  const Status compared = [&]() -> Status {
+    TL_TRY_ASSIGN(expected, index::IndexWriter::open(memory));
+    TL_TRY_ASSIGN(counted, build_index(transaction_, *expected, {}));
+    TL_TRY_ASSIGN(kept, record::read_statistics(transaction_));
+    if (!(counted == kept)) find("meta", "the statistics disagree with the records");
+    TL_TRY_ASSIGN(actual, index::Connection::open_reader(transaction_));
+    TL_TRY(check_sqlite(actual->handle()));
+    return index::compare_indexes(memory, actual->handle(), [&](Bytes table, Bytes message) {
+      find(table, std::string(message));
+      return true;
+    });
+  }();
+  sqlite3_close(memory);
+  return compared;
+}
+
+Status Checker::run() {
+  for (std::size_t i = 0; i < store::kKeySpaceCount; ++i) {
+    TL_TRY_ASSIGN(space, transaction_.statistics(static_cast<KeySpace>(i)));
+    total_ += space.entries;
+  }
+  for (std::size_t i = 0; i < store::kKeySpaceCount; ++i) {
+    const auto space = static_cast<KeySpace>(i);
+    TL_TRY(noted(store::kKeySpaceNames[i], check_key_space(space)));
+  }
+  const std::uint64_t damaged_values = finding_count_;
+  TL_TRY(noted("record", check_records()));
+  // Where values are damaged the rest would only repeat it.
+  if (damaged_values == 0) {
+    TL_TRY(noted("payload", check_orphans()));
+    TL_TRY(noted("page", check_index()));
+  }
+  if (finding_count_ == 0) return {};
+  return make_error(Code::corrupt, std::to_string(finding_count_) +
+                                       (finding_count_ == 1 ? " thing is" : " things are") +
+                                       " wrong with the file");
+}
+
+}  // namespace
+
+Status check(const std::shared_ptr<store::Environment>& environment, const FindingFunction& finding,
+             const ProgressFunction& progress) {
+  TL_TRY_ASSIGN(transaction, environment->begin_read());
+  return Checker(transaction, finding, progress).run();
+}
+
+}  // namespace tracelite::maintain

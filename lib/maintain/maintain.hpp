@@ -1,0 +1,30 @@
+// Long work on a whole file: checking it, and rebuilding what is derived from the records.
+//
+// Knows records, payloads and the index. Must not know queues, queries or the C API.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "model/result.hpp"
+#include "store/environment.hpp"
+
+namespace tracelite::maintain {
+
+// `where` names the key space or table, `message` says what is wrong.
+using FindingFunction = std::function<void(Bytes where, Bytes message)>;
+// Returns true to cancel. total is 0 where it is not known.
+using ProgressFunction = std::function<bool(std::uint64_t done, std::uint64_t total)>;
+
+// Checks every checksum, every record and payload, and the index against the records, at one
+// snapshot. Errors: corrupt (something was found), cancelled, io, no_memory.
+Status check(const std::shared_ptr<store::Environment>& environment, const FindingFunction& finding,
+             const ProgressFunction& progress);
+
+// Drops index, directory, runs and statistics, and makes them anew from the records, in one
+// transaction. Errors: read_only, cancelled (nothing has changed), disk_full, corrupt, io.
+Status reindex(const std::shared_ptr<store::Environment>& environment,
+               const ProgressFunction& progress);
+
+}  // namespace tracelite::maintain

@@ -1,0 +1,50 @@
+// Rebuilding the index in one transaction: either all of it is new, or nothing has changed.
+#include <lmdb.h>
+
+#include "index/page_file.hpp"
+#include "maintain/build_index.hpp"
+
+namespace tracelite::maintain {
+namespace {
+
+using store::KeySpace;
+
+Status rebuild(store::WriteTransaction& transaction, const ProgressFunction& progress) {
+  for (const KeySpace space : {KeySpace::page, KeySpace::directory, KeySpace::run}) {
+    TL_TRY(transaction.clear(space));
+  }
+  auto erased = transaction.erase(KeySpace::meta, "runs");
+  if (!erased) return std::move(erased).error();
+  TL_TRY(build_directory(transaction));
+  TL_TRY_ASSIGN(connection, index::Connection::open_writer(transaction));
+  TL_TRY(connection->begin(transaction));
+  const Status built = [&]() -> Status {
+    TL_TRY_ASSIGN(index, index::IndexWriter::open(connection->handle()));
+    TL_TRY_ASSIGN(statistics, build_index(transaction, *index, progress));
+    return record::write_statistics(transaction, statistics);
+  }();
+  if (!built) {
+    connection->rollback();
+    return built;
+  }
+  return connection->commit();
+}
+
+}  // namespace
+
+Status reindex(const std::shared_ptr<store::Environment>& environment,
+               const ProgressFunction& progress) {
+  while (true) {
+    Error error;
+    {
+      TL_TRY_ASSIGN(transaction, environment->begin_write());
+      Status rebuilt = rebuild(transaction, progress);
+      if (rebuilt) return {};
+      error = std::move(rebuilt).error();
+    }
+    if (error.code != Code::disk_full || error.engine_code != MDB_MAP_FULL) return error;
+    TL_TRY(environment->grow());
+  }
+}
+
+}  // namespace tracelite::maintain
