@@ -249,8 +249,8 @@ Status Connection::commit() {
   if (state.statement_busy()) return refuse(misuse("a statement is still running; reset it"));
   state.file.allow_commit();
   int code = run(state.commit);
-  // A batch that changed no page need not have come to PageFile::commit. One that did is durable,
-  // even if SQLite had no memory left to say so.
+  // SQLite need not have called PageFile::commit if no page changed. If it did, the batch is
+  // durable whatever else happened, say that there was no memory left.
   if (code == SQLITE_OK && !state.file.committed()) code = state.file.commit();
   if (!state.file.committed()) return refuse(sqlite_error(state.handle, code, "committing"));
   state.transaction = nullptr;
@@ -261,7 +261,6 @@ Status Connection::commit() {
 void Connection::rollback() {
   State& state = *state_;
   if (state.transaction == nullptr) return;
-  state.file.discard();
   state.reset_statements();
   if (sqlite3_get_autocommit(state.handle) == 0) {
     sqlite3_exec(state.handle, "ROLLBACK", nullptr, nullptr, nullptr);

@@ -279,7 +279,7 @@ void PageFile::detach() {
   transaction_ = nullptr;
   writer_ = nullptr;
   page_count_ = page_count_before_ = 0;
-  wrote_ = may_commit_ = committed_ = discarding_ = false;
+  wrote_ = may_commit_ = committed_ = false;
   spoilt_code_ = SQLITE_OK;
 }
 
@@ -336,9 +336,7 @@ Result<std::optional<Bytes>> PageFile::get(std::uint32_t number) const {
 
 int PageFile::read(std::span<char> out, std::uint64_t offset) {
   if (transaction_ == nullptr) {
-    // SQLite peeks at the header as it opens the file, before it locks anything.
-    if (locked())
-      return fail(make_error(Code::misuse, "no snapshot is attached"), SQLITE_IOERR_READ);
+    // SQLite peeks at the header before it locks anything; it reads no page then.
     std::fill(out.begin(), out.end(), '\0');
     return SQLITE_IOERR_SHORT_READ;
   }
@@ -386,7 +384,6 @@ void PageFile::show_counter(std::span<char> out, std::size_t start) const {
 // -------------------------------------------------------------------------------------- writing
 
 int PageFile::write(Bytes page, std::uint64_t offset) {
-  if (discarding_) return SQLITE_OK;
   if (spoilt_code_ != SQLITE_OK) return spoilt_code_;
   if (writer_ == nullptr) return SQLITE_READONLY;
   if (page.size() != kPageSizeBytes || offset % kPageSizeBytes != 0 ||

@@ -46,7 +46,6 @@ class PageFile {
   // connection its cache.
   void detach();
 
-  [[nodiscard]] bool attached() const { return transaction_ != nullptr; }
   // True while SQLite has a read or write transaction open.
   [[nodiscard]] bool locked() const { return lock_level_ != SQLITE_LOCK_NONE; }
   [[nodiscard]] bool committed() const { return committed_; }
@@ -58,9 +57,6 @@ class PageFile {
   void allow_commit() { may_commit_ = true; }
   // Commits the write transaction, unless a write has failed; called by SQLite's commit.
   int commit();
-  // Swallows every further write: SQLite is about to play back pages of a transaction that is
-  // dropped anyway.
-  void discard() { discarding_ = true; }
 
  private:
   struct File;       // what SQLite holds as its sqlite3_file
@@ -98,7 +94,6 @@ class PageFile {
   bool wrote_ = false;
   bool may_commit_ = false;
   bool committed_ = false;
-  bool discarding_ = false;
   int spoilt_code_ = SQLITE_OK;  // the result of the first failed write of this transaction
   std::optional<Error> failure_;
 };

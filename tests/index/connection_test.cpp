@@ -184,11 +184,14 @@ BOOST_FIXTURE_TEST_CASE(a_batch_that_changes_no_page_commits_the_rest, Fixture) 
 
 BOOST_FIXTURE_TEST_CASE(a_rolled_back_batch_leaves_nothing, Fixture) {
   must(write(kFill));
-  must(batch(*environment, *writer, [&](store::WriteTransaction& transaction) {
-    must(transaction.put(KeySpace::record, "key", "value"));
-    run(writer->handle(), "PRAGMA cache_size=10; DELETE FROM t; CREATE TABLE u(x)");
-    return false;
-  }));
+  auto transaction = must(environment->begin_write());
+  must(writer->begin(transaction));
+  must(transaction.put(KeySpace::record, "key", "value"));
+  BOOST_TEST(run(writer->handle(), "PRAGMA cache_size=10; DELETE FROM t; CREATE TABLE u(x)") ==
+             SQLITE_OK);
+  writer->rollback();
+  // The next writer need not wait for the end of this scope.
+  BOOST_TEST(transaction.finished());
   BOOST_TEST(!has_record("key"));
   BOOST_TEST(read(kAll) == "500|150000");
   must(write("INSERT INTO t(body) VALUES('next')"));
@@ -198,12 +201,12 @@ BOOST_FIXTURE_TEST_CASE(a_rolled_back_batch_leaves_nothing, Fixture) {
 
 BOOST_FIXTURE_TEST_CASE(a_connection_that_goes_away_in_a_batch_gives_it_up, Fixture) {
   must(write(kFill));
-  {
-    auto transaction = must(environment->begin_write());
-    const auto other = must(Connection::open_writer(transaction));
-    must(other->begin(transaction));
-    BOOST_TEST(run(other->handle(), "DELETE FROM t") == SQLITE_OK);
-  }
+  auto transaction = must(environment->begin_write());
+  auto other = must(Connection::open_writer(transaction));
+  must(other->begin(transaction));
+  BOOST_TEST(run(other->handle(), "DELETE FROM t") == SQLITE_OK);
+  other.reset();
+  BOOST_TEST(transaction.finished());
   BOOST_TEST(read(kAll) == "500|150000");
   must(write("DELETE FROM t"));
 }
@@ -411,6 +414,15 @@ BOOST_FIXTURE_TEST_CASE(calls_from_the_wrong_place_are_refused, Fixture) {
   BOOST_TEST(!reader->attach(foreign).ok());
 }
 
+// Without its lock SQLite would look at nothing and take the file for empty.
+BOOST_FIXTURE_TEST_CASE(a_new_writer_reads_nothing_before_it_begins, Fixture) {
+  must(write(kFill));
+  const auto other = open_writer(*environment);
+  const int code = run(other->handle(), "SELECT count(*) FROM sqlite_master");
+  BOOST_TEST(code != SQLITE_OK);
+  BOOST_TEST((sqlite_error(other->handle(), code, "").code == Code::misuse));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_running_statement_forbids_the_commit, Fixture) {
   must(write(kFill));
   sqlite3_stmt* statement = nullptr;
@@ -443,7 +455,10 @@ BOOST_FIXTURE_TEST_CASE(what_a_stranger_could_use_is_off, Fixture) {
                  " BEGIN INSERT INTO u VALUES(1); END; INSERT INTO t(body) VALUES('')") ==
              SQLITE_OK);
   BOOST_TEST(rows(handle, "SELECT count(*) FROM u") == "0");
-  BOOST_TEST(run(handle, "CREATE TEMP TABLE v(x); INSERT INTO v SELECT body FROM t") == SQLITE_OK);
+  // Temporary tables that do not fit into the cache have no file to go to.
+  BOOST_TEST(run(handle,
+                 "CREATE TEMP TABLE v(x); PRAGMA temp.cache_size=10;"
+                 "INSERT INTO v SELECT body FROM t") == SQLITE_OK);
   writer->rollback();
 }
 

@@ -25,12 +25,24 @@ std::string key_of(std::uint32_t page) {
   return key;
 }
 
+sqlite3_file* file_of(const Connection& connection) {
+  sqlite3_file* file = nullptr;
+  sqlite3_file_control(connection.handle(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  return file;
+}
+
 struct Fixture {
   Folder folder;
   std::shared_ptr<store::Environment> environment = open(folder.file());
   std::unique_ptr<Connection> writer = open_writer(*environment);
+  std::unique_ptr<Connection> old_reader;  // has no snapshot
 
-  Fixture() { must(batch(*environment, *writer, kFill)); }
+  Fixture() {
+    must(batch(*environment, *writer, kFill));
+    auto transaction = must(environment->begin_read());
+    old_reader = must(Connection::open_reader(transaction));
+    must(old_reader->detach());
+  }
 
   std::string read(const std::string& sql) { return fresh_rows(*environment, sql); }
 
@@ -58,25 +70,25 @@ struct Fixture {
     must(transaction.commit());
   }
 
-  // The code with which both kinds of connection refuse the pages.
+  // The code with which connections refuse the pages, old and new ones, readers and writers.
   Code refusal() {
     auto read_transaction = must(environment->begin_read());
     auto write_transaction = must(environment->begin_write());
+    auto attached = old_reader->attach(read_transaction);
     auto reader = Connection::open_reader(read_transaction);
     auto other_writer = Connection::open_writer(write_transaction);
     auto begun = writer->begin(write_transaction);
     writer->rollback();
-    if (reader && other_writer && begun) return Code::ok;
-    BOOST_TEST((reader.error().code == other_writer.error().code));
-    BOOST_TEST((reader.error().code == begun.error().code));
-    return reader.error().code;
+    must(old_reader->detach());
+    if (attached && reader && other_writer && begun) return Code::ok;
+    BOOST_REQUIRE((!attached && !reader && !other_writer && !begun));
+    BOOST_TEST((attached.error().code == reader.error().code));
+    BOOST_TEST((attached.error().code == other_writer.error().code));
+    BOOST_TEST((attached.error().code == begun.error().code));
+    return attached.error().code;
   }
 
-  sqlite3_file* file() {
-    sqlite3_file* file = nullptr;
-    sqlite3_file_control(writer->handle(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
-    return file;
-  }
+  sqlite3_file* file() { return file_of(*writer); }
 };
 
 // Works on the file without the library, while nobody has it open.
@@ -270,6 +282,26 @@ BOOST_FIXTURE_TEST_CASE(a_missing_page_is_an_error, Fixture) {
   BOOST_TEST((sqlite_error(reader->handle(), code, "reading").code == Code::corrupt));
 }
 
+// SQLite would not notice: the last page of a long value may well be zeros.
+BOOST_FIXTURE_TEST_CASE(a_missing_end_of_a_long_value_is_an_error, Fixture) {
+  must(batch(*environment, *writer,
+             "INSERT INTO t(body) VALUES(replace(hex(zeroblob(9000)), '0', 'x'))"));
+  // The last of its overflow pages has no next one.
+  std::uint32_t last = check_page_numbers();
+  while (last > 1 && page(last).substr(0, 7) != std::string("\0\0\0\0xxx", 7)) --last;
+  BOOST_REQUIRE(last > 1U);
+  {
+    auto transaction = must(environment->begin_write());
+    BOOST_TEST(must(transaction.erase(KeySpace::page, key_of(last))));
+    must(transaction.put(KeySpace::page, key_of(1000), page(6)));
+    must(transaction.commit());
+  }
+  auto transaction = must(environment->begin_read());
+  const auto reader = must(Connection::open_reader(transaction));
+  const int code = run(reader->handle(), "SELECT body FROM t WHERE id = 501");
+  BOOST_TEST((sqlite_error(reader->handle(), code, "reading").code == Code::corrupt));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_page_of_another_length_is_an_error, Fixture) {
   put_page(5, page(5).substr(1));
   auto transaction = must(environment->begin_read());
@@ -337,6 +369,19 @@ BOOST_FIXTURE_TEST_CASE(the_reserved_end_of_a_page_stays_unused, Fixture) {
   // That has spoilt the batch.
   BOOST_TEST(!writer->commit().ok());
   BOOST_TEST(read("SELECT count(*) FROM t") == "500");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_snapshot_gives_no_right_to_write, Fixture) {
+  auto transaction = must(environment->begin_read());
+  must(old_reader->attach(transaction));
+  sqlite3_file* file = file_of(*old_reader);
+  BOOST_TEST(file->pMethods->xLock(file, SQLITE_LOCK_SHARED) == SQLITE_OK);
+  BOOST_TEST(file->pMethods->xLock(file, SQLITE_LOCK_RESERVED) == SQLITE_READONLY);
+  BOOST_TEST(file->pMethods->xLock(file, SQLITE_LOCK_EXCLUSIVE) == SQLITE_READONLY);
+  const std::string page(kPageSizeBytes, '\0');
+  BOOST_TEST(file->pMethods->xWrite(file, page.data(), kPageSizeBytes, kPageSizeBytes) ==
+             SQLITE_READONLY);
+  BOOST_TEST(file->pMethods->xUnlock(file, SQLITE_LOCK_NONE) == SQLITE_OK);
 }
 
 BOOST_FIXTURE_TEST_CASE(there_is_no_other_file, Fixture) {
