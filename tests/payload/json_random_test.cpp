@@ -1,6 +1,7 @@
 // Properties of the scanner on random text: it agrees with a second parser written in the plainest
-// way (and with simdjson, where the test program is linked with it), sees the end coming, and walks
-// over exactly what is there.
+// way and with simdjson, sees the end coming, and walks over exactly what is there.
+#include <simdjson.h>
+
 #include <boost/test/unit_test.hpp>
 #include <cctype>
 #include <cstddef>
@@ -10,10 +11,6 @@
 
 #include "payload/json_scanner.hpp"
 #include "payload/random_json.hpp"
-
-#if defined(TL_TEST_SIMDJSON)
-#include <simdjson.h>
-#endif
 
 namespace {
 
@@ -155,7 +152,6 @@ BOOST_AUTO_TEST_CASE(agrees_with_a_plain_parser) {
   BOOST_TEST(refused > 20000U);
 }
 
-#if defined(TL_TEST_SIMDJSON)
 BOOST_AUTO_TEST_CASE(agrees_with_simdjson_where_it_keeps_to_the_grammar) {
   simdjson::dom::parser parser;
   for (int i = 0; i < 100000; ++i) {
@@ -171,7 +167,6 @@ BOOST_AUTO_TEST_CASE(agrees_with_simdjson_where_it_keeps_to_the_grammar) {
     BOOST_REQUIRE_MESSAGE(excused, "seed " << seed << ": " << text << ": " << other);
   }
 }
-#endif
 
 BOOST_AUTO_TEST_CASE(every_proper_prefix_of_a_container_is_unfinished) {
   for (int i = 0; i < 2000; ++i) {
