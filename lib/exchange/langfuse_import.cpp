@@ -1,6 +1,7 @@
 // From the stream to events: lines or one document, then batches, then events one by one.
 #include "exchange/langfuse_import.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -21,6 +22,15 @@ constexpr std::size_t kCheckAlwaysBytes = std::size_t{64} << 10;
 constexpr std::uint64_t kProgressEvents = 1024;
 
 bool is_blank(Bytes text) { return trim_json_space(text).empty(); }
+
+// Where the element at the start of an array's text ends. What is no event in any case ends where
+// an event may begin; only between two commas is nothing.
+std::size_t broken_element_size(Bytes text) {
+  if (text.starts_with('{') || text.starts_with('[') || text.starts_with('"')) {
+    return payload::skim_value(text).value_or(text.size());
+  }
+  return std::min(text.find_first_of("{[],\""), text.size());
+}
 
 // What is in one line or document, as events with their outcomes.
 class EventTaker {
@@ -125,13 +135,11 @@ Status EventTaker::take_broken_elements(Bytes array, const JsonError& error) {
   bool any_broken = false;
   Bytes rest = trim_json_space(array.substr(1));
   while (!rest.empty() && !rest.starts_with(']')) {
-    const std::size_t size = payload::skim_value(rest).value_or(rest.size());
+    const std::size_t size = broken_element_size(rest);
     move_to(rest.data());
     if (size > 0) TL_TRY(take_unchecked(rest.substr(0, size), any_broken));
     rest = trim_json_space(rest.substr(size));
-    if (rest.starts_with(',') || (size == 0 && !rest.empty())) {
-      rest = trim_json_space(rest.substr(1));
-    }
+    if (rest.starts_with(',')) rest = trim_json_space(rest.substr(1));
   }
   // What is broken stands between the elements, or the end is missing: events may be lost.
   if (!any_broken) fail({}, json_error(error));
