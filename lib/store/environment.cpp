@@ -3,6 +3,7 @@
 #include "store/environment.hpp"
 
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -27,6 +28,14 @@ constexpr std::uint64_t kReaderCheckInterval = 64;
 Error readers_in_the_way(const std::string& path) {
   return make_error(Code::busy, "the map of " + path +
                                     " must grow, but a transaction of this process did not end");
+}
+
+bool disk_is_full(int descriptor) {
+  // What one transaction may write (lib/ingest bounds it to 8 MiB), with some air.
+  constexpr std::uint64_t kEnoughBytes = std::uint64_t{32} << 20;
+  struct statvfs disk = {};
+  if (fstatvfs(descriptor, &disk) != 0) return false;
+  return std::uint64_t{disk.f_bavail} * disk.f_frsize < kEnoughBytes;
 }
 
 // The line of mdb_reader_list() for a snapshot is "pid thread transaction".
@@ -68,6 +77,8 @@ Error Environment::State::fail(int code, const char* doing, std::uint64_t map_nu
     while (known < map_number && !full_map.compare_exchange_weak(known, map_number)) {
     }
   }
+  // LMDB says EIO when the disk takes only a part of what it writes.
+  if (code == EIO && disk_is_full(guard.descriptor())) code = ENOSPC;
   return engine_error(code, doing, path);
 }
 

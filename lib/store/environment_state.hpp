@@ -59,7 +59,7 @@ struct Environment::State {
   // While no transaction of this process is active.
   Status replace_map();
   [[nodiscard]] MDB_envinfo information() const;
-  // Maps an error of LMDB, and notes that the map is full.
+  // Maps an error of LMDB; notes that the map is full, and finds out that the disk is.
   Error fail(int code, const char* doing, std::uint64_t map_number);
 };
 

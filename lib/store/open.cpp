@@ -26,8 +26,10 @@ namespace {
 
 // How often to start over because the file was replaced or removed while we stood at the door.
 constexpr int kOpenTriesMax = 100;
-// Snapshots of all processes together.
-constexpr unsigned kReadersMax = 510;
+// LMDB takes the number of snapshots that all processes together may have from the size of the lock
+// file: 64 bytes each, after 192 of its own.
+constexpr std::size_t kLockFileSizeBytes = 32'768;
+constexpr unsigned kReadersMax = (kLockFileSizeBytes - 192) / 64;
 
 std::string folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -150,6 +152,32 @@ Error explain_open_failure(const Environment::State& state, int code) {
   return engine_error(code, "open", state.path);
 }
 
+// Makes the lock file before LMDB does. LMDB makes it without contents and writes to it through a
+// map: on a full disk that is not an error but a SIGBUS.
+Status create_lock_file(const Environment::State& state, mode_t mode) {
+  const std::string lock_path = lock_path_of(state.path);
+  const int descriptor =
+      ::open(lock_path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+  if (descriptor < 0) {
+    if (errno == EEXIST) return {};  // a stale one that could not be removed
+    return explain_open_failure(state, errno);
+  }
+  const std::string zeros(kLockFileSizeBytes, '\0');
+  int code = 0;
+  for (std::size_t done = 0; done < zeros.size() && code == 0;) {
+    const ssize_t count = write(descriptor, zeros.data() + done, zeros.size() - done);
+    if (count >= 0) {
+      done += static_cast<std::size_t>(count);
+    } else if (errno != EINTR) {
+      code = errno;
+    }
+  }
+  close(descriptor);
+  if (code == 0) return {};
+  unlink(lock_path.c_str());
+  return engine_error(code, "create the lock file", lock_path);
+}
+
 // Opens the LMDB environment; the header has been found good.
 Status open_engine(Environment::State& state) {
   struct stat status = {};
@@ -160,6 +188,9 @@ Status open_engine(Environment::State& state) {
   if (!state.writable) flags |= MDB_RDONLY;
   const bool locks = !state.guard.read_only_medium();
   if (!locks) flags |= MDB_NOLOCK;
+  // Whoever may write the file may write the lock file.
+  const mode_t mode = (status.st_mode & 0666) | S_IRUSR | S_IWUSR;
+  if (locks && state.opened_alone) TL_TRY(create_lock_file(state, mode));
   const auto needed = std::max(kMinimumMapSizeBytes, static_cast<std::size_t>(status.st_size));
   std::size_t map_size = affordable_map_size(state.options.map_size_bytes, needed);
   for (;;) {
@@ -169,7 +200,7 @@ Status open_engine(Environment::State& state) {
     if (code == 0) code = mdb_env_set_maxdbs(made, kKeySpaceCount);
     if (code == 0) code = mdb_env_set_maxreaders(made, kReadersMax);
     if (code == 0) code = mdb_env_set_mapsize(made, map_size);
-    if (code == 0) code = mdb_env_open(made, state.path.c_str(), flags, status.st_mode & 0666);
+    if (code == 0) code = mdb_env_open(made, state.path.c_str(), flags, mode);
     if (code == 0) {
       state.engine = std::move(engine);
       return {};

@@ -135,7 +135,7 @@ BOOST_AUTO_TEST_CASE(a_fork_does_not_disturb_a_thread_that_opens_and_closes) {
   BOOST_TEST_MESSAGE("skipped: thread sanitizer cannot fork beside a running thread");
   return;
 #endif
-  const Folder folder;
+  const Folder folder(fast_folder());
   open_file(folder.file()).reset();
   std::atomic<bool> stop{false};
   std::atomic<int> failures{0};

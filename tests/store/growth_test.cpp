@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(what_another_process_has_grown_can_be_read_and_written) {
 }
 
 BOOST_AUTO_TEST_CASE(readers_and_writers_in_many_threads_live_through_it) {
-  const Folder folder;
+  const Folder folder(fast_folder());
   auto environment = open_file(folder.file(), kSmall);
   put_many_growing(*environment, 0, 100);
   std::atomic<bool> stop{false};
@@ -182,7 +182,7 @@ BOOST_AUTO_TEST_CASE(little_address_space_means_a_smaller_map) {
   BOOST_TEST_MESSAGE("skipped: sanitizers reserve address space of their own");
   return;
 #endif
-  const Folder folder;
+  const Folder folder(fast_folder());
   Child child([&] {
     const rlimit limit{1 << 30, 1 << 30};
     CHILD_CHECK(1, setrlimit(RLIMIT_AS, &limit) == 0);
