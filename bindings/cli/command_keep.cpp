@@ -1,0 +1,261 @@
+// bookmark, unbookmark, publish, unpublish; stats, check, reindex, version.
+
+#include <array>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "commands.hpp"
+#include "human_text.hpp"
+#include "json_rows.hpp"
+
+namespace cli {
+
+using tracelite::view;
+
+namespace {
+
+// ----------------------------------------------------------------------------------------- flags
+
+struct Flag {
+  const char* command;
+  const char* description;
+  const char* done;
+  const char* json_name;
+  tl_field field;
+  bool value;
+};
+constexpr std::array<Flag, 4> kFlags = {{
+    {"bookmark", "Bookmark a session or trace", "bookmarked", "bookmarked", TL_FIELD_BOOKMARKED,
+     true},
+    {"unbookmark", "Take the bookmark away", "no longer bookmarked", "bookmarked",
+     TL_FIELD_BOOKMARKED, false},
+    {"publish", "Make a session or trace public", "public", "public", TL_FIELD_PUBLIC, true},
+    {"unpublish", "Make it private again", "private", "public", TL_FIELD_PUBLIC, false},
+}};
+
+struct FlagRequest {
+  Flag flag;
+  std::string database;
+  std::string kind;
+  std::string id;
+  bool json = false;
+};
+
+int run_flag(Output& output, const FlagRequest& request) {
+  const Flag& flag = request.flag;
+  const bool is_session = request.kind == "session";
+  tracelite::Store store = open_to_change(request.database);
+  // A put would make what does not exist.
+  static_cast<void>(store.Reader::get(is_session ? TL_KIND_SESSION : TL_KIND_TRACE, request.id));
+  if (is_session) {
+    tl_session session{};
+    session.struct_size = sizeof session;
+    session.id = tracelite::text(request.id);
+    session.set_mask = TL_BIT(flag.field);
+    session.is_public = session.is_bookmarked = flag.value ? 1 : 0;
+    store.put(session);
+  } else {
+    tracelite::Trace trace(request.id);
+    flag.field == TL_FIELD_PUBLIC ? trace.is_public(flag.value) : trace.bookmarked(flag.value);
+    store.put(trace);
+  }
+  store.flush();
+  store.close();
+  if (request.json) {
+    JsonWriter json(output);
+    json.begin_object().key("id").text(request.id).key(flag.json_name).boolean(flag.value);
+    json.end_object().end_line();
+  } else {
+    output.write(request.kind + " " + printable(request.id) + " is " + flag.done + "\n");
+  }
+  return kExitOk;
+}
+
+void add_flag(CLI::App& app, Action& action, const Flag& flag) {
+  auto request = std::make_shared<FlagRequest>();
+  request->flag = flag;
+  CLI::App& command = *app.add_subcommand(flag.command, flag.description)->group("Recording");
+  add_database(command, request->database);
+  command.add_option("KIND", request->kind, "session or trace")
+      ->required()
+      ->type_name("")
+      ->check(CLI::IsMember({"session", "trace"}).description(""));
+  command.add_option("ID", request->id, "Its id")->required()->type_name("");
+  add_json(command, request->json, "One JSON object");
+  command.callback([request, &action] {
+    action = [request](Output& output) { return run_flag(output, *request); };
+  });
+}
+
+// ---------------------------------------------------------------------------------------- stats
+
+struct KeepRequest {
+  std::string database;
+  bool json = false;
+};
+
+std::vector<std::pair<std::string, std::uint64_t>> counters_of(const tracelite::Store& store) {
+  std::vector<std::pair<std::string, std::uint64_t>> counters;
+  for (tl_reason reason = TL_REASON_NONE + 1; reason < TL_REASON_COUNT; ++reason) {
+    const char* name = tl_reason_name(reason);
+    if (name != nullptr) counters.emplace_back(name, store.counter(reason));
+  }
+  return counters;
+}
+
+int run_stats(Output& output, const KeepRequest& request) {
+  const tracelite::Store store = open_to_read(request.database);
+  const tl_statistics statistics = store.statistics();
+  const auto counters = counters_of(store);
+  if (request.json) {
+    JsonWriter json(output);
+    json.begin_object();
+    json.key("traces").count(statistics.trace_count);
+    json.key("observations").count(statistics.observation_count);
+    json.key("scores").count(statistics.score_count);
+    json.key("sessions").count(statistics.session_count);
+    json.key("users").count(statistics.user_count);
+    json.key("payloadBytes").count(statistics.payload_size_bytes);
+    json.key("fileBytes").count(statistics.file_size_bytes);
+    json.key("formatVersion").count(statistics.format_version);
+    json.key("commit").count(statistics.commit_number);
+    json.key("oldestReaderLag").count(statistics.oldest_reader_lag);
+    json.key("counters").begin_object();
+    for (const auto& [name, count] : counters) json.key(name).count(count);
+    json.end_object().end_object().end_line();
+    return kExitOk;
+  }
+  const auto show = [&](std::string_view label, const std::string& value) {
+    constexpr std::size_t kLabelWidth = 22;
+    const std::size_t width = display_width(label);
+    output.write(std::string(label) + std::string(kLabelWidth - std::min(kLabelWidth, width), ' ') +
+                 value + "\n");
+  };
+  show("traces", format_count(statistics.trace_count));
+  show("observations", format_count(statistics.observation_count));
+  show("scores", format_count(statistics.score_count));
+  show("sessions", format_count(statistics.session_count));
+  show("users", format_count(statistics.user_count));
+  show("payloads", format_size(statistics.payload_size_bytes));
+  show("file", format_size(statistics.file_size_bytes));
+  show("commits", format_count(statistics.commit_number));
+  for (const auto& [name, count] : counters) {
+    if (count > 0) show("counted: " + name, format_count(count));
+  }
+  return kExitOk;
+}
+
+// ---------------------------------------------------------------------------------------- check
+
+struct Findings {
+  Output& output;
+  ProgressLine& progress;
+  JsonWriter json;
+  bool as_json;
+  std::uint64_t count = 0;
+  std::exception_ptr thrown = nullptr;
+
+  // A tl_finding_fn, with Findings as its context.
+  static void callback(void* context, tl_text where, tl_text message) {
+    auto& self = *static_cast<Findings*>(context);
+    try {
+      self.tell(view(where), view(message));
+    } catch (...) {
+      self.thrown = std::current_exception();  // must not pass through C
+    }
+  }
+  void tell(std::string_view where, std::string_view message) {
+    ++count;
+    progress.erase();
+    if (as_json) {
+      json.begin_object().key("where").text(where).key("message").text(message).end_object();
+      json.end_line();
+    } else {
+      output.write(printable(where) + ": " + printable(message) + "\n");
+    }
+  }
+};
+
+int run_check(Output& output, const KeepRequest& request) {
+  const tracelite::Store store = open_to_read(request.database);
+  ProgressLine progress("checking", "records");
+  Findings findings{output, progress, JsonWriter(output), request.json};
+  const tl_status status =
+      tl_check(store.get(), Findings::callback, &findings, ProgressLine::callback, &progress);
+  progress.erase();
+  if (findings.thrown != nullptr) std::rethrow_exception(findings.thrown);
+  stop_if_interrupted();
+  if (status != TL_CORRUPT || findings.count == 0) tracelite::require(status);
+  if (request.json) {
+    findings.json.begin_object().key("ok").boolean(findings.count == 0);
+    findings.json.key("findings").count(findings.count).end_object().end_line();
+  } else if (findings.count == 0) {
+    output.write("ok\n");
+  }
+  output.flush();
+  if (findings.count == 0) return kExitOk;
+  complain(request.database + " is damaged: " + plural(findings.count, "finding") +
+           "; export what can be read, or, if only the index is named, reindex");
+  return kExitFailure;
+}
+
+int run_reindex(Output& output, const KeepRequest& request) {
+  tracelite::Store store = open_to_change(request.database);
+  ProgressLine progress("reindexing", "records");
+  const tl_status status = tl_reindex(store.get(), ProgressLine::callback, &progress);
+  progress.erase();
+  stop_if_interrupted();
+  tracelite::require(status);
+  store.close();
+  if (request.json) {
+    JsonWriter json(output);
+    json.begin_object().key("ok").boolean(true).end_object().end_line();
+  } else {
+    output.write("the index is built anew\n");
+  }
+  return kExitOk;
+}
+
+void add_keep(CLI::App& app, Action& action, const char* name, const char* description,
+              int (*run)(Output&, const KeepRequest&)) {
+  auto request = std::make_shared<KeepRequest>();
+  CLI::App& command = *app.add_subcommand(name, description)->group("Keeping");
+  add_database(command, request->database);
+  add_json(command, request->json, "JSON");
+  command.callback([request, run, &action] {
+    action = [request, run](Output& output) { return run(output, *request); };
+  });
+}
+
+int run_version(Output& output, bool as_json) {
+  if (as_json) {
+    JsonWriter json(output);
+    json.begin_object().key("version").text(tl_version()).end_object().end_line();
+  } else {
+    output.write("tracelite " + std::string(tl_version()) + "\n");
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_flags(CLI::App& app, Action& action) {
+  for (const Flag& flag : kFlags) add_flag(app, action, flag);
+}
+
+void add_keeping(CLI::App& app, Action& action) {
+  add_keep(app, action, "stats", "Show how much is in the file", run_stats);
+  add_keep(app, action, "check", "Check the whole file; ends with ok, or lists what is wrong",
+           run_check);
+  add_keep(app, action, "reindex", "Rebuild the index from the records", run_reindex);
+  auto as_json = std::make_shared<bool>(false);
+  CLI::App& command = *app.add_subcommand("version", "Show the version")->group("Keeping");
+  add_json(command, *as_json, "JSON");
+  command.callback([as_json, &action] {
+    action = [as_json](Output& output) { return run_version(output, *as_json); };
+  });
+}
+
+}  // namespace cli

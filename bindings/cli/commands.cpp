@@ -1,0 +1,74 @@
+#include "commands.hpp"
+
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdio>
+
+namespace cli {
+namespace {
+
+// Signals go to the main thread, which notes them; the library's threads inherit this mask.
+class SignalsHeldBack {
+ public:
+  SignalsHeldBack() {
+    sigset_t held{};
+    sigemptyset(&held);
+    sigaddset(&held, SIGINT);
+    sigaddset(&held, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &held, &before_);
+  }
+  ~SignalsHeldBack() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsHeldBack(const SignalsHeldBack&) = delete;
+  SignalsHeldBack& operator=(const SignalsHeldBack&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+tracelite::Store open(const std::string& database, const tl_options& options) {
+  const SignalsHeldBack held;
+  return tracelite::Store(database, options);
+}
+
+// Errors that no call returns, such as those of a writer that keeps trying.
+void log(void*, tl_log_level level, tl_reason, const char* message) {
+  if (level >= TL_LOG_ERROR) complain(message);
+}
+
+}  // namespace
+
+CLI::Option* add_database(CLI::App& command, std::string& database) {
+  return command.add_option("DB", database, "The tracelite file")->required()->type_name("");
+}
+
+CLI::Option* add_json(CLI::App& command, bool& json, const std::string& description) {
+  return command.add_flag("--json", json, description);
+}
+
+tracelite::Store open_to_read(const std::string& database) {
+  tl_options options = tracelite::Store::options();
+  options.read_only = 1;
+  return open(database, options);
+}
+
+tracelite::Store open_to_change(const std::string& database) {
+  struct stat found {};
+  if (stat(database.c_str(), &found) != 0 && errno == ENOENT) {
+    return open_to_read(database);  // for its error
+  }
+  return open_to_record(database);
+}
+
+tracelite::Store open_to_record(const std::string& database) {
+  tl_options options = tracelite::Store::options();
+  options.log = log;
+  return open(database, options);
+}
+
+void complain(const std::string& message) {
+  std::fprintf(stderr, "tracelite: %s\n", message.c_str());
+}
+
+}  // namespace cli

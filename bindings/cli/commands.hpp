@@ -1,0 +1,50 @@
+// The commands of the program. Each file command_*.cpp adds its own to the command line; what the
+// user chose is called after all arguments were understood.
+//
+// This header knows what the commands share. Must not know what any of them does.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "terminal.hpp"
+#include "tracelite/tracelite.hpp"
+
+namespace cli {
+
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFailure = 1;  // an error, a refused event, a finding of check
+inline constexpr int kExitUsage = 2;
+
+// What the chosen command does; gives the exit code.
+using Action = std::function<int(Output&)>;
+
+void add_import_and_export(CLI::App& app, Action& action);
+void add_lists(CLI::App& app, Action& action);
+void add_trace(CLI::App& app, Action& action);
+void add_replay(CLI::App& app, Action& action);
+void add_flags(CLI::App& app, Action& action);
+void add_keeping(CLI::App& app, Action& action);
+// program: what to call it in the commands that it proposes.
+void add_demo(CLI::App& app, Action& action, const std::string& program);
+
+// What demo shows with other commands.
+void show_sessions(Output& output, const std::string& database);
+void show_replay(Output& output, const std::string& database, const std::string& session);
+void show_trace(Output& output, const std::string& database, const std::string& trace);
+
+// The positional argument DB.
+CLI::Option* add_database(CLI::App& command, std::string& database);
+CLI::Option* add_json(CLI::App& command, bool& json, const std::string& description);
+
+// Opens an existing file; nothing is ever created.
+tracelite::Store open_to_read(const std::string& database);
+tracelite::Store open_to_change(const std::string& database);
+// Opens a file, or creates it.
+tracelite::Store open_to_record(const std::string& database);
+
+// Writes `tracelite: message` to standard error.
+void complain(const std::string& message);
+
+}  // namespace cli

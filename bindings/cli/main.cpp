@@ -1,0 +1,75 @@
+// The program `tracelite`: the command line over the C API.
+//
+// Here are the names of the commands, the exit codes, and the way in which every error ends.
+
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <memory>
+#include <string>
+
+#include "commands.hpp"
+#include "human_text.hpp"
+#include "terminal.hpp"
+
+namespace {
+
+constexpr const char* kFooter =
+    "`tracelite COMMAND --help` tells the options of a command.\n"
+    "\n"
+    "A list is a table for people; with --json it is JSON Lines in the shapes of Langfuse's "
+    "public\n"
+    "API. What goes wrong is told on standard error. Colours: on a terminal, unless NO_COLOR is "
+    "set.\n"
+    "\n"
+    "Exit codes: 0 done; 1 an error, an event that import refused, or a damage that check found;\n"
+    "            2 a wrong command line.";
+
+int parse(CLI::App& app, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+    return -1;
+  } catch (const CLI::Success& success) {  // --help, --version
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    const auto chosen = app.get_subcommands();
+    const std::string command = chosen.empty() ? "" : " " + chosen.front()->get_name();
+    cli::complain(std::string(error.what()) + "; see: tracelite" + command + " --help");
+    return cli::kExitUsage;
+  }
+}
+
+int run(const cli::Action& action) {
+  try {
+    cli::Output output;
+    const int code = action(output);
+    output.flush();
+    return code;
+  } catch (const cli::Interrupted& interrupted) {
+    cli::end_by(interrupted);
+  } catch (const std::exception& error) {
+    cli::complain(error.what());
+    return cli::kExitFailure;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  cli::use_unicode_widths();
+  cli::note_signals();
+  CLI::App app("Records what an LLM application does into one file, and gives it back.",
+               "tracelite");
+  cli::Action action;
+  app.set_version_flag("--version", "tracelite " + std::string(tl_version()));
+  app.require_subcommand(1);
+  app.footer(kFooter);
+  cli::add_import_and_export(app, action);
+  cli::add_lists(app, action);
+  cli::add_trace(app, action);
+  cli::add_replay(app, action);
+  cli::add_flags(app, action);
+  cli::add_keeping(app, action);
+  cli::add_demo(app, action, argc > 0 ? argv[0] : "tracelite");
+  const int code = parse(app, argc, argv);
+  return code >= 0 ? code : run(action);
+}
