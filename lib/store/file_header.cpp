@@ -151,21 +151,26 @@ Status check_size(int descriptor, const std::string& path, const Meta& newest,
                            std::to_string((newest.last_page + 1) * page_size));
 }
 
-// A file is created by writing both meta pages at once, and synced before the first commit. If
-// that was cut off, each of the two pages is there or all zeros, and nothing follows.
+bool is_initial(const Meta& meta) {
+  return meta.transaction == 0 && meta.last_page == layout::kMetaPageCount - 1 &&
+         meta.free_pages.root == layout::kNoPage && meta.main.root == layout::kNoPage;
+}
+
+// A file is created by writing both meta pages at once; they are synced before the first commit
+// begins to write. If that was cut off, either both are there and say that there was no commit, or
+// each is there or all zeros, and nothing follows.
 bool creation_was_cut_off(const std::string& head, std::uint64_t size_bytes,
                           std::uint32_t page_size) {
-  if (size_bytes > layout::kMetaPageCount * page_size) return false;
-  if (all_zero(head)) return true;
-  bool any = false;
+  int initial = 0;
+  int empty = 0;
   for (const std::size_t offset : {std::size_t{0}, std::size_t{page_size}}) {
-    if (offset >= head.size()) continue;
-    const auto page = meta_page(head, offset);
-    if (page ? page->meta.transaction != 0 : !all_zero(head.substr(offset, page_size)))
-      return false;
-    any = any || page.has_value();
+    const std::string bytes = offset < head.size() ? head.substr(offset, page_size) : "";
+    const auto page = meta_page(bytes, 0);
+    if (page && is_initial(page->meta)) ++initial;
+    if (all_zero(bytes)) ++empty;
   }
-  return any;
+  if (initial == 2) return true;
+  return initial + empty == 2 && size_bytes <= layout::kMetaPageCount * page_size;
 }
 
 }  // namespace

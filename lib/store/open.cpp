@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "store/environment_state.hpp"
@@ -24,6 +25,8 @@
 namespace tracelite::store {
 namespace {
 
+// How long the locks of a process that was killed may take to go.
+constexpr std::chrono::milliseconds kDyingPatience{1'000};
 // How often to start over because the file was replaced or removed while we stood at the door.
 constexpr int kOpenTriesMax = 100;
 // LMDB takes the number of snapshots that all processes together may have from the size of the lock
@@ -102,21 +105,51 @@ bool lock_file_is_alive(const std::string& lock_path, const FileIdentity& lock_f
   return alive;
 }
 
-// The others use the lock file with the mark `theirs`: is it the one that LMDB would open?
-Status check_lock_file(const Environment::State& state, std::uint64_t theirs) {
-  if (state.guard.read_only_medium() || theirs == lock_file_mark(0)) {
-    return make_error(Code::busy, state.path +
-                                      " is open through a read-only mount and for writing at the "
-                                      "same time, which cannot work; close one of them");
-  }
-  const std::string lock_path = lock_path_of(state.path);
+// What lies where LMDB would look for the lock file, while others use the one with the mark
+// `theirs`.
+enum class LockFile { theirs, missing, another, abandoned };
+
+LockFile find_lock_file(const std::string& lock_path, std::uint64_t theirs) {
   const auto here = identity_of(lock_path);
-  if (here && lock_file_mark(here->inode) == theirs && lock_file_is_alive(lock_path, *here))
-    return {};
-  return make_error(Code::busy, "the lock file " + lock_path + " was " +
-                                    (here ? "replaced" : "removed or renamed") + " while " +
-                                    state.path +
-                                    " is open in another process; close it there first");
+  if (!here) return LockFile::missing;
+  if (lock_file_mark(here->inode) != theirs) return LockFile::another;
+  return lock_file_is_alive(lock_path, *here) ? LockFile::theirs : LockFile::abandoned;
+}
+
+Error wrong_lock_file(const Environment::State& state, LockFile found) {
+  std::string message = "the lock file ";
+  message.append(lock_path_of(state.path)).append(" was ");
+  message.append(found == LockFile::missing ? "removed or renamed"
+                 : found == LockFile::another
+                     ? "replaced"
+                     : "read by a process that uses it, which lost its locks");
+  message.append(" while ").append(state.path);
+  message.append(" is open in another process; close it there first");
+  return make_error(Code::busy, std::move(message));
+}
+
+// The mark of the lock file that others use, if there are others, once it is sure that LMDB would
+// open the same one.
+Result<std::optional<std::uint64_t>> meet_others(const Environment::State& state) {
+  const auto patience = std::min(kDyingPatience, state.options.door_patience);
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    TL_TRY_ASSIGN(theirs, state.guard.other_user());
+    if (!theirs) return theirs;
+    const bool without_lock_file = *theirs == lock_file_mark(0);
+    if (state.guard.read_only_medium() && without_lock_file) return theirs;
+    if (state.guard.read_only_medium() || without_lock_file) {
+      return make_error(Code::busy, state.path +
+                                        " is open through a read-only mount and for writing at the "
+                                        "same time, which cannot work; close one of them");
+    }
+    const LockFile found = find_lock_file(lock_path_of(state.path), *theirs);
+    if (found == LockFile::theirs) return theirs;
+    // A process that is just being killed loses its locks one after the other.
+    const bool dying = found == LockFile::abandoned && std::chrono::steady_clock::now() < deadline;
+    if (!dying) return wrong_lock_file(state, found);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 // Nobody has the data file open as a tracelite file, so a lock file was left by a crash, or belongs
@@ -224,7 +257,7 @@ Status check_engine(Environment::State& state, std::optional<std::uint64_t> thei
   const auto here = identity_of(lock_path_of(state.path));
   const bool locks = !state.guard.read_only_medium();
   if (identity_of(descriptor) != state.guard.identity() || (locks && !here) ||
-      (theirs && lock_file_mark(here->inode) != *theirs)) {
+      (locks && theirs && lock_file_mark(here->inode) != *theirs)) {
     return make_error(Code::busy,
                       state.path + " or its lock file was replaced while it was opened");
   }
@@ -241,7 +274,7 @@ Status make_durable(const Environment::State& state) {
 
 // Behind the door. `unused` says whether the file was empty when we came.
 Status open_behind_door(Environment::State& state, bool& unused) {
-  TL_TRY_ASSIGN(theirs, state.guard.other_user());
+  TL_TRY_ASSIGN(theirs, meet_others(state));
   state.opened_alone = !theirs.has_value();
   TL_TRY_ASSIGN(header, inspect_header(state.guard.descriptor(), state.path, state.opened_alone));
   if (header == HeaderState::unused) {
@@ -255,11 +288,8 @@ Status open_behind_door(Environment::State& state, bool& unused) {
     if (ftruncate(state.guard.descriptor(), 0) != 0)
       return system_error(errno, "write", state.path);
   }
-  if (theirs) {
-    TL_TRY(check_lock_file(state, *theirs));
-  } else if (!state.guard.read_only_medium()) {
-    TL_TRY(remove_stale_lock_file(state.path));
-  }
+  const bool locks = !state.guard.read_only_medium();
+  if (state.opened_alone && locks) TL_TRY(remove_stale_lock_file(state.path));
   TL_TRY(open_engine(state));
   TL_TRY(check_engine(state, theirs));
   if (unused) {
@@ -268,7 +298,7 @@ Status open_behind_door(Environment::State& state, bool& unused) {
   } else {
     TL_TRY(open_key_spaces(state));
   }
-  if (theirs) mdb_reader_check(state.engine.get(), nullptr);
+  if (!state.opened_alone) mdb_reader_check(state.engine.get(), nullptr);
   return state.guard.start_use(lock_file_mark(state.lock_file_inode));
 }
 

@@ -230,7 +230,8 @@ BOOST_AUTO_TEST_CASE(a_creation_that_was_cut_off_is_made_good) {
   for (const std::size_t start : {std::size_t{0}, page}) {
     std::fill_n(heads.begin() + static_cast<std::ptrdiff_t>(start + 80), 8, '\xff');
     std::fill_n(heads.begin() + static_cast<std::ptrdiff_t>(start + 128), 8, '\xff');
-    std::fill_n(heads.begin() + static_cast<std::ptrdiff_t>(start + 144), 8, '\0');
+    std::fill_n(heads.begin() + static_cast<std::ptrdiff_t>(start + 136), 16, '\0');
+    heads[start + 136] = 1;
   }
   const std::string zeros(page, '\0');
   const std::vector<std::string> states = {
