@@ -12,8 +12,6 @@ namespace tracelite::index {
 namespace {
 
 constexpr char kDatabaseName[] = "index";
-// No index row comes near; a damaged one must not ask for more memory.
-constexpr int kValueSizeBytesMax = 16 << 20;
 
 Error misuse(const char* message) { return make_error(Code::misuse, message); }
 
@@ -73,7 +71,7 @@ Status configure_limits(sqlite3* handle) {
   }
   sqlite3_limit(handle, SQLITE_LIMIT_ATTACHED, 0);
   sqlite3_limit(handle, SQLITE_LIMIT_WORKER_THREADS, 0);
-  sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, kValueSizeBytesMax);
+  sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, kIndexValueSizeBytesMax);
   return {};
 }
 
@@ -117,7 +115,7 @@ struct Connection::State {
   bool close();
   [[nodiscard]] bool idle() const { return sqlite3_get_autocommit(handle) != 0 && !file.locked(); }
   [[nodiscard]] bool statement_busy() const;
-  void reset_statements();
+  void reset_statements() const;
 };
 
 Status Connection::State::open() {
@@ -163,7 +161,7 @@ bool Connection::State::statement_busy() const {
   return false;
 }
 
-void Connection::State::reset_statements() {
+void Connection::State::reset_statements() const {
   sqlite3_stmt* statement = nullptr;
   while ((statement = sqlite3_next_stmt(handle, statement)) != nullptr) {
     sqlite3_reset(statement);

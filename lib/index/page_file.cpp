@@ -235,7 +235,7 @@ Status PageFile::attach_transaction(const store::Transaction& transaction) {
   auto page = get(1);
   Status checked;
   if (!page) {
-    checked = std::move(page).error();
+    checked = page.error();
   } else if (*page) {
     checked = check_header(**page, statistics.entries);
   } else if (statistics.entries != 0) {

@@ -31,6 +31,8 @@ inline constexpr std::uint32_t kReservedSizeBytes = 32;
 inline constexpr std::uint32_t kStoredPageSizeBytes = kPageSizeBytes - kReservedSizeBytes;
 inline constexpr std::size_t kWriterCacheSizeBytes = 4 << 20;
 inline constexpr std::size_t kReaderCacheSizeBytes = 1 << 20;
+// No index row comes near; a damaged one must not ask for more memory.
+inline constexpr int kIndexValueSizeBytesMax = 16 << 20;
 
 // A SQLite connection whose database is the key space `page`. It sees nothing until a transaction
 // is attached, and must not be used without one. A transaction must stay where it is in memory
@@ -38,7 +40,8 @@ inline constexpr std::size_t kReaderCacheSizeBytes = 1 << 20;
 // thread at a time.
 //
 // The schema may have no triggers and no views, and texts of SQL need their single quotes: the
-// index may come from a stranger, so all this is switched off. VACUUM and ATTACH do not work.
+// index may come from a stranger, so all this is switched off. VACUUM and ATTACH do not work, and
+// no value may be larger than kIndexValueSizeBytesMax.
 class Connection {
  public:
   // The transactions attached later must come from the same environment. Errors: no_memory, io,
@@ -60,8 +63,9 @@ class Connection {
   // Lets go of a reader's snapshot, which can then be dropped; the cache is kept. Errors: misuse.
   Status detach();
 
-  // Begins a SQLite write transaction on top of an LMDB one (which must have been begun first). On
-  // failure the LMDB transaction is still the caller's. Errors: as attach.
+  // Begins a SQLite write transaction on top of an LMDB one (which must have been begun first, and
+  // must not be dropped before commit() or rollback()). On failure the LMDB transaction is still
+  // the caller's. Errors: as attach.
   Status begin(store::WriteTransaction& transaction);
   // Commits both; the LMDB transaction also if no page changed. On failure neither is committed, as
   // after rollback(), and the error is the one that spoilt the batch: disk_full or io with LMDB's

@@ -3,8 +3,11 @@
 #include <lmdb.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
+#include <thread>
+#include <vector>
 
 #include "page_file_support.hpp"
 
@@ -377,6 +380,33 @@ BOOST_FIXTURE_TEST_CASE(a_reader_follows_a_changed_schema, Fixture) {
   auto second = must(environment->begin_read());
   must(reader->attach(second));
   BOOST_TEST(rows(reader->handle(), "SELECT sum(extra) FROM t") == "2500");
+}
+
+BOOST_FIXTURE_TEST_CASE(readers_open_and_read_in_many_threads, Fixture) {
+  must(write(kFill));
+  std::atomic<int> wrong{0};
+  const auto read_on = [&] {
+    auto first = environment->begin_read();
+    auto reader = Connection::open_reader(*first);
+    for (int i = 0; i < 30; ++i) {
+      auto snapshot = environment->begin_read();
+      if (!(*reader)->attach(*snapshot)) ++wrong;
+      if (rows((*reader)->handle(), "SELECT count(*) + sum(id > 500) * 9 FROM t") != "500") ++wrong;
+      auto other = Connection::open_reader(*snapshot);
+      if (rows((*other)->handle(), "PRAGMA integrity_check(3)") != "ok") ++wrong;
+      if (!(*reader)->detach()) ++wrong;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i) threads.emplace_back(read_on);
+  for (int i = 0; i < 20; ++i) {  // ten old rows for a new one
+    const std::string from = std::to_string(10 * i);
+    must(write("DELETE FROM t WHERE id > " + from + " AND id <= " + from +
+               " + 10;"
+               "INSERT INTO t(body) VALUES(hex(zeroblob(150)))"));
+  }
+  for (std::thread& thread : threads) thread.join();
+  BOOST_TEST(wrong == 0);
 }
 
 // ----------------------------------------------------------------------------------------- misuse
