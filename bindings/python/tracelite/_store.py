@@ -1,0 +1,641 @@
+"""The store, live observations and snapshots."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import logging
+import os
+import secrets
+import threading
+import warnings
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Callable, ContextManager, Dict, List, Optional, Set, Tuple
+from typing import Union
+
+from . import _c
+from ._c import Field, Status
+from ._errors import InvalidError, MisuseError, TimedOutError, TraceliteError, check, last_error
+from ._events import Caught, ImportReport, Outcome, Path, Progress, Source
+from ._events import read_events, reason_name
+from ._fields import (
+    child_fields,
+    live_fields,
+    observation_changes,
+    observation_fields,
+    observation_struct,
+    score_fields,
+    score_struct,
+    session_fields,
+    session_struct,
+    takes,
+    trace_fields,
+    trace_struct,
+)
+from ._gate import Gate, callback_of_writer, is_in_call
+from ._reader import Reader
+from ._values import (
+    NULL,
+    UINT64_MAX,
+    Form,
+    FullPolicy,
+    Payload,
+    integer_of,
+    milliseconds_of,
+    payload_of,
+    text_bytes,
+)
+
+if TYPE_CHECKING:
+    import sys
+
+    if sys.version_info >= (3, 11):
+        from typing import Self
+    else:
+        from typing_extensions import Self
+
+Mask = Callable[[str, Payload], object]
+Log = Callable[[int, str, str], object]
+
+_logger = logging.getLogger("tracelite")
+_LOG_LEVELS = {1: logging.DEBUG, 2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
+_EXIT_TIMEOUT_S = 10.0  # for each store that a program leaves open
+
+
+@dataclass(frozen=True)
+class CloseReport:
+    """What closing found: observations that had not ended, and stay in the file as unfinished."""
+
+    open_span_count: int
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Statistics of the newest commit. oldest_reader_lag: commits that the oldest snapshot of any
+    process is behind. queued_size_bytes: of this store, recorded and not yet durable."""
+
+    format_version: int
+    trace_count: int
+    observation_count: int
+    score_count: int
+    session_count: int
+    user_count: int
+    payload_size_bytes: int
+    file_size_bytes: int
+    commit_number: int
+    oldest_reader_lag: int
+    queued_size_bytes: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that check found wrong; `where` names the key space or table."""
+
+    where: str
+    message: str
+
+
+# ------------------------------------------------------------------------------ opening, closing
+
+
+class _Opened:
+    """An open file: the handle, and what must live as long as it. Outlives its Store if that is
+    dropped where it cannot be closed."""
+
+    def __init__(self, lib: ctypes.CDLL, handle: int, callbacks: Tuple[object, ...]) -> None:
+        self.lib = lib
+        self.gate = Gate(handle)
+        self.callbacks = callbacks
+        _open_stores.add(self)
+
+    def close(self, timeout: Optional[float]) -> Optional[CloseReport]:
+        timeout_ms = milliseconds_of(timeout, "timeout")
+        report = _c.CloseReport()
+        report.struct_size = ctypes.sizeof(report)
+
+        def close(handle: int) -> Optional[TraceliteError]:
+            status = self.lib.tl_close(handle, timeout_ms, ctypes.byref(report))
+            return last_error(self.lib, status) if status else None
+
+        try:
+            error = self.gate.close(timeout, close)
+        finally:
+            if self.gate.is_closed or self.gate.is_forked:
+                _open_stores.discard(self)
+        if error is not None:
+            if isinstance(error, TimedOutError):
+                error.dropped_count = report.dropped_count
+            raise error
+        return CloseReport(report.open_span_count)
+
+
+_open_stores: Set[_Opened] = set()
+
+
+@atexit.register
+def _close_open_stores() -> None:
+    for opened in list(_open_stores):
+        try:
+            opened.close(_EXIT_TIMEOUT_S)
+        except TraceliteError as error:
+            _logger.error("closing a store at exit: %s", error)
+
+
+def _log_callback(lib: ctypes.CDLL, log: Log) -> Any:
+    def call(context: object, level: int, reason: int, message: bytes) -> None:
+        with callback_of_writer:
+            text = message.decode("utf-8", "replace")
+            log(_LOG_LEVELS.get(level, logging.WARNING), reason_name(lib, reason), text)
+
+    return _c.LogFn(call)
+
+
+def _mask_callback(mask: Mask) -> Any:
+    stored: List[bytes] = [b""]  # valid until the next call
+
+    def call(context: object, field: int, value: Any, masked: Any) -> int:
+        with callback_of_writer:
+            try:
+                struct = value.contents
+                data = ctypes.string_at(struct.data, struct.size_bytes) if struct.data else b""
+                given = Payload(Form.of(struct.form), data)
+                name = Field(field).name.lower()
+                result = mask(name, given)
+                if result is given:
+                    return 0
+                payload = NULL if result is None else payload_of(result, name)
+                stored[0] = payload.data
+                masked[0].form = payload.form.code
+                masked[0].data = ctypes.cast(ctypes.c_char_p(stored[0]), ctypes.c_void_p).value
+                masked[0].size_bytes = len(stored[0])
+                return 0
+            except BaseException as error:
+                # Without the message, which may hold the value.
+                _logger.error("the mask failed with %s", type(error).__name__)
+                return 1
+
+    return _c.MaskFn(call)
+
+
+# ----------------------------------------------------------------------------- live observations
+
+
+class Span:
+    """A live observation: begun, in the file, and unfinished until it ends.
+
+    As a context manager it ends with the block; an exception that leaves the block makes its level
+    ERROR and its status_message the exception. A span that is dropped stays unfinished.
+    """
+
+    __slots__ = ("_store", "_handle", "_lock", "_free", "id", "trace_id", "__weakref__")
+
+    id: str
+    trace_id: str
+
+    def __init__(self, store: Store, handle: Optional[int], id: str, trace_id: str) -> None:
+        self._store = store
+        self._handle = handle
+        self._lock = threading.Lock()
+        self._free = store._lib.tl_end
+        self.id = id
+        self.trace_id = trace_id
+
+    def __repr__(self) -> str:
+        state = "live" if self._handle is not None else "ended"
+        return f"<Span {self.id} of trace {self.trace_id}, {state}>"
+
+    @takes(child_fields)
+    def span(self, **fields: Any) -> Span:
+        """Begins an observation below this one (which may have ended) in its trace."""
+        return self._store.begin(parent=self, **fields)
+
+    begin = span
+
+    @takes(observation_changes)
+    def update(self, **fields: Any) -> None:
+        """Adds to the observation: what is given is written, None stays, CLEAR is taken away."""
+        struct = observation_struct(None, fields)
+        with self._lock, self._store._gate:
+            lib = self._store._lib
+            check(lib, lib.tl_update(self._live(), ctypes.byref(struct)))
+
+    def append(self, text: str, field: str = "output") -> None:
+        """Appends text to the output (or input), as a model streams it: what was appended before a
+        crash is in the file. The first one sets completion_start_time, unless it was set."""
+        data = text_bytes(text, field)
+        code = _STREAMED.get(field)
+        if code is None:
+            raise InvalidError(f"field is {field!r}, but must be output or input", field="field")
+        with self._lock, self._store._gate:
+            lib = self._store._lib
+            check(lib, lib.tl_append(self._live(), code, _c.Text(data, len(data))))
+
+    @takes(observation_changes)
+    def end(self, **fields: Any) -> None:
+        """Ends the observation, at end_time or now, with last fields to add. If the library refuses
+        one of them, it raises InvalidError, and the observation has ended without them."""
+        struct = observation_struct(None, fields) if fields else None
+        with self._lock, self._store._gate:
+            handle, self._handle = self._live(), None
+            lib = self._store._lib
+            check(lib, lib.tl_end(handle, struct))
+
+    def _live(self) -> int:
+        if self._handle is None:
+            raise MisuseError("the observation has ended")
+        return self._handle
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
+        if self._handle is None:
+            return
+        if error is None or isinstance(error, GeneratorExit):
+            self.end()
+            return
+        try:
+            self.end(level="ERROR", status_message=_message(error))
+        except TraceliteError:  # counted by the library; the caller's own error matters more
+            pass
+
+    def __del__(self) -> None:
+        handle = self._handle
+        if handle is not None:
+            # Freeing it now would end the observation, which never ended.
+            self._store._gate.free_when_closed(self._free, handle, None)
+
+
+_STREAMED = {"output": Field.OUTPUT, "input": Field.INPUT}
+
+
+def _message(error: BaseException) -> str:
+    name = type(error).__name__
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    return (f"{name}: {text}" if text else name).encode("utf-8", "backslashreplace").decode()
+
+
+# ------------------------------------------------------------------------------------- the store
+
+
+class Store(Reader):
+    """An open file: records into it, and reads from it.
+
+    Recording copies into a queue and returns, and a writer of its own makes it durable; `flush`
+    waits for that. Any thread may use a store. A child process after a fork must open the file
+    anew. Left open, a store is closed when the program exits.
+
+    read_only           the file must exist; recording raises ReadOnlyError
+    commit_interval_ms  how long a record may wait before it is durable (50)
+    full_policy         "wait" or "drop" when the queue is full
+    queue_size_bytes    what may wait to be written (16 MiB)
+    queue_wait_ms       how long "wait" waits before it drops (without limit)
+    sample_rate         share of traces that is recorded, 0 to 1, decided by trace id (1)
+    mask                mask(field, payload) sees each input, output and metadata before it is
+                        stored, and returns the payload, or what to store instead; if it raises,
+                        the value is masked fully. Runs on the writer's thread, and must not use
+                        the store
+    log                 log(level, reason, message) gets what no return value can tell, with a level
+                        of the logging module; from any thread, and must not use the store
+    default_environment, default_release
+                        else LANGFUSE_TRACING_ENVIRONMENT, LANGFUSE_RELEASE or what CI sets
+    map_size_bytes      address space reserved for the file (256 GiB)
+    """
+
+    def __init__(
+        self,
+        path: Union[Path, bytes],
+        *,
+        read_only: bool = False,
+        commit_interval_ms: Optional[int] = None,
+        full_policy: Union[FullPolicy, str] = FullPolicy.WAIT,
+        queue_size_bytes: Optional[int] = None,
+        queue_wait_ms: Optional[int] = None,
+        sample_rate: Optional[float] = None,
+        mask: Optional[Mask] = None,
+        log: Optional[Log] = None,
+        default_environment: Optional[str] = None,
+        default_release: Optional[str] = None,
+        map_size_bytes: Optional[int] = None,
+    ) -> None:
+        self._opened: Optional[_Opened] = None
+        self._lib = lib = _c.library()
+        encoded = os.fsencode(path)
+        if b"\0" in encoded:
+            raise InvalidError("path holds a zero byte", field="path")
+        options = _c.Options()
+        options.struct_size = ctypes.sizeof(options)
+        options.read_only = 1 if read_only else 0
+        options.full_policy = FullPolicy.code_of(full_policy, "full_policy")
+        for name, number, most in (
+            ("commit_interval_ms", commit_interval_ms, 0xFFFFFFFF),
+            ("queue_size_bytes", queue_size_bytes, UINT64_MAX),
+            ("queue_wait_ms", queue_wait_ms, 0xFFFFFFFF),
+            ("map_size_bytes", map_size_bytes, UINT64_MAX),
+        ):
+            if number is not None:
+                setattr(options, name, integer_of(number, name, 0, most))
+        if sample_rate is not None:
+            options.sample_rate_set = 1
+            options.sample_rate = sample_rate
+        for name, text in (
+            ("default_environment", default_environment),
+            ("default_release", default_release),
+        ):
+            if text is not None:
+                data = text_bytes(text, name)
+                setattr(options, name, data)
+                setattr(options, name + "_size_bytes", len(data))
+        callbacks: List[object] = []
+        if mask is not None:
+            options.mask = _mask_callback(mask)
+            callbacks.append(options.mask)
+        if log is not None:
+            options.log = _log_callback(lib, log)
+            callbacks.append(options.log)
+        handle = ctypes.c_void_p()
+        check(lib, lib.tl_open(encoded, ctypes.byref(options), ctypes.byref(handle)))
+        assert handle.value is not None
+        self.path = os.fsdecode(encoded)
+        self._opened = _Opened(lib, handle.value, tuple(callbacks))
+        self._gate = self._opened.gate
+
+    def __repr__(self) -> str:
+        return f"<Store {self.path!r}{', closed' if self.closed else ''}>"
+
+    @property
+    def closed(self) -> bool:
+        return self._gate.is_closed
+
+    def flush(self, timeout: Optional[float] = None) -> int:
+        """Waits until everything recorded before is durable, and returns the number of the commit
+        that holds it. timeout in seconds, None is without limit. Raises TimedOutError (the work
+        goes on), DiskFullError or IoError (what is queued is kept and tried again)."""
+        position = ctypes.c_uint64()
+        timeout_ms = milliseconds_of(timeout, "timeout")
+        with self._gate as store:
+            check(self._lib, self._lib.tl_flush(store, timeout_ms, ctypes.byref(position)))
+        return position.value
+
+    def close(self, timeout: Optional[float] = None) -> CloseReport:
+        """Waits until everything recorded is durable, and closes the file. Closing again, or in a
+        child process, does nothing. timeout as for flush; it raises TimedOutError, the file is
+        closed all the same, and the error's dropped_count tells what was lost. Raises BusyError,
+        and stays open, if another thread does not leave a call in time."""
+        assert self._opened is not None
+        return self._opened.close(timeout) or CloseReport(0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        opened = self._opened
+        if opened is None or opened.gate.is_closed or opened.gate.is_forked:
+            return
+        warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self)
+        if not is_in_call():  # else it is closed at exit
+            try:
+                opened.close(_EXIT_TIMEOUT_S)
+            except TraceliteError as error:
+                _logger.error("closing a dropped store: %s", error)
+
+    def _view(self) -> ContextManager[Optional[int]]:
+        return _NOW
+
+    # -- recording
+
+    @takes(trace_fields)
+    def put_trace(self, id: Optional[str] = None, **fields: Any) -> str:
+        """Adds to the trace with this id: what is given is written, None stays, CLEAR is taken
+        away; tags unite, metadata merges by key, timestamp and environment keep the first value.
+        Without an id it makes one. Returns the id."""
+        if id is None:
+            id = secrets.token_hex(16)
+        struct = trace_struct(id, fields)
+        with self._gate as store:
+            check(self._lib, self._lib.tl_put_trace(store, ctypes.byref(struct)))
+        return id
+
+    @takes(observation_fields)
+    def put_observation(self, id: Optional[str] = None, **fields: Any) -> str:
+        """Adds to the observation with this id, as put_trace does; usage_details, cost_details and
+        model_parameters are replaced whole. Returns the id."""
+        if id is None:
+            id = secrets.token_hex(8)
+        struct = observation_struct(id, fields)
+        with self._gate as store:
+            check(self._lib, self._lib.tl_put_observation(store, ctypes.byref(struct)))
+        return id
+
+    @takes(score_fields)
+    def put_score(self, id: Optional[str] = None, **fields: Any) -> str:
+        """Adds to the score with this id, of a trace (trace_id), an observation (trace_id and
+        observation_id) or a session (session_id). value is a number, a bool or a str. Returns the
+        id."""
+        if id is None:
+            id = secrets.token_hex(16)
+        struct = score_struct(id, fields)
+        with self._gate as store:
+            check(self._lib, self._lib.tl_put_score(store, ctypes.byref(struct)))
+        return id
+
+    @takes(session_fields)
+    def put_session(self, id: str, **fields: Any) -> str:
+        """Sets the flags of a session. Returns the id."""
+        struct = session_struct(id, fields)
+        with self._gate as store:
+            check(self._lib, self._lib.tl_put_session(store, ctypes.byref(struct)))
+        return id
+
+    @takes(live_fields)
+    def span(self, *, parent: Optional[Span] = None, **fields: Any) -> Span:
+        """Begins a live observation: below the parent in its trace, else in the trace with
+        trace_id, else in a new one. Ids and start_time are made where they are not given."""
+        struct = observation_struct(fields.pop("id", None), fields)
+        if parent is None:
+            return self._begin(None, struct)
+        if parent._store is not self:
+            raise InvalidError("parent is a span of another store", field="parent")
+        with parent._lock:
+            if parent._handle is None:
+                fields["trace_id"] = parent.trace_id
+                fields["parent_observation_id"] = parent.id
+                struct = observation_struct(fields.pop("id", None), fields)
+            return self._begin(parent._handle, struct)
+
+    begin = span
+
+    def _begin(self, parent: Optional[int], struct: _c.Observation) -> Span:
+        lib = self._lib
+        handle = ctypes.c_void_p()
+        trace_id = _c.TextOut()
+        id = _c.TextOut()
+        with self._gate as store:
+            check(lib, lib.tl_begin(store, parent, ctypes.byref(struct), ctypes.byref(handle)))
+            check(lib, lib.tl_span_ids(handle, ctypes.byref(trace_id), ctypes.byref(id)))
+            return Span(
+                self,
+                handle.value,
+                _c.text_of(id.data, id.size_bytes) or "",
+                _c.text_of(trace_id.data, trace_id.size_bytes) or "",
+            )
+
+    # -- events
+
+    def import_events(
+        self,
+        source: Source,
+        *,
+        outcome: Optional[Callable[[Outcome], object]] = None,
+        progress: Optional[Progress] = None,
+    ) -> ImportReport:
+        """Records Langfuse ingestion events (batch objects, arrays, events, or JSON Lines of these)
+        and returns when they are durable. Each succeeds or fails by itself: the report tells.
+
+        source is a path, a file, bytes, a str that begins with { or [, a dict, or an iterable of
+        dicts. outcome, if given, gets each event's outcome, and the report lists none.
+        progress(done, total) counts bytes. What a callback or the source raises stops the import.
+        """
+        with self._gate as store:
+            return read_events(self._lib, store, source, outcome, progress)
+
+    # -- reading
+
+    def snapshot(self) -> Snapshot:
+        """A view of the newest commit through which all reads agree. What is not flushed yet is
+        not seen. Raises BusyError for too many readers."""
+        return Snapshot(self)
+
+    # -- keeping
+
+    def stats(self) -> Statistics:
+        """Statistics of the newest commit, in constant time."""
+        struct = _c.Statistics()
+        struct.struct_size = ctypes.sizeof(struct)
+        with self._gate as store:
+            check(self._lib, self._lib.tl_stats(store, ctypes.byref(struct)))
+        names = [name for name, *_ in struct._fields_ if name != "struct_size"]
+        return Statistics(**{name: getattr(struct, name) for name in names})
+
+    def counters(self) -> Dict[str, int]:
+        """How often something was repaired, dropped, masked or refused, by reason, in this file
+        since it was created."""
+        counts: Dict[str, int] = {}
+        count = ctypes.c_uint64()
+        with self._gate as store:
+            for reason in range(1, 1000):
+                if self._lib.tl_reason_name(reason) is None:
+                    break
+                check(self._lib, self._lib.tl_counter(store, reason, ctypes.byref(count)))
+                counts[reason_name(self._lib, reason)] = count.value
+        return counts
+
+    def check(self, *, progress: Optional[Progress] = None) -> Tuple[Finding, ...]:
+        """Checks the whole file, and returns what is wrong: nothing, if it is sound."""
+        caught = Caught()
+        findings: List[Finding] = []
+
+        def find(context: object, where: Any, message: Any) -> None:
+            with caught:
+                findings.append(
+                    Finding(
+                        _c.text_of(where.data, where.size_bytes) or "",
+                        _c.text_of(message.data, message.size_bytes) or "",
+                    )
+                )
+
+        with self._gate as store:
+            status = self._lib.tl_check(
+                store, _c.FindingFn(find), None, caught.progress(progress), None
+            )
+            if status == Status.CORRUPT and findings:
+                status = Status.OK
+            caught.raise_or_check(self._lib, status)
+        return tuple(findings)
+
+    def reindex(self, *, progress: Optional[Progress] = None) -> None:
+        """Rebuilds the index from the records; every answer is the same after it. What progress
+        raises stops it, and the old index stays."""
+        caught = Caught()
+        with self._gate as store:
+            status = self._lib.tl_reindex(store, caught.progress(progress), None)
+            caught.raise_or_check(self._lib, status)
+
+
+_NOW: ContextManager[Optional[int]] = nullcontext(None)
+
+
+class Snapshot(Reader):
+    """A consistent view of a store: reads as a store does. Close it soon, it keeps the file from
+    reusing pages; rows and iterators that came from it stay good."""
+
+    def __init__(self, store: Store) -> None:
+        self._handle: Optional[int] = None
+        self._store = store
+        self._lib = store._lib
+        self._gate = store._gate
+        self._free = self._lib.tl_snapshot_close
+        self._lock = threading.RLock()  # the handle is for one thread at a time
+        self._in_use = False
+        handle = ctypes.c_void_p()
+        with self._gate as opened:
+            check(self._lib, self._lib.tl_snapshot_open(opened, ctypes.byref(handle)))
+        self._handle = handle.value
+
+    def close(self) -> None:
+        """More than one close is fine."""
+        with self._lock:
+            if self._in_use:
+                raise MisuseError("a callback of an export cannot close what is exported")
+            self._close()
+
+    def _close(self) -> None:
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            self._gate.free(self._free, handle)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self._close()
+
+    def _view(self) -> ContextManager[Optional[int]]:
+        return _Use(self)
+
+    def _lasting(self) -> Reader:
+        return self if self._handle is not None else self._store
+
+
+class _Use:
+    """`with _Use(snapshot) as handle` keeps others out meanwhile."""
+
+    __slots__ = ("_snapshot",)
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def __enter__(self) -> int:
+        snapshot = self._snapshot
+        snapshot._lock.acquire()
+        if snapshot._handle is not None and not snapshot._in_use:
+            snapshot._in_use = True
+            return snapshot._handle
+        snapshot._lock.release()
+        if snapshot._handle is None:
+            raise MisuseError("the snapshot is closed")
+        raise MisuseError("a callback of an export cannot use the snapshot that is exported")
+
+    def __exit__(self, *exception: object) -> None:
+        self._snapshot._in_use = False
+        self._snapshot._lock.release()
