@@ -48,7 +48,9 @@ int run_flag(Output& output, const FlagRequest& request) {
   const bool is_session = request.kind == "session";
   tracelite::Store store = open_to_change(request.database);
   // A put would make what does not exist.
-  static_cast<void>(store.Reader::get(is_session ? TL_KIND_SESSION : TL_KIND_TRACE, request.id));
+  look_up(request.database, request.kind, request.id, [&] {
+    return store.Reader::get(is_session ? TL_KIND_SESSION : TL_KIND_TRACE, request.id);
+  });
   if (is_session) {
     tl_session session{};
     session.struct_size = sizeof session;

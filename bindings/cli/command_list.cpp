@@ -51,44 +51,32 @@ struct ListRequest {
 
 // -------------------------------------------------------------------------------------- columns
 
+// An id is only of use whole; those of the usual forms are never cut.
+constexpr std::size_t kIdWidth = 36;
+
 std::vector<Column> columns_of(const ListKind& what) {
   using enum Align;
   switch (what.kind) {
     case TL_KIND_TRACE:
-      return {{"TIME"},
-              {"NAME", left, 12},
-              {"SESSION", left, 12, 3},
-              {"USER", left, 8, 5},
-              {"DURATION", right, 0, 2},
-              {"OBS", right, 0, 6},
-              {"TOKENS", right, 0, 4},
-              {"COST", right, 0, 4},
-              {"NOTES", left, 8, 1},
-              {"ID", left, 16}};
+      return {{"TIME", left, 0, 1},    {"NAME", left, 12},        {"SESSION", left, 12, 3},
+              {"USER", left, 8, 5},    {"DURATION", right, 0, 2}, {"OBS", right, 0, 6},
+              {"TOKENS", right, 0, 4}, {"COST", right, 0, 4},     {"NOTES", left, 8, 1},
+              {"ID", left, kIdWidth}};
     case TL_KIND_OBSERVATION:
-      return {{"TIME"},
-              {"TYPE"},
-              {"NAME", left, 12},
-              {"MODEL", left, 8, 4},
-              {"DURATION", right, 0, 3},
-              {"TOKENS", right, 0, 5},
-              {"COST", right, 0, 5},
-              {"NOTES", left, 8, 2},
-              {"ID", left, 16, 1},
-              {"TRACE", left, 16, 6}};
+      return {{"TIME", left, 0, 1},      {"TYPE"},
+              {"NAME", left, 12},        {"MODEL", left, 8, 4},
+              {"DURATION", right, 0, 3}, {"TOKENS", right, 0, 5},
+              {"COST", right, 0, 5},     {"NOTES", left, 8, 2},
+              {"ID", left, kIdWidth, 1}, {"TRACE", left, kIdWidth, 6}};
     case TL_KIND_SCORE:
-      return {{"TIME"},
-              {"NAME", left, 8},
-              {"VALUE", left, 6},
-              {"TYPE", left, 0, 5},
-              {"SOURCE", left, 0, 4},
-              {"OF", left, 12, 1},
-              {"COMMENT", left, 8, 2},
-              {"ID", left, 16, 3}};
+      return {{"TIME", left, 0, 1},    {"NAME", left, 8},        {"VALUE", left, 6},
+              {"TYPE", left, 0, 5},    {"SOURCE", left, 0, 4},   {"OF", left, 12, 1},
+              {"COMMENT", left, 8, 2}, {"ID", left, kIdWidth, 3}};
     case TL_KIND_SESSION:
-      return {{"LAST ACTIVITY"},         {"SESSION", left, 16}, {"ENVIRONMENT", left, 8, 6},
-              {"DURATION", right, 0, 4}, {"TRACES", right},     {"OBS", right, 0, 5},
-              {"TOKENS", right, 0, 3},   {"COST", right, 0, 2}, {"NOTES", left, 8, 1}};
+      return {
+          {"LAST ACTIVITY", left, 0, 1}, {"SESSION", left, kIdWidth}, {"ENVIRONMENT", left, 8, 6},
+          {"DURATION", right, 0, 4},     {"TRACES", right},           {"OBS", right, 0, 5},
+          {"TOKENS", right, 0, 3},       {"COST", right, 0, 2},       {"NOTES", left, 8, 1}};
     default:
       return {{"LAST ACTIVITY", left, 0, 1}, {what.title, left, 12},  {"TRACES", right},
               {"OBS", right, 0, 3},          {"TOKENS", right, 0, 2}, {"COST", right, 0, 2},

@@ -223,11 +223,10 @@ void write_json(Output& output, const tracelite::Snapshot& snapshot, const std::
 int run_trace(Output& output, const TraceRequest& request) {
   const tracelite::Store store = open_to_read(request.database);
   const tracelite::Snapshot snapshot = store.snapshot();
-  if (request.json) {
-    write_json(output, snapshot, request.trace);
-  } else {
-    show_tree(output, snapshot, request.trace);
-  }
+  look_up(request.database, "trace", request.trace, [&] {
+    request.json ? write_json(output, snapshot, request.trace)
+                 : show_tree(output, snapshot, request.trace);
+  });
   return kExitOk;
 }
 

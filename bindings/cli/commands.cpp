@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "human_text.hpp"
+
 namespace cli {
 namespace {
 
@@ -65,6 +67,12 @@ tracelite::Store open_to_record(const std::string& database) {
   tl_options options = tracelite::Store::options();
   options.log = log;
   return open(database, options);
+}
+
+std::string not_found_message(const std::string& database, const std::string& kind,
+                              const std::string& id) {
+  return "there is no " + kind + " " + printable(id) + " in " + database +
+         "; see what there is with: tracelite " + kind + "s " + database;
 }
 
 void complain(const std::string& message) {

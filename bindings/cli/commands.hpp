@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <stdexcept>
 #include <string>
 
 #include "terminal.hpp"
@@ -43,6 +44,22 @@ tracelite::Store open_to_read(const std::string& database);
 tracelite::Store open_to_change(const std::string& database);
 // Opens a file, or creates it.
 tracelite::Store open_to_record(const std::string& database);
+
+// For an id of that kind, which the file does not have.
+std::string not_found_message(const std::string& database, const std::string& kind,
+                              const std::string& id);
+// Calls read() and, where it does not find what it looks for, throws an error that names it and the
+// command that lists what there is.
+template <class Read>
+auto look_up(const std::string& database, const std::string& kind, const std::string& id,
+             const Read& read) {
+  try {
+    return read();
+  } catch (const tracelite::Error& error) {
+    if (error.status() != TL_NOT_FOUND) throw;
+    throw std::runtime_error(not_found_message(database, kind, id));
+  }
+}
 
 // Writes `tracelite: message` to standard error.
 void complain(const std::string& message);

@@ -2,6 +2,7 @@
 
 #include <wchar.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <clocale>
@@ -92,6 +93,18 @@ bool take_escape(std::string_view& text, char32_t& unit) {
   return true;
 }
 
+// The character of a UTF-16 unit that was just taken; takes its second half off the text.
+char32_t join_surrogates(std::string_view& text, char32_t unit) {
+  if (unit < 0xd800 || unit >= 0xe000) return unit;
+  char32_t low = 0;
+  std::string_view rest = text;
+  if (unit >= 0xdc00 || !take_escape(rest, low) || low < 0xdc00 || low >= 0xe000) {
+    return kReplacement;
+  }
+  text = rest;
+  return 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+}
+
 }  // namespace
 
 void use_unicode_widths() {
@@ -136,23 +149,22 @@ std::string fit(std::string_view text, std::size_t width) {
 }
 
 std::string readable_json(std::string_view json) {
+  const bool is_string = json.substr(0, 1) == "\"";
+  if (is_string) {
+    json.remove_prefix(1);
+    if (json.substr(json.size() - std::min<std::size_t>(1, json.size())) == "\"") {
+      json.remove_suffix(1);
+    }
+  }
   std::string plain;
   plain.reserve(json.size());
   while (!json.empty()) {
     char32_t unit = 0;
-    char32_t low = 0;
     if (take_escape(json, unit)) {
-      std::string_view rest = json;
-      const bool is_pair = unit >= 0xd800 && unit < 0xdc00 && take_escape(rest, low) &&
-                           low >= 0xdc00 && low < 0xe000;
-      if (is_pair) {
-        json = rest;
-        unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
-      }
-      append_utf8(plain, unit >= 0xd800 && unit < 0xe000 ? kReplacement : unit);
+      append_utf8(plain, join_surrogates(json, unit));
     } else if (json.size() > 1 && json[0] == '\\') {
       const bool is_blank = json[1] == 'n' || json[1] == 'r' || json[1] == 't';
-      plain += is_blank ? std::string_view(" ") : json.substr(0, 2);
+      plain += is_blank ? std::string_view(" ") : json.substr(is_string ? 1 : 0, is_string ? 1 : 2);
       json.remove_prefix(2);
     } else {
       plain += json[0];
@@ -329,10 +341,12 @@ std::string format_cost(std::string_view dollars) {
   double value = 0;
   std::from_chars(dollars.data(), dollars.data() + dollars.size(), value);
   if (value == 0) return "";
-  std::array<char, 64> text{};
   const int places = std::abs(value) >= 1 ? 2 : std::abs(value) >= 0.01 ? 4 : 6;
-  std::snprintf(text.data(), text.size(), "$%.*f", places, value);
-  return text.data();
+  std::array<char, 64> digits{};
+  std::snprintf(digits.data(), digits.size(), "$%.*f", places, value);
+  std::string text = digits.data();
+  for (int spare = places - 4; spare > 0 && text.back() == '0'; --spare) text.pop_back();
+  return text;
 }
 
 std::string format_number(double value) {

@@ -19,7 +19,8 @@ std::string printable(std::string_view text);
 std::size_t display_width(std::string_view text);
 // Printable text cut to so many columns, its last one a … if it was cut.
 std::string fit(std::string_view text, std::size_t width);
-// Short and readable: JSON's \n and \u escapes are shown as what they mean. Printable.
+// JSON, or the front of it, readable: a string without its quotes, \n and \u escapes as what they
+// mean. Printable.
 std::string readable_json(std::string_view json);
 
 std::string format_time(std::int64_t at_ns);        // 2026-11-21 14:03:07, local

@@ -80,7 +80,7 @@ std::string cost_text(const tl_observation& observation) {
 }
 
 std::string duration_text(const tl_observation& observation) {
-  if (!has(observation, TL_FIELD_END_TIME)) return "";
+  if (!has(observation, TL_FIELD_END_TIME) || observation.type == TL_TYPE_EVENT) return "";
   return format_duration(observation.end_time_ns - observation.start_time_ns);
 }
 
@@ -125,7 +125,7 @@ void add_facts(Line& line, const tl_row& row) {
        {duration_text(observation), tokens_text(observation), cost_text(observation)}) {
     if (!fact.empty()) line.add("  ").add(fact);
   }
-  if (row.is_unfinished != 0) line.add("  ").add("unfinished", Style::yellow);
+  if (row.is_unfinished != 0) line.add("  ").add("◌ unfinished", Style::yellow);
   if (observation.level != TL_LEVEL_DEFAULT && observation.level != TL_LEVEL_ANY) {
     line.add("  ").add(level_name(observation.level), style_of_level(observation.level));
   }

@@ -60,7 +60,7 @@ Style style_of_level(tl_level level);
 std::string tokens_text(const tl_observation& observation);  // 1,204 → 88 tok
 std::uint64_t total_tokens(const tl_observation& observation);
 std::string cost_text(const tl_observation& observation);
-// Empty while it has not ended.
+// Empty while it has not ended, and for an EVENT.
 std::string duration_text(const tl_observation& observation);
 std::string score_value(const tl_score& score);
 

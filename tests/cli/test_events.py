@@ -25,7 +25,9 @@ class Imports(ProgramTest):
         shapes = {
             "lines.json": joined(*events),
             "array.json": json.dumps(events).encode(),
-            "batch.json": json.dumps({"batch": events}, indent=2).encode(),
+            "batch.json": b'{"batch":[\n'
+            + joined(*events).strip().replace(b"\n", b",\n")
+            + b"\n]}",
             "mixed.json": joined(
                 json.dumps({"batch": events[:5]}), json.dumps(events[5:])
             ),

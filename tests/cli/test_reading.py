@@ -261,7 +261,7 @@ class Trees(ReadingTest):
 
     def test_what_never_ended_is_marked(self) -> None:
         text = self.succeed("trace", "day.tl", "trace-2").out
-        self.assertIn("└─ SPAN fetch  unfinished\n", text)
+        self.assertIn("└─ SPAN fetch  ◌ unfinished\n", text)
         self.assertIn("└─ EVENT cache miss  WARNING\n", text)
         self.assertEqual(1, text.count("unfinished"))
 
@@ -336,7 +336,7 @@ class Replays(ReadingTest):
         self.assertIn('in  {"q": "why?"}', lines[begin + 1])
         self.assertIn("out because", lines[end + 1])
         self.assertIn("0:02.000", lines[begin])
-        self.assertTrue(any("▶ SPAN fetch  unfinished" in line for line in lines))
+        self.assertTrue(any("▶ SPAN fetch  ◌ unfinished" in line for line in lines))
         self.assertTrue(any("● EVENT cache miss" in line for line in lines))
 
     def test_waits_are_as_long_as_asked_for(self) -> None:
