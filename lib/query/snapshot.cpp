@@ -5,24 +5,79 @@
 #include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "query/reader.hpp"
 
 namespace tracelite::query {
 
+struct ReaderPool::State {
+  struct Idle {
+    std::weak_ptr<store::Environment> environment;
+    std::unique_ptr<Reader> reader;
+  };
+  std::mutex mutex;
+  std::vector<Idle> idle;  // detached; the one used last at the end
+
+  std::unique_ptr<Reader> take(const std::shared_ptr<store::Environment>& environment);
+  void give_back(const std::shared_ptr<store::Environment>& environment,
+                 std::unique_ptr<Reader> reader);
+};
+
+ReaderPool::ReaderPool() : state_(std::make_unique<State>()) {}
+ReaderPool::~ReaderPool() = default;
+
+std::unique_ptr<Reader> ReaderPool::State::take(
+    const std::shared_ptr<store::Environment>& environment) {
+  const std::scoped_lock lock(mutex);
+  for (auto at = idle.rbegin(); at != idle.rend(); ++at) {
+    if (at->environment.owner_before(environment) || environment.owner_before(at->environment)) {
+      continue;
+    }
+    std::unique_ptr<Reader> reader = std::move(at->reader);
+    idle.erase(std::next(at).base());
+    return reader;
+  }
+  return nullptr;
+}
+
+void ReaderPool::State::give_back(const std::shared_ptr<store::Environment>& environment,
+                                  std::unique_ptr<Reader> reader) {
+  Idle dropped;  // after the lock
+  const std::scoped_lock lock(mutex);
+  if (idle.size() == kIdleCountMax) {
+    dropped = std::move(idle.front());
+    idle.erase(idle.begin());
+  }
+  idle.push_back({environment, std::move(reader)});
+}
+
 struct Snapshot::State {
   std::shared_ptr<store::Environment> environment;
-  std::mutex mutex;  // of everything below, except expire_wanted
+  std::shared_ptr<ReaderPool> pool;  // may be none
+  std::mutex mutex;                  // of everything below, except expire_wanted
   std::optional<store::ReadTransaction> transaction;
   std::unique_ptr<Reader> reader;  // attached while there is a transaction; nullptr: no index yet
   std::uint64_t generation = 0;
   std::atomic<bool> expire_wanted{false};
+
+  State() = default;
+  ~State();
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
 
   Status begin(const std::shared_ptr<State>& self);
   void drop();
   void expire();
   void release();
 };
+
+// In a child process everything is left as it is: the pool's mutex may be held by a thread that is
+// not there, and a transaction knows by itself that it belongs to the parent.
+Snapshot::State::~State() {
+  if (!reader || environment->forked()) return;
+  if (pool && reader->detach()) pool->state_->give_back(environment, std::move(reader));
+}
 
 Status Snapshot::State::begin(const std::shared_ptr<State>& self) {
   expire_wanted = false;
@@ -36,6 +91,7 @@ Status Snapshot::State::begin(const std::shared_ptr<State>& self) {
     reader.reset();
     return {};
   }
+  if (!reader && pool) reader = pool->state_->take(environment);
   if (reader) return reader->attach(*transaction);
   TL_TRY_ASSIGN(opened, Reader::open(*transaction));
   reader = std::move(opened);
@@ -66,9 +122,11 @@ void Snapshot::State::release() {
   }
 }
 
-Result<std::shared_ptr<Snapshot>> Snapshot::open(std::shared_ptr<store::Environment> environment) {
+Result<std::shared_ptr<Snapshot>> Snapshot::open(std::shared_ptr<store::Environment> environment,
+                                                 std::shared_ptr<ReaderPool> pool) {
   auto state = std::make_shared<State>();
   state->environment = std::move(environment);
+  state->pool = std::move(pool);
   std::shared_ptr<Snapshot> snapshot(new Snapshot(std::move(state)));
   auto first = snapshot->use();
   if (!first) return std::move(first).error();
@@ -78,12 +136,12 @@ Result<std::shared_ptr<Snapshot>> Snapshot::open(std::shared_ptr<store::Environm
 Snapshot::~Snapshot() = default;
 
 Result<Snapshot::Use> Snapshot::use() {
-  state_->mutex.lock();
-  Use use(state_);
   if (state_->environment->forked()) {
     return make_error(Code::forked,
                       "this snapshot belongs to the parent process; open the file again");
   }
+  state_->mutex.lock();
+  Use use(state_);
   if (state_->transaction && !state_->expire_wanted) return use;
   state_->drop();
   if (Status begun = state_->begin(state_); !begun) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "model/result.hpp"
 #include "query/statement.hpp"
@@ -18,10 +19,29 @@ struct sqlite3;
 
 namespace tracelite::query {
 
+// Reading connections of closed snapshots, with their prepared statements, for the next ones:
+// opening a connection and preparing a query takes a hundred times as long as to pin it to another
+// commit. Thread-safe. Does not keep an environment open.
+class ReaderPool {
+ public:
+  static constexpr std::size_t kIdleCountMax = 4;
+
+  ReaderPool();
+  ~ReaderPool();
+  ReaderPool(const ReaderPool&) = delete;
+  ReaderPool& operator=(const ReaderPool&) = delete;
+
+ private:
+  friend class Snapshot;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 class Snapshot {
  public:
   // Errors: as Environment::begin_read.
-  static Result<std::shared_ptr<Snapshot>> open(std::shared_ptr<store::Environment> environment);
+  static Result<std::shared_ptr<Snapshot>> open(std::shared_ptr<store::Environment> environment,
+                                                std::shared_ptr<ReaderPool> pool = nullptr);
   ~Snapshot();
   Snapshot(const Snapshot&) = delete;
   Snapshot& operator=(const Snapshot&) = delete;
