@@ -24,6 +24,8 @@ constexpr int kBeginTriesMax = 8;
 // Readers of processes that died are looked for in one of so many write transactions: they keep
 // free pages from being used again, so the file would grow.
 constexpr std::uint64_t kReaderCheckInterval = 64;
+// The locks of a process that only reads are renewed with one of so many read transactions.
+constexpr std::uint64_t kLockRenewInterval = 64;
 
 Error readers_in_the_way(const std::string& path) {
   return make_error(Code::busy, "the map of " + path +
@@ -137,6 +139,9 @@ Result<ReadTransaction> Environment::begin_read(std::function<void()> expire) {
   int code = 0;
   for (int tries = 0; tries < kBeginTriesMax; ++tries) {
     TL_TRY(state.usable());
+    if (state.reads_begun.fetch_add(1, std::memory_order_relaxed) % kLockRenewInterval == 0) {
+      state.lock_keeper.renew();
+    }
     auto begun = std::make_unique<Transaction::State>();
     begun->environment = shared_from_this();
     begun->owner = &state;
@@ -183,6 +188,7 @@ Result<WriteTransaction> Environment::begin_write() {
       TL_TRY(
           state.guard.enter_turnstile([&] { return state.information().me_last_txnid == ours; }));
       begun->map_number = state.traffic.enter();
+      state.lock_keeper.renew();
       if (state.writes_begun.fetch_add(1) % kReaderCheckInterval == 0) {
         mdb_reader_check(state.engine.get(), nullptr);
       }

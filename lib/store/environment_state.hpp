@@ -13,6 +13,7 @@
 
 #include "store/environment.hpp"
 #include "store/guard.hpp"
+#include "store/lock_file.hpp"
 #include "store/registry.hpp"
 #include "store/traffic.hpp"
 
@@ -29,6 +30,7 @@ struct Environment::State {
   std::string path;
   OpenOptions options;
   Guard guard;
+  LockKeeper lock_keeper;  // before the engine, so that it is destroyed after it
   Engine engine;
   SpaceHandles spaces{};
   std::uint64_t lock_file_inode = 0;  // 0: no lock file (read-only medium)
@@ -46,6 +48,7 @@ struct Environment::State {
   std::atomic<std::thread::id> writer{};
   std::atomic<std::uint64_t> full_map{0};  // the number of the map that was last found full
   std::atomic<std::uint64_t> writes_begun{0};
+  std::atomic<std::uint64_t> reads_begun{0};
   std::atomic<std::uint64_t> last_commit{0};  // the number of the last one made by this process
   // The map was lost while replacing it, or a write transaction was dropped by the wrong thread.
   std::atomic<bool> broken{false};

@@ -30,6 +30,8 @@ Code code_of_system(int error_number) {
       return Code::no_memory;
     case ENAMETOOLONG:
       return Code::invalid;
+    case EAGAIN:
+      return Code::busy;
     default:
       return Code::io;
   }
@@ -68,6 +70,9 @@ std::string reason(int code) {
       return "the disk quota is used up";
     case EFBIG:
       return "the file would be larger than the process or the file system allows";
+    case EAGAIN:  // from the lock that LMDB has for each process number
+      return "a process with the same process number uses it, in another container perhaps; let "
+             "them share one process namespace";
     case MDB_MAP_FULL:
       return "the address space reserved for the file is used up";
     case MDB_PANIC:

@@ -20,6 +20,7 @@
 #include "store/errors.hpp"
 #include "store/file_header.hpp"
 #include "store/format.hpp"
+#include "store/lock_file.hpp"
 #include "store/map_size.hpp"
 
 namespace tracelite::store {
@@ -29,17 +30,10 @@ namespace {
 constexpr std::chrono::milliseconds kDyingPatience{1'000};
 // How often to start over because the file was replaced or removed while we stood at the door.
 constexpr int kOpenTriesMax = 100;
-// LMDB takes the number of snapshots that all processes together may have from the size of the lock
-// file: 64 bytes each, after 192 of its own.
-constexpr std::size_t kLockFileSizeBytes = 32'768;
-constexpr unsigned kReadersMax = (kLockFileSizeBytes - 192) / 64;
-
 std::string folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   return slash == 0 ? "/" : path.substr(0, slash);
 }
-
-std::string lock_path_of(const std::string& path) { return path + "-lock"; }
 
 // The path without symbolic links, so that every name of the file leads to the same lock file. The
 // file itself need not exist.
@@ -80,47 +74,11 @@ Status sync_folder(const std::string& path) {
   return {};
 }
 
-// Whether this process has the lock file open, for a data file that has got another name since.
-bool lock_file_is_ours(const FileIdentity& lock_file) {
-  const auto& entries = Registry::instance().entries;
-  return std::ranges::any_of(
-      entries, [&](const auto& entry) { return entry.second.lock_file == lock_file; });
-}
-
-// Whether some process has the lock file open through LMDB, which keeps a lock on its first byte.
-bool lock_file_is_alive(const std::string& lock_path, const FileIdentity& lock_file) {
-  // Not even a look at it is allowed then: closing any descriptor of it ends our locks on it.
-  if (lock_file_is_ours(lock_file)) return true;
-  bool alive = false;
-#ifdef F_OFD_GETLK
-  const int descriptor = ::open(lock_path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return true;  // not ours to read; LMDB will say why
-  struct flock lock = {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  lock.l_len = 1;
-  alive = fcntl(descriptor, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
-  close(descriptor);
-#endif
-  return alive;
-}
-
-// What lies where LMDB would look for the lock file, while others use the one with the mark
-// `theirs`.
-enum class LockFile { theirs, missing, another, abandoned };
-
-LockFile find_lock_file(const std::string& lock_path, std::uint64_t theirs) {
-  const auto here = identity_of(lock_path);
-  if (!here) return LockFile::missing;
-  if (lock_file_mark(here->inode) != theirs) return LockFile::another;
-  return lock_file_is_alive(lock_path, *here) ? LockFile::theirs : LockFile::abandoned;
-}
-
-Error wrong_lock_file(const Environment::State& state, LockFile found) {
+Error wrong_lock_file(const Environment::State& state, FoundLockFile found) {
   std::string message = "the lock file ";
   message.append(lock_path_of(state.path)).append(" was ");
-  message.append(found == LockFile::missing ? "removed or renamed"
-                 : found == LockFile::another
+  message.append(found == FoundLockFile::missing ? "removed or renamed"
+                 : found == FoundLockFile::another
                      ? "replaced"
                      : "read by a process that uses it, which lost its locks");
   message.append(" while ").append(state.path);
@@ -143,28 +101,14 @@ Result<std::optional<std::uint64_t>> meet_others(const Environment::State& state
                                         " is open through a read-only mount and for writing at the "
                                         "same time, which cannot work; close one of them");
     }
-    const LockFile found = find_lock_file(lock_path_of(state.path), *theirs);
-    if (found == LockFile::theirs) return theirs;
+    const FoundLockFile found = find_lock_file(lock_path_of(state.path), *theirs);
+    if (found == FoundLockFile::theirs) return theirs;
     // A process that is just being killed loses its locks one after the other.
-    const bool dying = found == LockFile::abandoned && std::chrono::steady_clock::now() < deadline;
+    const bool dying =
+        found == FoundLockFile::abandoned && std::chrono::steady_clock::now() < deadline;
     if (!dying) return wrong_lock_file(state, found);
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-}
-
-// Nobody has the data file open as a tracelite file, so a lock file was left by a crash, or belongs
-// to a program that uses LMDB without our guard.
-Status remove_stale_lock_file(const std::string& path) {
-  const std::string lock_path = lock_path_of(path);
-  const auto here = identity_of(lock_path);
-  if (!here) return {};
-  if (lock_file_is_alive(lock_path, *here)) {
-    return make_error(Code::busy, "the lock file " + lock_path +
-                                      " is in use by another program, or for another file that had "
-                                      "this name; close that first");
-  }
-  unlink(lock_path.c_str());  // LMDB can live with it if it stays
-  return {};
 }
 
 Error explain_open_failure(const Environment::State& state, int code) {
@@ -185,32 +129,6 @@ Error explain_open_failure(const Environment::State& state, int code) {
   return engine_error(code, "open", state.path);
 }
 
-// Makes the lock file before LMDB does. LMDB makes it without contents and writes to it through a
-// map: on a full disk that is not an error but a SIGBUS.
-Status create_lock_file(const Environment::State& state, mode_t mode) {
-  const std::string lock_path = lock_path_of(state.path);
-  const int descriptor =
-      ::open(lock_path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-  if (descriptor < 0) {
-    if (errno == EEXIST) return {};  // a stale one that could not be removed
-    return explain_open_failure(state, errno);
-  }
-  const std::string zeros(kLockFileSizeBytes, '\0');
-  int code = 0;
-  for (std::size_t done = 0; done < zeros.size() && code == 0;) {
-    const ssize_t count = write(descriptor, zeros.data() + done, zeros.size() - done);
-    if (count >= 0) {
-      done += static_cast<std::size_t>(count);
-    } else if (errno != EINTR) {
-      code = errno;
-    }
-  }
-  close(descriptor);
-  if (code == 0) return {};
-  unlink(lock_path.c_str());
-  return engine_error(code, "create the lock file", lock_path);
-}
-
 // Opens the LMDB environment; the header has been found good.
 Status open_engine(Environment::State& state) {
   struct stat status = {};
@@ -223,7 +141,10 @@ Status open_engine(Environment::State& state) {
   if (!locks) flags |= MDB_NOLOCK;
   // Whoever may write the file may write the lock file.
   const mode_t mode = (status.st_mode & 0666) | S_IRUSR | S_IWUSR;
-  if (locks && state.opened_alone) TL_TRY(create_lock_file(state, mode));
+  if (locks && state.opened_alone) {
+    const int code = create_lock_file(lock_path_of(state.path), mode);
+    if (code != 0) return explain_open_failure(state, code);
+  }
   const auto needed = std::max(kMinimumMapSizeBytes, static_cast<std::size_t>(status.st_size));
   std::size_t map_size = affordable_map_size(state.options.map_size_bytes, needed);
   for (;;) {
@@ -252,8 +173,8 @@ Status open_engine(Environment::State& state) {
 Status check_engine(Environment::State& state, std::optional<std::uint64_t> theirs) {
   int descriptor = -1;
   mdb_env_get_fd(state.engine.get(), &descriptor);
-  fcntl(descriptor, F_SETFD,
-        FD_CLOEXEC);  // LMDB leaves this one open to programs started from here
+  // LMDB leaves this one open to the programs that this one starts.
+  fcntl(descriptor, F_SETFD, FD_CLOEXEC);
   const auto here = identity_of(lock_path_of(state.path));
   const bool locks = !state.guard.read_only_medium();
   if (identity_of(descriptor) != state.guard.identity() || (locks && !here) ||
@@ -261,8 +182,9 @@ Status check_engine(Environment::State& state, std::optional<std::uint64_t> thei
     return make_error(Code::busy,
                       state.path + " or its lock file was replaced while it was opened");
   }
-  state.lock_file_inode = locks ? here->inode : 0;
-  return {};
+  if (!locks) return {};
+  state.lock_file_inode = here->inode;
+  return state.lock_keeper.start(lock_path_of(state.path), here->inode);
 }
 
 // A new file must be found again after a power cut, and its head must be there before the first
@@ -289,7 +211,7 @@ Status open_behind_door(Environment::State& state, bool& unused) {
       return system_error(errno, "write", state.path);
   }
   const bool locks = !state.guard.read_only_medium();
-  if (state.opened_alone && locks) TL_TRY(remove_stale_lock_file(state.path));
+  if (state.opened_alone && locks) TL_TRY(remove_stale_lock_file(lock_path_of(state.path)));
   TL_TRY(open_engine(state));
   TL_TRY(check_engine(state, theirs));
   if (unused) {
@@ -302,18 +224,12 @@ Status open_behind_door(Environment::State& state, bool& unused) {
   return state.guard.start_use(lock_file_mark(state.lock_file_inode));
 }
 
-// Removes our lock file, not one that somebody has put in its place since.
-void remove_lock_file(const Environment::State& state) {
-  const std::string lock_path = lock_path_of(state.path);
-  const auto here = identity_of(lock_path);
-  if (here && here->inode == state.lock_file_inode) unlink(lock_path.c_str());
-}
-
 // Leaves nothing behind of a file that could not be made.
 void undo(Environment::State& state, bool created, bool unused) {
   const bool opened = state.engine != nullptr;
   state.engine.reset();
-  if (opened && state.opened_alone) remove_lock_file(state);
+  if (opened && state.opened_alone)
+    remove_lock_file(lock_path_of(state.path), state.lock_file_inode);
   if (!unused) return;
   if (created) {
     unlink(state.path.c_str());
@@ -398,7 +314,9 @@ Environment::~Environment() {
     state_->engine.reset();
     const auto others = state_->guard.other_user();
     // Without the door, somebody may just be opening with our lock file: leave it.
-    if (behind_door && others && !others.value().has_value()) remove_lock_file(*state_);
+    if (behind_door && others && !others.value().has_value()) {
+      remove_lock_file(lock_path_of(state_->path), state_->lock_file_inode);
+    }
     state_->guard.end_use();
     state_->guard.unlock_door();
     state_.reset();

@@ -168,6 +168,60 @@ BOOST_AUTO_TEST_CASE(a_read_only_mount_and_a_writer_exclude_each_other) {
   check_child(child);
 }
 
+BOOST_AUTO_TEST_CASE(two_read_only_mounts_do_not_exclude_each_other) {
+  const Folder folder;
+  put_one(*open_file(folder.file()), "key", "value");
+  Child child([&] {
+    if (!make_read_only(folder.path())) return kSkipped;
+    auto opened = Environment::open(folder.file(), {});
+    CHILD_CHECK(1, opened);
+    Child other([&] {
+      auto mine = Environment::open(folder.file(), {});
+      CHILD_CHECK(2, mine && get_one(*mine.value(), "key") == "value");
+      return 0;
+    });
+    CHILD_CHECK(3, other.wait() == 0);
+    return 0;
+  });
+  check_child(child);
+}
+
+// LMDB tells processes apart by their numbers, and two containers may have the same ones.
+BOOST_AUTO_TEST_CASE(processes_with_the_same_number_are_told_so) {
+  const Folder folder;
+  open_file(folder.file()).reset();
+  Line told;
+  Line said;
+  const auto in_container = [&](const std::function<int()>& body) {
+    return [&told, body] {
+      told.close_writing();
+      if (unshare(CLONE_NEWPID) != 0) return kSkipped;
+      Child first(body);
+      return first.wait();
+    };
+  };
+  Child holder(in_container([&] {
+    CHILD_CHECK(1, getpid() == 1);
+    auto opened = Environment::open(folder.file(), {});
+    CHILD_CHECK(2, opened);
+    said.send('o');
+    (void)told.receive();
+    opened.value().reset();
+    return 0;
+  }));
+  said.close_writing();
+  if (said.receive() != 'o') return check_child(holder);
+  Child other(in_container([&] {
+    const auto opened = Environment::open(folder.file(), {});
+    CHILD_CHECK(1, !opened && opened.error().code == Code::busy);
+    CHILD_CHECK(2, says(opened.error(), "same process number"));
+    return 0;
+  }));
+  check_child(other);
+  told.close_writing();
+  check_child(holder);
+}
+
 BOOST_AUTO_TEST_CASE(a_full_disk_loses_nothing_and_is_named) {
   const Folder folder;
   Child child([&] {

@@ -81,7 +81,32 @@ BOOST_AUTO_TEST_CASE(nobody_comes_in_when_the_locks_were_lost_by_reading_the_loc
   auto environment = open_file(folder.file());
   (void)read_file(lock_of(folder));
   check_others_are_refused(folder.file());
+  put_one(*environment, "key", "value");  // renews them
+  BOOST_TEST(Holder(folder.file()).close() == 0);
+  (void)read_file(lock_of(folder));
+  for (int i = 0; i < 64; ++i) (void)get_one(*environment, "key");  // so does reading
+  BOOST_TEST(Holder(folder.file()).close() == 0);
+}
+
+// Losing the lock that says that the process lives would let others take its snapshots for those of
+// a dead process, and write over what they see.
+BOOST_AUTO_TEST_CASE(snapshots_survive_a_loss_of_the_locks) {
+  const Folder folder;
+  auto environment = open_file(folder.file());
   put_one(*environment, "key", "value");
+  auto snapshot = must(environment->begin_read());
+  (void)read_file(lock_of(folder));
+  put_one(*environment, "key", "other");
+  Child child([&] {
+    auto opened = Environment::open(folder.file(), {});  // takes back the snapshots of the dead
+    CHILD_CHECK(1, opened);
+    CHILD_CHECK(2, opened.value()->oldest_reader_lag() == 1);
+    opened.value().reset();
+    return 0;
+  });
+  BOOST_TEST(child.wait() == 0);
+  BOOST_TEST(environment->oldest_reader_lag() == 1);
+  BOOST_TEST(must(snapshot.get(KeySpace::record, "key")).value() == "value");
 }
 
 BOOST_AUTO_TEST_CASE(a_file_in_use_by_a_program_without_our_guard_is_refused) {
