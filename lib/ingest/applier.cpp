@@ -190,7 +190,8 @@ Status Applier::apply_stray(Work& work) {
   }
   change.stray_before = std::move(found);
   change.stray_after = Found{key, std::move(after)};
-  TL_TRY_ASSIGN(named, named_observations(work.entity.id));
+  // Not by work.entity, which may have been moved from.
+  TL_TRY_ASSIGN(named, named_observations(change.stray_after->entity.id));
   change.named_before = std::move(named);
   return settle(change);
 }
