@@ -14,7 +14,6 @@
 namespace cli {
 
 using tracelite::has;
-using tracelite::view;
 
 namespace {
 
@@ -86,20 +85,11 @@ void show_step(Line& line, const tl_row& row, std::int64_t began_ns,
 void show_head(Line& line, const tracelite::Snapshot& snapshot, const std::string& session) {
   tracelite::Cursor cursor = snapshot.get(TL_KIND_SESSION, session);
   const tl_row* row = cursor.next();
-  line.add("session " + printable(session), Style::bold);
+  line.add("session " + printable(session), Style::bold).end();
   if (row != nullptr && row->aggregate != nullptr) {
-    const tl_aggregate& sums = *row->aggregate;
-    const auto add = [&](const std::string& fact) {
-      if (!fact.empty()) line.add(" · ", Style::dim).add(fact);
-    };
-    add(format_time(sums.first_activity_ns));
-    add(plural(sums.trace_count, "trace"));
-    add(plural(sums.observation_count, "observation"));
-    if (sums.latency_ns > 0) add(format_duration(sums.latency_ns));
-    if (sums.total_tokens > 0) add(plural(sums.total_tokens, "token"));
-    add(format_cost(view(sums.total_cost)));
+    add_sums(line, *row->aggregate, row->aggregate->first_activity_ns);
+    line.end();
   }
-  line.end();
 }
 
 // ------------------------------------------------------------------------------------------ JSON

@@ -117,20 +117,12 @@ void show_head(Line& line, const tl_row& row) {
   line.add(has(trace, TL_FIELD_NAME) ? shown(trace.name) : "trace", Style::bold);
   line.add("  ").add(shown(trace.id), Style::dim).end();
 
-  const tl_aggregate& sums = *row.aggregate;
-  line.add(format_time(trace.timestamp_ns));
-  const auto add = [&](const std::string& fact) {
-    if (!fact.empty()) line.add(" · ", Style::dim).add(fact);
-  };
-  if (has(trace, TL_FIELD_SESSION_ID)) add("session " + shown(trace.session_id));
-  if (has(trace, TL_FIELD_USER_ID)) add("user " + shown(trace.user_id));
-  add(plural(sums.observation_count, "observation"));
-  if (sums.latency_ns > 0) add(format_duration(sums.latency_ns));
-  if (sums.total_tokens > 0) add(plural(sums.total_tokens, "token"));
-  add(format_cost(view(sums.total_cost)));
+  add_sums(line, *row.aggregate, trace.timestamp_ns);
   line.end();
 
   std::string labels = shown(trace.environment);
+  if (has(trace, TL_FIELD_SESSION_ID)) labels += ", session " + shown(trace.session_id);
+  if (has(trace, TL_FIELD_USER_ID)) labels += ", user " + shown(trace.user_id);
   if (has(trace, TL_FIELD_RELEASE)) labels += ", release " + shown(trace.release);
   if (has(trace, TL_FIELD_VERSION)) labels += ", version " + shown(trace.version);
   for (std::size_t at = 0; at < trace.tag_count; ++at) labels += " #" + shown(trace.tags[at]);

@@ -148,6 +148,14 @@ std::string fit(std::string_view text, std::size_t width) {
   return std::string(text);
 }
 
+std::string fit_middle(std::string_view front, std::string_view end, std::size_t width) {
+  const std::string head = fit(front, width / 2);
+  const std::size_t room = width - std::min(width, display_width(head));
+  std::size_t left = display_width(end);
+  while (left > room) left -= width_of(take_character(end));
+  return head + std::string(end);
+}
+
 std::string readable_json(std::string_view json) {
   const bool is_string = json.substr(0, 1) == "\"";
   if (is_string) {

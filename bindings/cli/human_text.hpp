@@ -19,6 +19,9 @@ std::string printable(std::string_view text);
 std::size_t display_width(std::string_view text);
 // Printable text cut to so many columns, its last one a … if it was cut.
 std::string fit(std::string_view text, std::size_t width);
+// The same, cut in the middle: the front and the end tell more of a JSON text than the front alone.
+// `end` is the end of the text, which may be the whole of it.
+std::string fit_middle(std::string_view front, std::string_view end, std::size_t width);
 // JSON, or the front of it, readable: a string without its quotes, \n and \u escapes as what they
 // mean. Printable.
 std::string readable_json(std::string_view json);

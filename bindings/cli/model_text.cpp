@@ -9,6 +9,12 @@ namespace cli {
 using tracelite::has;
 using tracelite::view;
 
+namespace {
+// In a headline, so that there is room for the facts after them.
+constexpr std::size_t kNameWidthMax = 48;
+constexpr std::size_t kModelWidthMax = 28;
+}  // namespace
+
 std::string shown(tl_text text) { return printable(view(text)); }
 
 Style style_of_type(tl_type type) {
@@ -90,6 +96,27 @@ std::string score_value(const tl_score& score) {
   return has(score, TL_FIELD_VALUE) ? format_number(score.value) : "";
 }
 
+namespace {
+
+// Of a JSON text of that size: a string as its text; an input with its front and its end, because
+// the last message of a long history is what sets it apart.
+std::string preview_json(const tracelite::Cursor& cursor, tl_field field, std::size_t size_bytes,
+                         std::size_t width, std::size_t enough_bytes) {
+  const std::string front = cursor.payload(field, 0, enough_bytes);
+  const std::string readable = readable_json(front);
+  const bool is_whole = size_bytes <= enough_bytes;
+  const bool is_front_enough = field != TL_FIELD_INPUT || front.substr(0, 1) == "\"";
+  if (is_front_enough || (is_whole && display_width(readable) <= width)) {
+    return fit(readable, width);
+  }
+  if (is_whole) return fit_middle(readable, readable, width);
+  // The end may begin in the middle of a character; what is shown of it begins later.
+  const std::string end = cursor.payload(field, size_bytes - enough_bytes);
+  return fit_middle(readable, readable_json(end), width);
+}
+
+}  // namespace
+
 std::string preview(const tracelite::Cursor& cursor, tl_field field, const tl_payload& payload,
                     std::size_t width) {
   // The longest escape of one column, \ud83d\ude00 for a character of two, takes 6 bytes a column.
@@ -98,9 +125,9 @@ std::string preview(const tracelite::Cursor& cursor, tl_field field, const tl_pa
     case TL_FORM_NULL:
       return fit("null", width);
     case TL_FORM_JSON:
-      return fit(readable_json(cursor.payload(field, enough_bytes)), width);
+      return preview_json(cursor, field, payload.text.size_bytes, width, enough_bytes);
     case TL_FORM_TEXT:
-      return fit(printable(cursor.payload(field, enough_bytes)), width);
+      return fit(printable(cursor.payload(field, 0, enough_bytes)), width);
     case TL_FORM_BYTES:
       return fit("(" + format_size(payload.text.size_bytes) + " of binary data)", width);
     case TL_FORM_WITHHELD:
@@ -114,9 +141,23 @@ std::string preview(const tracelite::Cursor& cursor, tl_field field, const tl_pa
 void add_title(Line& line, const tl_observation& observation) {
   line.add(type_name(observation.type), style_of_type(observation.type));
   if (has(observation, TL_FIELD_NAME)) {
-    line.add(" ").add(shown(observation.name), Style::bold);
+    line.add(" ").add(fit(shown(observation.name), kNameWidthMax), Style::bold);
   }
-  if (has(observation, TL_FIELD_MODEL)) line.add(" ").add(shown(observation.model), Style::dim);
+  if (has(observation, TL_FIELD_MODEL)) {
+    line.add(" ").add(fit(shown(observation.model), kModelWidthMax), Style::dim);
+  }
+}
+
+void add_sums(Line& line, const tl_aggregate& sums, std::int64_t at_ns) {
+  const auto add = [&](const std::string& fact) {
+    if (!fact.empty()) line.add(" · ", Style::dim).add(fact);
+  };
+  line.add(format_time(at_ns));
+  if (sums.trace_count > 1) add(plural(sums.trace_count, "trace"));
+  add(plural(sums.observation_count, "observation"));
+  if (sums.latency_ns > 0) add(format_duration(sums.latency_ns));
+  if (sums.total_tokens > 0) add(plural(sums.total_tokens, "token"));
+  add(format_cost(view(sums.total_cost)));
 }
 
 void add_facts(Line& line, const tl_row& row) {

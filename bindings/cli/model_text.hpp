@@ -64,13 +64,15 @@ std::string cost_text(const tl_observation& observation);
 std::string duration_text(const tl_observation& observation);
 std::string score_value(const tl_score& score);
 
-// The start of a payload of the cursor's row on one line of at most `width` columns; empty where it
-// is absent.
+// A payload of the cursor's row on one line of at most `width` columns; empty where it is absent.
+// Reads no more of it than it shows.
 std::string preview(const tracelite::Cursor& cursor, tl_field field, const tl_payload& payload,
                     std::size_t width);
 
 // TYPE name model, as far as there is room.
 void add_title(Line& line, const tl_observation& observation);
+// The sums of a trace or session, as a line of facts: when, how many, how long, what it cost.
+void add_sums(Line& line, const tl_aggregate& sums, std::int64_t at_ns);
 // duration, tokens, cost, level and status message, or that it is unfinished.
 void add_facts(Line& line, const tl_row& row);
 

@@ -298,22 +298,23 @@ class Cursor {
     require(tl_position(get(), &position));
     return std::string(view(position));
   }
-  // Input, output or metadata of the row given last: its first size_bytes_max bytes, or all; ""
+  // Input, output or metadata of the row given last: so many bytes from an offset, or all; ""
   // where it is absent.
-  [[nodiscard]] std::string payload(tl_field field, std::size_t size_bytes_max = SIZE_MAX) const {
+  [[nodiscard]] std::string payload(tl_field field, std::uint64_t offset = 0,
+                                    std::size_t size_bytes_max = SIZE_MAX) const {
     constexpr std::size_t kPieceSizeBytes = std::size_t{64} << 10;
     std::string read;
     while (read.size() < size_bytes_max) {
-      const std::size_t offset = read.size();
+      const std::size_t before = read.size();
       const std::size_t capacity =
-          std::min(size_bytes_max - offset, std::max(kPieceSizeBytes, offset));
+          std::min(size_bytes_max - before, std::max(kPieceSizeBytes, before));
       std::size_t size_bytes = 0;
-      read.resize(offset + capacity);
-      const tl_status status =
-          tl_payload_read(get(), field, offset, read.data() + offset, capacity, &size_bytes);
+      read.resize(before + capacity);
+      const tl_status status = tl_payload_read(get(), field, offset + before, read.data() + before,
+                                               capacity, &size_bytes);
       if (status == TL_NOT_FOUND) return {};
       require(status);
-      read.resize(offset + size_bytes);
+      read.resize(before + size_bytes);
       if (size_bytes < capacity) break;
     }
     return read;

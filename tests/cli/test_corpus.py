@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 import subprocess
 import sys
 import unittest
@@ -42,7 +42,26 @@ class Corpus(ProgramTest):
         self.check_reading()
 
     def check_counts(self, imported: Result, told: str) -> None:
-        print(told, imported.out)
+        counts = json.loads(told)
+        events = sum(
+            count for name, count in counts.items() if name.endswith("-create")
+        )
+        self.assertEqual(
+            f"{events:,} events: {events:,} succeeded, 0 of them with warnings, 0 failed\n",
+            imported.out,
+        )
+        stats = self.succeed("stats", "all.tl", "--json").row()
+        observations = sum(
+            counts.get(name, 0)
+            for name in ["generation-create", "span-create", "event-create"]
+        )
+        self.assertEqual(
+            (counts["trace-create"], observations, counts["score-create"]),
+            (stats["traces"], stats["observations"], stats["scores"]),
+        )
+        self.assertEqual(0, sum(stats["counters"].values()))
+        self.assertEqual(stats["sessions"], len(self.rows("sessions", "all.tl")))
+        self.assertEqual(stats["users"], len(self.rows("users", "all.tl")))
 
     def check_reading(self) -> None:
         sessions = self.rows("sessions", "all.tl")
