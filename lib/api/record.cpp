@@ -49,7 +49,7 @@ Status put_trace(tl_store* store, const tl_trace* given) {
   TL_TRY(receive(store, given, trace));
   EventBuilder builder(EntityKind::trace, false);
   const ingest::Options& options = store->state->recorder->options();
-  const Status filled = [&]() -> Status {
+  Status filled = [&]() -> Status {
     TL_TRY(builder.id(from_text(trace.id)));
     TL_TRY(fill(builder, trace));
     const std::uint64_t flags = TL_BIT(TL_FIELD_PUBLIC) | TL_BIT(TL_FIELD_BOOKMARKED);
@@ -65,7 +65,7 @@ Status put_observation(tl_store* store, const tl_observation* given) {
   tl_observation observation{};
   TL_TRY(receive(store, given, observation));
   EventBuilder builder(EntityKind::observation, false);
-  const Status filled = [&]() -> Status {
+  Status filled = [&]() -> Status {
     TL_TRY(builder.id(from_text(observation.id)));
     if (observation.trace_id.data != nullptr) {
       TL_TRY(builder.trace_id(from_text(observation.trace_id)));
@@ -81,7 +81,7 @@ Status put_score(tl_store* store, const tl_score* given) {
   tl_score score{};
   TL_TRY(receive(store, given, score));
   EventBuilder builder(EntityKind::score, false);
-  const Status filled = [&]() -> Status {
+  Status filled = [&]() -> Status {
     TL_TRY(builder.id(from_text(score.id)));
     TL_TRY(builder.subject(from_text(score.trace_id), from_text(score.observation_id),
                            from_text(score.session_id)));
@@ -95,7 +95,7 @@ Status put_session(tl_store* store, const tl_session* given) {
   tl_session session{};
   TL_TRY(receive(store, given, session));
   EventBuilder builder(EntityKind::session, false);
-  const Status filled = [&]() -> Status {
+  Status filled = [&]() -> Status {
     const Bytes id = from_text(session.id);
     if (id.empty() || model::count_characters(id) > 200) {
       return make_error(Code::invalid, "a session id has 1 to 200 characters", "id");
@@ -130,7 +130,7 @@ Status begin(tl_store* store, tl_span* parent, const tl_observation* given, tl_s
   EventBuilder builder(EntityKind::observation, false);
   auto made = std::make_unique<tl_span>(
       tl_span{store->state, ingest::LiveObservation(store->state->recorder, trace_id, id)});
-  const Status filled = [&]() -> Status {
+  Status filled = [&]() -> Status {
     TL_TRY(fill(builder, observation));
     if (parent != nullptr && !sets(observation.set_mask, TL_FIELD_PARENT_OBSERVATION_ID)) {
       TL_TRY(builder.text(Field::parent_observation_id, parent->live.id()));
@@ -158,7 +158,7 @@ Status add_fields(tl_span* span, const tl_observation* given, EventBuilder& buil
   if (given == nullptr) return {};
   tl_observation observation{};
   if (!copy_in(given, observation)) return no_struct_size();
-  const Status filled = fill(builder, observation);
+  Status filled = fill(builder, observation);
   if (!filled) {
     span->live.recorder().refused(filled.error());
     return filled;

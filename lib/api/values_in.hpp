@@ -16,6 +16,6 @@ Status fill(model::EventBuilder& builder, const tl_score& score);
 Status fill(model::EventBuilder& builder, const tl_session& session);
 
 // Errors: invalid, naming the condition.
-Result<query::Filter> convert(const tl_filter* filter);
+Result<query::Filter> convert(const tl_filter* given);
 
 }  // namespace tracelite::api

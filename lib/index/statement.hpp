@@ -7,13 +7,11 @@
 #include <optional>
 #include <utility>
 
+#include "index/page_file.hpp"
 #include "model/bytes.hpp"
 #include "model/result.hpp"
 
 namespace tracelite::index {
-
-// Says what SQLite said; see page_file.hpp.
-Error sqlite_error(sqlite3* handle, int code, const char* while_doing);
 
 class Statement {
  public:

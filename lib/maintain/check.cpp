@@ -196,7 +196,7 @@ Status Checker::check_index() {
     sqlite3_close(memory);
     return make_error(Code::no_memory, "no memory for an index to compare with");
   }
-  const Status compared = [&]() -> Status {
+  Status compared = [&]() -> Status {
     TL_TRY_ASSIGN(expected, index::IndexWriter::open(memory));
     TL_TRY_ASSIGN(counted, build_index(transaction_, *expected, {}));
     TL_TRY_ASSIGN(kept, record::read_statistics(transaction_));

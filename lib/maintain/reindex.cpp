@@ -18,7 +18,7 @@ Status rebuild(store::WriteTransaction& transaction, const ProgressFunction& pro
   TL_TRY(build_directory(transaction));
   TL_TRY_ASSIGN(connection, index::Connection::open_writer(transaction));
   TL_TRY(connection->begin(transaction));
-  const Status built = [&]() -> Status {
+  Status built = [&]() -> Status {
     TL_TRY_ASSIGN(index, index::IndexWriter::open(connection->handle()));
     TL_TRY_ASSIGN(statistics, build_index(transaction, *index, progress));
     return record::write_statistics(transaction, statistics);

@@ -12,8 +12,6 @@ namespace {
 
 using model::Entity;
 using model::EntityKind;
-using model::Field;
-using model::Form;
 using model::PayloadValue;
 using model::Register;
 using store::KeySpace;
