@@ -198,7 +198,7 @@ Status end(tl_span* given_span, const tl_observation* given) {
   TL_TRY(usable(span.get()));
   EventBuilder builder = span->live.update();
   std::uint64_t set_mask = 0;
-  const Status filled = add_fields(span.get(), given, builder, set_mask);
+  Status filled = add_fields(span.get(), given, builder, set_mask);
   // A span that ends with a bad field has still ended.
   EventBuilder bare = span->live.update();
   EventBuilder& last = filled ? builder : bare;
