@@ -129,15 +129,14 @@ Error explain_open_failure(const Environment::State& state, int code) {
   return engine_error(code, "open", state.path);
 }
 
-// Opens the LMDB environment; the header has been found good.
-Status open_engine(Environment::State& state) {
+// Opens the LMDB environment; the header has been found good. `locks` says whether with a lock file.
+Status open_engine(Environment::State& state, bool locks) {
   struct stat status = {};
   if (fstat(state.guard.descriptor(), &status) != 0) {
     return system_error(errno, "look at", state.path);
   }
   unsigned flags = MDB_NOSUBDIR | MDB_NOTLS;
   if (!state.writable) flags |= MDB_RDONLY;
-  const bool locks = !state.guard.read_only_medium();
   if (!locks) flags |= MDB_NOLOCK;
   // Whoever may write the file may write the lock file.
   const mode_t mode = (status.st_mode & 0666) | S_IRUSR | S_IWUSR;
@@ -194,6 +193,16 @@ Status make_durable(const Environment::State& state) {
   return sync_folder(state.path);
 }
 
+// Nobody else is here and nobody can come in, so this takes no lock: LMDB's write mutex must not be
+// waited for while the registry is held, because a fork waits for that.
+Status fill_new_file(Environment::State& state) {
+  TL_TRY(open_engine(state, false));
+  TL_TRY(make_durable(state));
+  TL_TRY(create_key_spaces(state));
+  state.engine.reset();
+  return {};
+}
+
 // Behind the door. `unused` says whether the file was empty when we came.
 Status open_behind_door(Environment::State& state, bool& unused) {
   TL_TRY_ASSIGN(theirs, meet_others(state));
@@ -212,24 +221,18 @@ Status open_behind_door(Environment::State& state, bool& unused) {
   }
   const bool locks = !state.guard.read_only_medium();
   if (state.opened_alone && locks) TL_TRY(remove_stale_lock_file(lock_path_of(state.path)));
-  TL_TRY(open_engine(state));
+  if (unused) TL_TRY(fill_new_file(state));
+  TL_TRY(open_engine(state, locks));
   TL_TRY(check_engine(state, theirs));
-  if (unused) {
-    TL_TRY(make_durable(state));
-    TL_TRY(create_key_spaces(state));
-  } else {
-    TL_TRY(open_key_spaces(state));
-  }
+  TL_TRY(open_key_spaces(state));
   if (!state.opened_alone) mdb_reader_check(state.engine.get(), nullptr);
   return state.guard.start_use(lock_file_mark(state.lock_file_inode));
 }
 
 // Leaves nothing behind of a file that could not be made.
 void undo(Environment::State& state, bool created, bool unused) {
-  const bool opened = state.engine != nullptr;
   state.engine.reset();
-  if (opened && state.opened_alone)
-    remove_lock_file(lock_path_of(state.path), state.lock_file_inode);
+  if (state.opened_alone) remove_lock_file(lock_path_of(state.path), state.lock_file_inode);
   if (!unused) return;
   if (created) {
     unlink(state.path.c_str());
