@@ -203,9 +203,16 @@ Status Applier::apply_score(Work& work) {
   TL_TRY_ASSIGN(after, join(before, work.entity));
   if (before != nullptr && after == *before) return {};
   TL_TRY_ASSIGN(container, container_of_subject(after));
-  TL_TRY_ASSIGN(attributed, attributes_if_changed(before, &after));
-
   const bool moves = found && found->key.container != container;
+  Attributed attributed;
+  if (moves) {  // all of the rows move, not only what changes
+    TL_TRY_ASSIGN(old_attributes, attributes(*before));
+    TL_TRY_ASSIGN(new_attributes, attributes(after));
+    attributed = {std::move(old_attributes), std::move(new_attributes)};
+  } else {
+    TL_TRY_ASSIGN(changed, attributes_if_changed(before, &after));
+    attributed = std::move(changed);
+  }
   RecordKey key;
   if (found && !moves) {
     key = found->key;
@@ -222,9 +229,8 @@ Status Applier::apply_score(Work& work) {
   TL_TRY(record::erase(*transaction_, found->key));
   TL_TRY(record::remove_container(*transaction_, DirectoryKind::score, after.id,
                                   found->key.container));
-  TL_TRY_ASSIGN(attributes_now, attributes(after));
-  TL_TRY(index_.score_changed({found->key, {}, before, nullptr, attributes_now, {}}));
-  return index_.score_changed({key, {}, nullptr, &after, {}, std::move(attributes_now)});
+  TL_TRY(index_.score_changed({found->key, {}, before, nullptr, std::move(attributed.before), {}}));
+  return index_.score_changed({key, {}, nullptr, &after, {}, std::move(attributed.after)});
 }
 
 Status Applier::apply_session(Work& work) {

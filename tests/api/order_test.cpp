@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "support.hpp"
+#include "api/support.hpp"
 
 namespace tracelite::api::test {
 namespace {
