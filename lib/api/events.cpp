@@ -102,7 +102,7 @@ Status export_events(tl_store* store, tl_snapshot* snapshot, const tl_filter* gi
   if (snapshot != nullptr) {
     view = snapshot->snapshot;
   } else {
-    TL_TRY_ASSIGN(opened, query::Snapshot::open(store->state->environment));
+    TL_TRY_ASSIGN(opened, query::Snapshot::open(store->state->environment, store->state->readers));
     view = std::move(opened);
   }
   exchange::ExportProgress progress;

@@ -23,6 +23,7 @@ namespace tracelite::api {
 struct StoreState {
   std::shared_ptr<store::Environment> environment;
   std::shared_ptr<ingest::Recorder> recorder;  // null if read-only
+  std::shared_ptr<query::ReaderPool> readers = std::make_shared<query::ReaderPool>();
   std::atomic<bool> closed{false};
   std::atomic<std::uint32_t> open_span_count{0};
 

@@ -16,7 +16,9 @@ using SnapshotPointer = std::shared_ptr<query::Snapshot>;
 Result<SnapshotPointer> snapshot_for(tl_store* store, tl_snapshot* snapshot) {
   if (store == nullptr) return misuse("store must not be NULL");
   TL_TRY(store->state->usable());
-  if (snapshot == nullptr) return query::Snapshot::open(store->state->environment);
+  if (snapshot == nullptr) {
+    return query::Snapshot::open(store->state->environment, store->state->readers);
+  }
   if (snapshot->state != store->state) return misuse("the snapshot belongs to another store");
   return snapshot->snapshot;
 }

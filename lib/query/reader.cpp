@@ -118,7 +118,15 @@ Result<std::unique_ptr<Reader>> Reader::open(store::ReadTransaction& transaction
   reader->statements_ = std::make_unique<StatementCache>(reader->handle());
   reader->transaction_ = &transaction;
   TL_TRY(reader->add_functions());
+  TL_TRY(reader->run("BEGIN"));
   return reader;
+}
+
+Status Reader::run(const char* sql) {
+  TL_TRY_ASSIGN(statement, statements_->prepare(sql));
+  TL_TRY_ASSIGN(row, statement.step());
+  static_cast<void>(row);
+  return {};
 }
 
 Status Reader::add_functions() {
@@ -135,11 +143,12 @@ Status Reader::add_functions() {
 Status Reader::attach(store::ReadTransaction& transaction) {
   TL_TRY(connection_->attach(transaction));
   transaction_ = &transaction;
-  return {};
+  return run("BEGIN");
 }
 
 Status Reader::detach() {
   transaction_ = nullptr;
+  TL_TRY(run("COMMIT"));
   return connection_->detach();
 }
 

@@ -24,7 +24,8 @@ namespace tracelite::query {
 
 class Reader {
  public:
-  // Errors: as Connection::open_reader.
+  // A reader is in one SQLite transaction while it is attached, so that a query does not take the
+  // lock and look at the first page again. Errors: as Connection::open_reader.
   static Result<std::unique_ptr<Reader>> open(store::ReadTransaction& transaction);
 
   Status attach(store::ReadTransaction& transaction);
@@ -37,6 +38,7 @@ class Reader {
  private:
   Reader() = default;
   Status add_functions();
+  Status run(const char* sql);
 
   std::unique_ptr<index::Connection> connection_;
   std::unique_ptr<StatementCache> statements_;  // gone before the connection

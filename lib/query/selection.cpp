@@ -42,7 +42,9 @@ class Conditions {
   void of_observations(Sql& where) const;
   void of_scores(Sql& where) const;
   // The member with the fewest traces, if these are few enough to start from.
-  Result<std::optional<std::int64_t>> driver(Kind kind) const;
+  Result<std::optional<std::int64_t>> driver() const;
+  // Where a list of scores starts: the traces of the driver, and the session itself.
+  Result<Sql> score_driver(std::int64_t term) const;
   [[nodiscard]] const Resolved& resolved() const { return to_; }
 
  private:
@@ -215,12 +217,11 @@ void Conditions::of_scores(Sql& where) const {
   where.add(") END");
 }
 
-Result<std::optional<std::int64_t>> Conditions::driver(Kind kind) const {
+Result<std::optional<std::int64_t>> Conditions::driver() const {
   std::optional<std::int64_t> best;
   if (to_.trace) return best;  // nothing is fewer than one trace
   std::vector<std::int64_t> terms = to_.members;
-  // A session's own scores are not among its members.
-  if (to_.session && kind != Kind::score) terms.push_back(*to_.session);
+  if (to_.session) terms.push_back(*to_.session);
   std::int64_t fewest = kDrivingMembersMax;
   for (const std::int64_t term : terms) {
     TL_TRY_ASSIGN(count, use_.prepare("SELECT count(*) FROM (SELECT 1 FROM member WHERE term = ?1 "
@@ -232,6 +233,21 @@ Result<std::optional<std::int64_t>> Conditions::driver(Kind kind) const {
     best = term;
   }
   return best;
+}
+
+// A score of a session lies with the session, not with one of its traces.
+Result<Sql> Conditions::score_driver(std::int64_t term) const {
+  Sql sql;
+  sql.add("(SELECT container FROM member WHERE term = ").bind(Value::of(term));
+  if (to_.session == term) {
+    const record::EntityReader entities(use_.transaction());
+    TL_TRY_ASSIGN(container, entities.find_session(*filter_.session_id));
+    if (container) {
+      sql.add(" UNION SELECT ").bind(Value::of(static_cast<std::int64_t>(*container)));
+    }
+  }
+  sql.add(") d CROSS JOIN score s");
+  return sql;
 }
 
 }  // namespace
@@ -255,7 +271,7 @@ Result<std::optional<Selection>> select_rows(const Snapshot::Use& use, Kind kind
   Conditions conditions(use, filter);
   TL_TRY_ASSIGN(possible, conditions.resolve());
   if (!possible) return std::optional<Selection>();
-  TL_TRY_ASSIGN(driver, conditions.driver(kind));
+  TL_TRY_ASSIGN(driver, conditions.driver());
   Selection selection;
   Bytes container;
   // CROSS JOIN is how SQLite is told to go from left to right.
@@ -274,13 +290,18 @@ Result<std::optional<Selection>> select_rows(const Snapshot::Use& use, Kind kind
       break;
     default:
       container = "s.container";
-      selection.from.add(driver ? "member d CROSS JOIN score s" : "score s");
+      if (driver) {
+        TL_TRY_ASSIGN(from, conditions.score_driver(*driver));
+        selection.from.add(from);
+      } else {
+        selection.from.add("score s");
+      }
       selection.from.add(" LEFT JOIN trace t ON t.container = s.container");
       conditions.of_scores(selection.where);
       break;
   }
   if (driver) {
-    selection.where.add(" AND d.term = ").bind(Value::of(*driver));
+    if (kind != Kind::score) selection.where.add(" AND d.term = ").bind(Value::of(*driver));
     selection.where.add(" AND ").add(container).add(" = d.container");
   }
   return std::optional<Selection>(std::move(selection));
