@@ -85,6 +85,7 @@ std::vector<Member> members_of(Bytes object) {
 
 std::vector<Bytes> names_of(const std::vector<Member>& members) {
   std::vector<Bytes> names;
+  names.reserve(members.size());
   for (const Member& member : members) names.emplace_back(member.name);
   return names;
 }
