@@ -4,6 +4,7 @@ import gc
 import multiprocessing
 import os
 import pickle
+import random
 import signal
 import sqlite3
 import stat
@@ -407,6 +408,10 @@ class ThreadTest(StoreCase):
         for _ in range(2000):  # more than there may be readers
             next(self.store.traces())
             self.store.snapshot()
+        list(self.store.traces())
+        with self.store.snapshot() as snapshot:
+            list(snapshot.traces())
+        self.assertEqual(self.store._gate._waste, [])  # nothing waits to be freed
 
 
 @unittest.skipUnless(hasattr(os, "fork"), "no fork here")
@@ -603,6 +608,53 @@ class ExitTest(FolderCase):
         )
         result = run_python(code, str(self.path))
         self.assertEqual((result.stdout, result.stderr), ("True\n", ""))
+
+
+@unittest.skipUnless(hasattr(signal, "setitimer"), "no timer signals here")
+class InterruptTest(FolderCase):
+    def test_interrupts_at_any_point_leave_a_store_that_closes(self) -> None:
+        class Interrupt(BaseException):
+            pass
+
+        armed = False
+
+        def interrupt(*arguments: object) -> None:
+            # Not in this test itself, which is not what is tested.
+            if armed and sys._getframe(1).f_code.co_filename != __file__:
+                raise Interrupt
+
+        old = signal.signal(signal.SIGALRM, interrupt)
+        self.addCleanup(signal.signal, signal.SIGALRM, old)
+        self.addCleanup(signal.setitimer, signal.ITIMER_REAL, 0)
+        quiet = mock.patch("sys.unraisablehook")  # an interrupted destructor
+        quiet.start()
+        self.addCleanup(quiet.stop)
+        store = Store(self.path, commit_interval_ms=5)
+        chance = random.Random(7)
+        hits = 0
+        for _ in range(400):
+            try:
+                # Again, because one that comes in a destructor is lost.
+                signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.00005, 0.004), 0.01)
+                armed = True
+                for _ in range(10_000):
+                    with store.span(name="x") as span:
+                        span.append("y")
+                    for row in store.observations(limit=3):
+                        row.output
+                    with store.snapshot() as snapshot:
+                        list(snapshot.traces(limit=1))
+                    store.import_events(b"")
+            except (Interrupt, TraceliteError) as error:
+                armed = False
+                # An error of tracelite may only be one that was raised while a span was left.
+                self.assertTrue(isinstance(error, Interrupt) or error.__context__)
+                hits += 1
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        self.assertGreater(hits, 300)
+        store.close(timeout=30)
+        with Store(self.path) as again:
+            self.assertEqual(again.check(), ())
 
 
 class ReadOnlyTest(FolderCase):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
+import threading
 from contextlib import closing
 from dataclasses import dataclass
+from types import FrameType
 from typing import (
     IO,
     Any,
     BinaryIO,
     Callable,
+    Dict,
     Generator,
     Iterable,
     List,
@@ -65,38 +69,108 @@ class ImportReport:
 
 
 class Caught:
-    """Keeps what a callback raises, because nothing may pass through C, to raise it afterwards."""
+    """Keeps what callbacks raise, because nothing may pass through C, to raise it afterwards.
+
+    with Caught() as caught:
+        status = lib.tl_export(..., write, caught.progress(None), ...)  # write says: with caught.kept()
+        caught.check(lib, status)
+
+    Signal handlers that a program wrote, Ctrl-C's among them, may raise at any point of the main
+    thread, the very first of a callback included, where nothing can be kept. So they are put off
+    until there is a place for it.
+    """
 
     def __init__(self) -> None:
-        self.error: Optional[BaseException] = None
+        self._error: Optional[BaseException] = None
+        self._handlers: Dict[int, Any] = {}  # the program's own
+        self._pending: List[Tuple[int, Optional[FrameType]]] = []
+        self._kept = _Kept(self)
 
-    def __enter__(self) -> Caught:
-        return self
+    @property
+    def is_empty(self) -> bool:
+        return self._error is None
 
-    def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> bool:
-        if error is not None and self.error is None:
-            self.error = error
-        return True
+    def kept(self) -> _Kept:
+        """Surrounds the body of a callback. Starts with the signals that were put off."""
+        return self._kept
 
-    def raise_or_check(self, lib: ctypes.CDLL, status: int) -> None:
+    def keep(self, error: BaseException) -> None:
+        if self._error is None:
+            self._error = error
+
+    def run_signals(self) -> None:
+        """Runs the handlers of the signals that came meanwhile."""
+        while self._pending:
+            number, frame = self._pending.pop(0)
+            self._handlers[number](number, frame)
+
+    def check(self, lib: ctypes.CDLL, status: int) -> None:
         """Raises what a callback raised, else what the status says."""
-        if self.error is not None:
-            try:
-                raise self.error
-            finally:
-                self.error = None
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
         check(lib, status)
 
     def progress(self, callback: Optional[Progress]) -> Any:
         """A tl_progress_fn. Without a callback it gives Ctrl-C a chance."""
 
         def report(context: object, done: int, total: int) -> int:
-            with self:
+            with self.kept():
+                self.run_signals()
                 if callback is not None:
                     callback(done, total)
-            return 0 if self.error is None else 1
+            return 0 if self.is_empty else 1
 
         return _c.ProgressFn(report)
+
+    def __enter__(self) -> Caught:
+        if threading.current_thread() is threading.main_thread():
+            try:
+                for number in signal.valid_signals():
+                    handler = signal.getsignal(number)
+                    if callable(handler):
+                        self._handlers[number] = handler
+                        signal.signal(number, self._put_off)
+            except ValueError:  # the main thread of another interpreter
+                pass
+            except BaseException:
+                self._restore()
+                raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._restore()
+        self.run_signals()
+
+    def _put_off(self, number: int, frame: Optional[FrameType]) -> None:
+        self._pending.append((number, frame))
+
+    def _restore(self) -> None:
+        error: Optional[BaseException] = None
+        for number, handler in self._handlers.items():
+            try:
+                # A callback may have set another one.
+                if signal.getsignal(number) == self._put_off:
+                    signal.signal(number, handler)
+            except BaseException as raised:  # by a handler that is back already
+                error = raised
+        if error is not None:
+            raise error
+
+
+class _Kept:
+    """The context manager of Caught.kept()."""
+
+    def __init__(self, caught: Caught) -> None:
+        self._caught = caught
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> bool:
+        if error is not None:
+            self._caught.keep(error)
+        return True
 
 
 def reason_name(lib: ctypes.CDLL, reason: int) -> str:
@@ -121,30 +195,31 @@ def write_events(
         with open(target, "wb") as file:
             write_events(lib, store, snapshot, filter, file, progress)
         return
-    caught = Caught()
     sink = target
+    with Caught() as caught:
 
-    def write(context: object, data: int, size_bytes: int) -> int:
-        with caught:
-            rest = memoryview(ctypes.string_at(data, size_bytes))
-            while rest:
-                count = sink.write(rest)
-                if count is None:
-                    break
-                rest = rest[count:]
-        return 0 if caught.error is None else 1
+        def write(context: object, data: int, size_bytes: int) -> int:
+            with caught.kept():
+                caught.run_signals()
+                rest = memoryview(ctypes.string_at(data, size_bytes))
+                while rest:
+                    count = sink.write(rest)
+                    if count is None:
+                        break
+                    rest = rest[count:]
+            return 0 if caught.is_empty else 1
 
-    status = lib.tl_export(
-        store,
-        snapshot,
-        filter,
-        _c.FORMAT_LANGFUSE,
-        _c.WriteFn(write),
-        None,
-        caught.progress(progress),
-        None,
-    )
-    caught.raise_or_check(lib, status)
+        status = lib.tl_export(
+            store,
+            snapshot,
+            filter,
+            _c.FORMAT_LANGFUSE,
+            _c.WriteFn(write),
+            None,
+            caught.progress(progress),
+            None,
+        )
+        caught.check(lib, status)
 
 
 # -------------------------------------------------------------------------------------------- in
@@ -158,52 +233,52 @@ def read_events(
     progress: Optional[Progress],
 ) -> ImportReport:
     """tl_import from whatever can be a source."""
-    caught = Caught()
     failures: List[Outcome] = []
     warnings: List[Outcome] = []
+    rest = memoryview(b"")
+    report = _c.ImportReport()
+    report.struct_size = ctypes.sizeof(report)
 
-    def take(context: object, pointer: Any) -> None:
-        if caught.error is not None:
-            return
-        with caught:
-            struct = pointer.contents
-            if outcome is None and struct.http_status == 201 and not struct.is_warning:
-                return
-            each = Outcome(
-                line=struct.line,
-                index=struct.index,
-                event_id=_c.text_of(struct.event_id, struct.event_id_size_bytes),
-                http_status=struct.http_status,
-                is_warning=bool(struct.is_warning),
-                reason=reason_name(lib, struct.reason),
-                field=_c.text_of(struct.field, struct.field_size_bytes),
-                message=_c.text_of(struct.message, struct.message_size_bytes),
-            )
-            if outcome is not None:
-                outcome(each)
-            else:
-                (warnings if each.is_warning else failures).append(each)
-
-    with closing(_chunks(source)) as chunks:
-        rest = memoryview(b"")
+    with closing(_chunks(source)) as chunks, Caught() as caught:
 
         def read(context: object, buffer: int, capacity_bytes: int) -> int:
             nonlocal rest
-            with caught:
+            with caught.kept():
+                caught.run_signals()
                 while not rest:
                     chunk = next(chunks, None)
                     if chunk is None:
-                        return 0 if caught.error is None else -1
+                        return 0 if caught.is_empty else -1
                     rest = memoryview(chunk)
                 part = bytes(rest[:capacity_bytes])
                 rest = rest[capacity_bytes:]
                 ctypes.memmove(buffer, part, len(part))
-                if caught.error is None:
+                if caught.is_empty:
                     return len(part)
             return -1
 
-        report = _c.ImportReport()
-        report.struct_size = ctypes.sizeof(report)
+        def take(context: object, pointer: Any) -> None:
+            with caught.kept():
+                struct = pointer.contents
+                if outcome is None and struct.http_status == 201 and not struct.is_warning:
+                    return
+                if not caught.is_empty:
+                    return
+                each = Outcome(
+                    line=struct.line,
+                    index=struct.index,
+                    event_id=_c.text_of(struct.event_id, struct.event_id_size_bytes),
+                    http_status=struct.http_status,
+                    is_warning=bool(struct.is_warning),
+                    reason=reason_name(lib, struct.reason),
+                    field=_c.text_of(struct.field, struct.field_size_bytes),
+                    message=_c.text_of(struct.message, struct.message_size_bytes),
+                )
+                if outcome is not None:
+                    outcome(each)
+                else:
+                    (warnings if each.is_warning else failures).append(each)
+
         status = lib.tl_import(
             store,
             _c.FORMAT_LANGFUSE,
@@ -215,7 +290,7 @@ def read_events(
             None,
             ctypes.byref(report),
         )
-    caught.raise_or_check(lib, status)
+        caught.check(lib, status)
     return ImportReport(
         event_count=report.event_count,
         succeeded_count=report.succeeded_count,

@@ -3,6 +3,10 @@
 The C API forbids a call beside tl_close and anything but freeing after it, and a fork takes the
 store away from the child. All that is decided here, so that no Python program can pass a stale
 handle to the library.
+
+Each thread has a lock of its own for each store, and holds it during a call: nobody else wants it
+but who closes the store. They are locks, and not a count, because `with lock` cannot be torn in two
+by a KeyboardInterrupt.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
 from typing import Any, Callable, List, Optional, Tuple, TypeVar
 
 from ._errors import BusyError, ForkedError, MisuseError
@@ -17,56 +22,67 @@ from ._errors import BusyError, ForkedError, MisuseError
 _R = TypeVar("_R")
 _Freeing = Tuple[Callable[..., Any], Tuple[Any, ...]]
 
-# One entry for each call under way: the thread and the gate it went through. Lists are used for
-# what their single operations are: atomic, so that a call costs no lock.
-_calls: List[Tuple[int, Optional[Gate]]] = []
 _fork_count = 0
 
 
 def _after_fork_in_child() -> None:
     global _fork_count
     _fork_count += 1
-    _calls.clear()  # the other threads are gone
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
+class _Thread(threading.local):
+    """What a thread knows of its own locks."""
+
+    def __init__(self) -> None:
+        self.callback: Any = threading.RLock()
+        self.calls: List[weakref.ref[Any]] = []
+
+
+_thread = _Thread()
+
+
+def callback_of_writer() -> Any:
+    """A lock to hold in a callback that the library runs on a thread of its own."""
+    return _thread.callback
+
+
 def is_in_call() -> bool:
-    """Whether this thread is in a call of the library or a callback of it, where a destructor may
-    not call it: a failed call's tl_error would be lost, or the writer would wait for itself."""
-    ident = threading.get_ident()
-    return any(caller == ident for caller, _ in tuple(_calls))
+    """Whether this thread is in a call of the library or a callback of its writer, where a
+    destructor may not call it: a failed call's tl_error would be lost, or the writer would wait for
+    itself."""
+    if _thread.callback._is_owned():
+        return True
+    return any(lock._is_owned() for lock in _alive(_thread.calls))
 
 
-class _CallbackOfWriter:
-    """`with callback_of_writer` surrounds what runs in a thread that the library made."""
-
-    def __enter__(self) -> None:
-        _calls.append((threading.get_ident(), None))
-
-    def __exit__(self, *exception: object) -> None:
-        _calls.remove((threading.get_ident(), None))
+def _alive(locks: List[weakref.ref[Any]]) -> List[Any]:
+    return [lock for lock in [reference() for reference in locks] if lock is not None]
 
 
-callback_of_writer = _CallbackOfWriter()
+def _register(locks: List[weakref.ref[Any]], lock: Any) -> None:
+    locks[:] = [each for each in locks if each() is not None]
+    locks.append(weakref.ref(lock))
 
 
 class Gate:
-    """Holds the handle of an open store. `with gate as handle:` surrounds every call on it, the
-    look at tl_error included.
+    """Holds the handle of an open store. Every call on it, the look at tl_error included, goes
 
-    Raises MisuseError once the store is closed, ForkedError in a child process.
+    with gate.call():
+        handle = gate.handle()
     """
-
-    __slots__ = ("_handle", "_closing", "_closing_lock", "_fork_count", "_waste", "_kept")
 
     def __init__(self, handle: int) -> None:
         self._handle: Optional[int] = handle
         self._closing = False
         self._closing_lock = threading.Lock()
         self._fork_count = _fork_count
+        self._own = threading.local()
+        self._calls: List[weakref.ref[Any]] = []  # the locks of all threads
+        self._calls_lock = threading.RLock()
         # Handles without an owner that wait to be freed: at the next chance, after the close.
         self._waste: List[_Freeing] = []
         self._kept: List[_Freeing] = []
@@ -79,31 +95,48 @@ class Gate:
     def is_closed(self) -> bool:
         return self._handle is None
 
-    def __enter__(self) -> int:
+    def call(self) -> Any:
+        """This thread's lock, to hold during a call, and to take before any other lock: in a child
+        process handle() must have its say before locks that other threads held at the fork."""
+        try:
+            return self._own.lock
+        except AttributeError:
+            self._check_fork()
+            lock = threading.RLock()
+            with self._calls_lock:
+                _register(self._calls, lock)
+            _register(_thread.calls, lock)
+            self._own.lock = lock
+            return lock
+
+    def handle(self) -> int:
+        """The handle, good as long as call() is held. Raises MisuseError once the store is closed,
+        ForkedError in a child process."""
+        self._check_fork()
+        handle = self._handle
+        if self._closing or handle is None:
+            raise MisuseError("the store is closed")
+        if self._waste:
+            self._free_waste()
+        return handle
+
+    def _check_fork(self) -> None:
         if self._fork_count != _fork_count:
             raise ForkedError(
                 "the store was opened before a fork and belongs to the parent process: "
                 "open the file again in this one"
             )
-        _calls.append((threading.get_ident(), self))
-        handle = self._handle
-        if self._closing or handle is None:
-            self.__exit__()
-            raise MisuseError("the store is closed")
-        return handle
-
-    def __exit__(self, *exception: object) -> None:
-        if self._fork_count == _fork_count:
-            _calls.remove((threading.get_ident(), self))
-            if self._waste:
-                self._sweep()
 
     def free(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Calls a function that frees a handle of this store, now or as soon as it can be done.
         Never raises: for __del__, which may run at any point of any thread."""
-        if self._fork_count == _fork_count:  # else it is the parent's
-            self._waste.append((function, arguments))
-            self._sweep()
+        if self._fork_count != _fork_count:
+            return  # it is the parent's
+        self._waste.append((function, arguments))
+        if not is_in_call():
+            with self.call():
+                if not self._closing:
+                    self._free_waste()
 
     def free_when_closed(self, function: Callable[..., Any], *arguments: Any) -> None:
         """As free, but not before the store is closed."""
@@ -111,6 +144,14 @@ class Gate:
             self.free(function, *arguments)
         elif self._fork_count == _fork_count:
             self._kept.append((function, arguments))
+
+    def _free_waste(self) -> None:
+        while self._waste:
+            try:
+                function, arguments = self._waste.pop()
+            except IndexError:  # another thread was faster
+                break
+            function(*arguments)
 
     def close(self, timeout: Optional[float], function: Callable[[int], _R]) -> Optional[_R]:
         """Waits for the calls of other threads to return, and calls a function that closes the
@@ -121,44 +162,33 @@ class Gate:
         """
         if self._fork_count != _fork_count:
             return None
+        if self.call()._is_owned():
+            raise MisuseError("a callback of a running call cannot close the store")
         with self._closing_lock:
             handle = self._handle
             if handle is None:
                 return None
-            if (threading.get_ident(), self) in _calls:
-                raise MisuseError("a callback of a running call cannot close the store")
             self._closing = True
             try:
                 self._wait_until_alone(timeout)
-                result = function(handle)
-                self._handle = None
+                try:
+                    result = function(handle)
+                finally:
+                    self._handle = None  # whatever happened: a KeyboardInterrupt, too
             finally:
                 self._closing = False
         self._waste += self._kept
         self._kept.clear()
-        self._sweep()
+        self._free_waste()
         return result
 
     def _wait_until_alone(self, timeout: Optional[float]) -> None:
+        # New calls turn back at handle(), so it is enough to have held each lock once.
         deadline = None if timeout is None else time.monotonic() + timeout
-        pause = 0.0001
-        while any(gate is self for _, gate in tuple(_calls)):
-            if deadline is not None and time.monotonic() >= deadline:
+        with self._calls_lock:
+            locks = _alive(self._calls)
+        for lock in locks:
+            left = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
+            if not lock.acquire(timeout=min(left, threading.TIMEOUT_MAX)):
                 raise BusyError("the store cannot be closed: another thread is in a call on it")
-            time.sleep(pause)
-            pause = min(2 * pause, 0.01)
-
-    def _sweep(self) -> None:
-        if is_in_call():
-            return
-        call = (threading.get_ident(), self)
-        _calls.append(call)
-        try:
-            while self._waste and not self._closing:
-                try:
-                    function, arguments = self._waste.pop()
-                except IndexError:  # another thread was faster
-                    break
-                function(*arguments)
-        finally:
-            _calls.remove(call)
+            lock.release()

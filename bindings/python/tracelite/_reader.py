@@ -123,14 +123,14 @@ class Rows(Generic[_T]):
     def __init__(
         self,
         reader: Reader,
-        cursor: int,
         decode: _Decode[_T],
     ) -> None:
         self._reader = reader
         self._gate = reader._gate
         self._lib = reader._lib
         self._free = self._lib.tl_cursor_close
-        self._cursor: Optional[int] = cursor
+        # Made before the library fills it, so that no interruption can lose it.
+        self._handle = ctypes.c_void_p()
         self._decode = decode
         self._has_position = False  # only lists have
         self._lock = threading.Lock()
@@ -140,22 +140,28 @@ class Rows(Generic[_T]):
         self._count = 0
         self._position: Optional[str] = None
 
+    @property
+    def _cursor(self) -> Optional[int]:
+        return self._handle.value
+
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> _T:
-        with self._lock:
-            if self._cursor is None:
-                raise StopIteration
-            row = self._row
-            row.struct_size = ctypes.sizeof(_c.Row)
-            with self._gate:
+        with self._gate.call():
+            self._gate.handle()
+            with self._lock:
+                if self._cursor is None:
+                    raise StopIteration
+                row = self._row
+                row.struct_size = ctypes.sizeof(_c.Row)
                 status = self._lib.tl_next(self._cursor, ctypes.byref(row))
                 if status != Status.DONE:
                     check(self._lib, status)
                     self._count += 1
                     return self._decode(row, _Origin(self._reader, self._self, self._count))
-            self._position = self._read_position()
+                self._position = self._read_position()
+        with self._lock:  # outside of the call, so that it is freed now
             self._close()
         raise StopIteration
 
@@ -163,42 +169,43 @@ class Rows(Generic[_T]):
     def position(self) -> Optional[str]:
         """The position after the row that came last, for `after` of a later list of the same kind,
         filter and order. None before the first row, and for a replay."""
-        with self._lock:
-            return self._position if self._cursor is None else self._read_position()
+        if self._cursor is None:
+            return self._position
+        with self._gate.call():
+            self._gate.handle()
+            with self._lock:
+                return self._position if self._cursor is None else self._read_position()
 
     def _read_position(self) -> Optional[str]:
         if self._count == 0 or not self._has_position:
             return None
         text = _c.TextOut()
-        with self._gate:
-            check(self._lib, self._lib.tl_position(self._cursor, ctypes.byref(text)))
-            return _c.text_of(text.data, text.size_bytes)
+        check(self._lib, self._lib.tl_position(self._cursor, ctypes.byref(text)))
+        return _c.text_of(text.data, text.size_bytes)
 
     def payload(self, number: int, field: Field, form: Form, size_bytes: int) -> Optional[Payload]:
         """A payload of the row with this number, from 1; None if another row has come since."""
-        if not self._lock.acquire(blocking=False):
-            return None
-        try:
-            if self._cursor is None or self._count != number:
-                return None
-            with self._gate:
+        with self._gate.call():
+            self._gate.handle()
+            with self._lock:
+                if self._cursor is None or self._count != number:
+                    return None
                 return Payload(form, _read(self._lib, self._cursor, field, size_bytes))
-        finally:
-            self._lock.release()
 
     def close(self) -> None:
         """Ends the iteration. More than one close is fine."""
-        with self._lock:
-            try:
-                if self._cursor is not None:
-                    self._position = self._read_position()
-            except TraceliteError:  # the store is closed or was forked
-                pass
-            self._close()
+        try:
+            self._position = self.position
+        except TraceliteError:  # the store is closed, or was forked
+            pass
+        if not self._gate.is_forked:
+            with self._lock:
+                self._close()
 
     def _close(self) -> None:
-        cursor, self._cursor = self._cursor, None
+        cursor = self._handle.value
         if cursor is not None:
+            self._handle.value = None
             self._gate.free(self._free, cursor)
 
     def __enter__(self) -> Self:
@@ -208,7 +215,8 @@ class Rows(Generic[_T]):
         self.close()
 
     def __del__(self) -> None:
-        self._close()
+        if getattr(self, "_handle", None):
+            self._close()
 
 
 def _read(lib: ctypes.CDLL, cursor: int, field: Field, size_bytes: int) -> bytes:
@@ -274,8 +282,12 @@ class Reader:
     _lib: ctypes.CDLL
     _gate: Gate
 
-    def _view(self) -> ContextManager[Optional[int]]:
-        """Surrounds a call with what it reads through: a snapshot, or None for "now"."""
+    def _guard(self) -> ContextManager[object]:
+        """What to hold while _snapshot() is used."""
+        raise NotImplementedError
+
+    def _snapshot(self) -> Optional[int]:
+        """The handle of the snapshot to read through, None for "now"."""
         raise NotImplementedError
 
     def _lasting(self) -> Reader:
@@ -347,12 +359,14 @@ class Reader:
         return rows
 
     def _rows(self, function: str, decode: _Decode[_T], *arguments: Any) -> Rows[_T]:
-        cursor = ctypes.c_void_p()
         call = getattr(self._lib, function)
-        with self._view() as snapshot, self._gate as store:
-            check(self._lib, call(store, snapshot, *arguments, ctypes.byref(cursor)))
-        assert cursor.value is not None
-        return Rows(self, cursor.value, decode)
+        rows = Rows(self, decode)
+        with self._gate.call():
+            store = self._gate.handle()
+            with self._guard():
+                snapshot = self._snapshot()
+                check(self._lib, call(store, snapshot, *arguments, ctypes.byref(rows._handle)))
+        return rows
 
     # -- single entities
 
@@ -435,8 +449,10 @@ class Reader:
         what belongs to the traces that the filters select. Importing them gives the same visible
         state. progress(done, total) counts traces; an exception from it or the file stops."""
         filter = filter_struct(conditions)
-        with self._view() as snapshot, self._gate as store:
-            write_events(self._lib, store, snapshot, filter, target, progress)
+        with self._gate.call():
+            store = self._gate.handle()
+            with self._guard():
+                write_events(self._lib, store, self._snapshot(), filter, target, progress)
 
 
 _DECODE: Dict[Kind, _Decode[Any]] = {

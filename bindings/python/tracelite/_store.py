@@ -144,7 +144,7 @@ def _close_open_stores() -> None:
 
 def _log_callback(lib: ctypes.CDLL, log: Log) -> Any:
     def call(context: object, level: int, reason: int, message: bytes) -> None:
-        with callback_of_writer:
+        with callback_of_writer():
             text = message.decode("utf-8", "replace")
             log(_LOG_LEVELS.get(level, logging.WARNING), reason_name(lib, reason), text)
 
@@ -155,7 +155,7 @@ def _mask_callback(mask: Mask) -> Any:
     stored: List[bytes] = [b""]  # valid until the next call
 
     def call(context: object, field: int, value: Any, masked: Any) -> int:
-        with callback_of_writer:
+        with callback_of_writer():
             try:
                 struct = value.contents
                 data = ctypes.string_at(struct.data, struct.size_bytes) if struct.data else b""
@@ -193,16 +193,25 @@ class Span:
     id: str
     trace_id: str
 
-    def __init__(self, store: Store, handle: Optional[int], id: str, trace_id: str) -> None:
+    def __init__(self, store: Store) -> None:
+        # Made before the library fills it, so that no interruption can lose it.
+        self._handle = ctypes.c_void_p()
         self._store = store
-        self._handle = handle
         self._lock = threading.Lock()
         self._free = store._lib.tl_end
-        self.id = id
-        self.trace_id = trace_id
+        self.id = self.trace_id = ""
+
+    def _begin(self, store: int, parent: Optional[int], struct: _c.Observation) -> None:
+        lib = self._store._lib
+        handle = self._handle
+        check(lib, lib.tl_begin(store, parent, ctypes.byref(struct), ctypes.byref(handle)))
+        trace_id, id = _c.TextOut(), _c.TextOut()
+        check(lib, lib.tl_span_ids(handle, ctypes.byref(trace_id), ctypes.byref(id)))
+        self.id = _c.text_of(id.data, id.size_bytes) or ""
+        self.trace_id = _c.text_of(trace_id.data, trace_id.size_bytes) or ""
 
     def __repr__(self) -> str:
-        state = "live" if self._handle is not None else "ended"
+        state = "live" if self._handle else "ended"
         return f"<Span {self.id} of trace {self.trace_id}, {state}>"
 
     @takes(child_fields)
@@ -216,9 +225,11 @@ class Span:
     def update(self, **fields: Any) -> None:
         """Adds to the observation: what is given is written, None stays, CLEAR is taken away."""
         struct = observation_struct(None, fields)
-        with self._lock, self._store._gate:
-            lib = self._store._lib
-            check(lib, lib.tl_update(self._live(), ctypes.byref(struct)))
+        gate, lib = self._store._gate, self._store._lib
+        with gate.call():
+            gate.handle()
+            with self._lock:
+                check(lib, lib.tl_update(self._live(), ctypes.byref(struct)))
 
     def append(self, text: str, field: str = "output") -> None:
         """Appends text to the output (or input), as a model streams it: what was appended before a
@@ -227,30 +238,36 @@ class Span:
         code = _STREAMED.get(field)
         if code is None:
             raise InvalidError(f"field is {field!r}, but must be output or input", field="field")
-        with self._lock, self._store._gate:
-            lib = self._store._lib
-            check(lib, lib.tl_append(self._live(), code, _c.Text(data, len(data))))
+        gate, lib = self._store._gate, self._store._lib
+        with gate.call():
+            gate.handle()
+            with self._lock:
+                check(lib, lib.tl_append(self._live(), code, _c.Text(data, len(data))))
 
     @takes(observation_changes)
     def end(self, **fields: Any) -> None:
         """Ends the observation, at end_time or now, with last fields to add. If the library refuses
         one of them, it raises InvalidError, and the observation has ended without them."""
         struct = observation_struct(None, fields) if fields else None
-        with self._lock, self._store._gate:
-            handle, self._handle = self._live(), None
-            lib = self._store._lib
-            check(lib, lib.tl_end(handle, struct))
+        gate, lib = self._store._gate, self._store._lib
+        with gate.call():
+            gate.handle()
+            with self._lock:
+                handle = self._live()
+                self._handle.value = None
+                check(lib, lib.tl_end(handle, struct))
 
     def _live(self) -> int:
-        if self._handle is None:
+        handle = self._handle.value
+        if handle is None:
             raise MisuseError("the observation has ended")
-        return self._handle
+        return handle
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
-        if self._handle is None:
+        if not self._handle:
             return
         if error is None or isinstance(error, GeneratorExit):
             self.end()
@@ -261,10 +278,9 @@ class Span:
             pass
 
     def __del__(self) -> None:
-        handle = self._handle
-        if handle is not None:
-            # Freeing it now would end the observation, which never ended.
-            self._store._gate.free_when_closed(self._free, handle, None)
+        # Freeing it now would end the observation, which never ended.
+        if getattr(self, "_handle", None):
+            self._store._gate.free_when_closed(self._free, self._handle.value, None)
 
 
 _STREAMED = {"output": Field.OUTPUT, "input": Field.INPUT}
@@ -322,7 +338,6 @@ class Store(Reader):
         default_release: Optional[str] = None,
         map_size_bytes: Optional[int] = None,
     ) -> None:
-        self._opened: Optional[_Opened] = None
         self._lib = lib = _c.library()
         encoded = os.fsencode(path)
         if b"\0" in encoded:
@@ -377,7 +392,8 @@ class Store(Reader):
         goes on), DiskFullError or IoError (what is queued is kept and tried again)."""
         position = ctypes.c_uint64()
         timeout_ms = milliseconds_of(timeout, "timeout")
-        with self._gate as store:
+        with self._gate.call():
+            store = self._gate.handle()
             check(self._lib, self._lib.tl_flush(store, timeout_ms, ctypes.byref(position)))
         return position.value
 
@@ -386,7 +402,6 @@ class Store(Reader):
         child process, does nothing. timeout as for flush; it raises TimedOutError, the file is
         closed all the same, and the error's dropped_count tells what was lost. Raises BusyError,
         and stays open, if another thread does not leave a call in time."""
-        assert self._opened is not None
         return self._opened.close(timeout) or CloseReport(0)
 
     def __enter__(self) -> Self:
@@ -396,7 +411,7 @@ class Store(Reader):
         self.close()
 
     def __del__(self) -> None:
-        opened = self._opened
+        opened = getattr(self, "_opened", None)
         if opened is None or opened.gate.is_closed or opened.gate.is_forked:
             return
         warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self)
@@ -406,8 +421,11 @@ class Store(Reader):
             except TraceliteError as error:
                 _logger.error("closing a dropped store: %s", error)
 
-    def _view(self) -> ContextManager[Optional[int]]:
-        return _NOW
+    def _guard(self) -> ContextManager[object]:
+        return _NOTHING
+
+    def _snapshot(self) -> Optional[int]:
+        return None
 
     # -- recording
 
@@ -419,7 +437,8 @@ class Store(Reader):
         if id is None:
             id = secrets.token_hex(16)
         struct = trace_struct(id, fields)
-        with self._gate as store:
+        with self._gate.call():
+            store = self._gate.handle()
             check(self._lib, self._lib.tl_put_trace(store, ctypes.byref(struct)))
         return id
 
@@ -430,7 +449,8 @@ class Store(Reader):
         if id is None:
             id = secrets.token_hex(8)
         struct = observation_struct(id, fields)
-        with self._gate as store:
+        with self._gate.call():
+            store = self._gate.handle()
             check(self._lib, self._lib.tl_put_observation(store, ctypes.byref(struct)))
         return id
 
@@ -442,7 +462,8 @@ class Store(Reader):
         if id is None:
             id = secrets.token_hex(16)
         struct = score_struct(id, fields)
-        with self._gate as store:
+        with self._gate.call():
+            store = self._gate.handle()
             check(self._lib, self._lib.tl_put_score(store, ctypes.byref(struct)))
         return id
 
@@ -450,7 +471,8 @@ class Store(Reader):
     def put_session(self, id: str, **fields: Any) -> str:
         """Sets the flags of a session. Returns the id."""
         struct = session_struct(id, fields)
-        with self._gate as store:
+        with self._gate.call():
+            store = self._gate.handle()
             check(self._lib, self._lib.tl_put_session(store, ctypes.byref(struct)))
         return id
 
@@ -458,34 +480,24 @@ class Store(Reader):
     def span(self, *, parent: Optional[Span] = None, **fields: Any) -> Span:
         """Begins a live observation: below the parent in its trace, else in the trace with
         trace_id, else in a new one. Ids and start_time are made where they are not given."""
-        struct = observation_struct(fields.pop("id", None), fields)
-        if parent is None:
-            return self._begin(None, struct)
-        if parent._store is not self:
-            raise InvalidError("parent is a span of another store", field="parent")
-        with parent._lock:
-            if parent._handle is None:
-                fields["trace_id"] = parent.trace_id
-                fields["parent_observation_id"] = parent.id
-                struct = observation_struct(fields.pop("id", None), fields)
-            return self._begin(parent._handle, struct)
+        id = fields.pop("id", None)
+        struct = observation_struct(id, fields)
+        span = Span(self)
+        with self._gate.call():
+            store = self._gate.handle()
+            if parent is None:
+                span._begin(store, None, struct)
+                return span
+            if parent._store is not self:
+                raise InvalidError("parent is a span of another store", field="parent")
+            with parent._lock:
+                if not parent._handle:  # it has ended, and only its ids are left
+                    above = {"trace_id": parent.trace_id, "parent_observation_id": parent.id}
+                    struct = observation_struct(id, {**fields, **above})
+                span._begin(store, parent._handle.value, struct)
+                return span
 
     begin = span
-
-    def _begin(self, parent: Optional[int], struct: _c.Observation) -> Span:
-        lib = self._lib
-        handle = ctypes.c_void_p()
-        trace_id = _c.TextOut()
-        id = _c.TextOut()
-        with self._gate as store:
-            check(lib, lib.tl_begin(store, parent, ctypes.byref(struct), ctypes.byref(handle)))
-            check(lib, lib.tl_span_ids(handle, ctypes.byref(trace_id), ctypes.byref(id)))
-            return Span(
-                self,
-                handle.value,
-                _c.text_of(id.data, id.size_bytes) or "",
-                _c.text_of(trace_id.data, trace_id.size_bytes) or "",
-            )
 
     # -- events
 
@@ -503,7 +515,8 @@ class Store(Reader):
         dicts. outcome, if given, gets each event's outcome, and the report lists none.
         progress(done, total) counts bytes. What a callback or the source raises stops the import.
         """
-        with self._gate as store:
+        with self._gate.call():
+            store = self._gate.handle()
             return read_events(self._lib, store, source, outcome, progress)
 
     # -- reading
@@ -519,7 +532,8 @@ class Store(Reader):
         """Statistics of the newest commit, in constant time."""
         struct = _c.Statistics()
         struct.struct_size = ctypes.sizeof(struct)
-        with self._gate as store:
+        with self._gate.call():
+            store = self._gate.handle()
             check(self._lib, self._lib.tl_stats(store, ctypes.byref(struct)))
         names = [name for name, *_ in struct._fields_ if name != "struct_size"]
         return Statistics(**{name: getattr(struct, name) for name in names})
@@ -529,7 +543,8 @@ class Store(Reader):
         since it was created."""
         counts: Dict[str, int] = {}
         count = ctypes.c_uint64()
-        with self._gate as store:
+        with self._gate.call():
+            store = self._gate.handle()
             for reason in range(1, 1000):
                 if self._lib.tl_reason_name(reason) is None:
                     break
@@ -539,37 +554,34 @@ class Store(Reader):
 
     def check(self, *, progress: Optional[Progress] = None) -> Tuple[Finding, ...]:
         """Checks the whole file, and returns what is wrong: nothing, if it is sound."""
-        caught = Caught()
         findings: List[Finding] = []
+        with self._gate.call(), Caught() as caught:
+            store = self._gate.handle()
 
-        def find(context: object, where: Any, message: Any) -> None:
-            with caught:
-                findings.append(
-                    Finding(
-                        _c.text_of(where.data, where.size_bytes) or "",
-                        _c.text_of(message.data, message.size_bytes) or "",
+            def find(context: object, where: Any, message: Any) -> None:
+                with caught.kept():
+                    findings.append(
+                        Finding(
+                            _c.text_of(where.data, where.size_bytes) or "",
+                            _c.text_of(message.data, message.size_bytes) or "",
+                        )
                     )
-                )
 
-        with self._gate as store:
             status = self._lib.tl_check(
                 store, _c.FindingFn(find), None, caught.progress(progress), None
             )
-            if status == Status.CORRUPT and findings:
-                status = Status.OK
-            caught.raise_or_check(self._lib, status)
+            caught.check(self._lib, 0 if status == Status.CORRUPT and findings else status)
         return tuple(findings)
 
     def reindex(self, *, progress: Optional[Progress] = None) -> None:
         """Rebuilds the index from the records; every answer is the same after it. What progress
         raises stops it, and the old index stays."""
-        caught = Caught()
-        with self._gate as store:
-            status = self._lib.tl_reindex(store, caught.progress(progress), None)
-            caught.raise_or_check(self._lib, status)
+        with self._gate.call(), Caught() as caught:
+            store = self._gate.handle()
+            caught.check(self._lib, self._lib.tl_reindex(store, caught.progress(progress), None))
 
 
-_NOW: ContextManager[Optional[int]] = nullcontext(None)
+_NOTHING = nullcontext()
 
 
 class Snapshot(Reader):
@@ -577,28 +589,26 @@ class Snapshot(Reader):
     reusing pages; rows and iterators that came from it stay good."""
 
     def __init__(self, store: Store) -> None:
-        self._handle: Optional[int] = None
+        self._handle = ctypes.c_void_p()
         self._store = store
         self._lib = store._lib
         self._gate = store._gate
         self._free = self._lib.tl_snapshot_close
-        self._lock = threading.RLock()  # the handle is for one thread at a time
-        self._in_use = False
-        handle = ctypes.c_void_p()
-        with self._gate as opened:
-            check(self._lib, self._lib.tl_snapshot_open(opened, ctypes.byref(handle)))
-        self._handle = handle.value
+        self._lock: Any = threading.RLock()  # the handle is for one thread at a time
+        with self._gate.call():
+            opened = self._gate.handle()
+            check(self._lib, self._lib.tl_snapshot_open(opened, ctypes.byref(self._handle)))
 
     def close(self) -> None:
         """More than one close is fine."""
-        with self._lock:
-            if self._in_use:
-                raise MisuseError("a callback of an export cannot close what is exported")
-            self._close()
+        if not self._gate.is_forked:
+            with self._guard():
+                self._close()
 
     def _close(self) -> None:
-        handle, self._handle = self._handle, None
+        handle = self._handle.value
         if handle is not None:
+            self._handle.value = None
             self._gate.free(self._free, handle)
 
     def __enter__(self) -> Self:
@@ -608,34 +618,20 @@ class Snapshot(Reader):
         self.close()
 
     def __del__(self) -> None:
-        self._close()
+        if getattr(self, "_handle", None):
+            self._close()
 
-    def _view(self) -> ContextManager[Optional[int]]:
-        return _Use(self)
+    def _guard(self) -> ContextManager[object]:
+        if self._lock._is_owned():
+            raise MisuseError("a callback of an export cannot use the snapshot that is exported")
+        lock: ContextManager[object] = self._lock
+        return lock
+
+    def _snapshot(self) -> int:
+        handle = self._handle.value
+        if handle is None:
+            raise MisuseError("the snapshot is closed")
+        return handle
 
     def _lasting(self) -> Reader:
-        return self if self._handle is not None else self._store
-
-
-class _Use:
-    """`with _Use(snapshot) as handle` keeps others out meanwhile."""
-
-    __slots__ = ("_snapshot",)
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-
-    def __enter__(self) -> int:
-        snapshot = self._snapshot
-        snapshot._lock.acquire()
-        if snapshot._handle is not None and not snapshot._in_use:
-            snapshot._in_use = True
-            return snapshot._handle
-        snapshot._lock.release()
-        if snapshot._handle is None:
-            raise MisuseError("the snapshot is closed")
-        raise MisuseError("a callback of an export cannot use the snapshot that is exported")
-
-    def __exit__(self, *exception: object) -> None:
-        self._snapshot._in_use = False
-        self._snapshot._lock.release()
+        return self if self._handle else self._store

@@ -205,6 +205,9 @@ class Json(Payload):
 NULL = Json("null")
 
 
+_TO_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 def payload_of(value: object, field: str) -> Payload:
     """str becomes TEXT, bytes BYTES, a Payload stays, everything else becomes JSON.
 
@@ -227,9 +230,8 @@ def json_bytes(value: object, field: str) -> bytes:
     """The value as a compact JSON text. Raises as payload_of does."""
     try:
         try:
-            text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-            return text.encode()
-        except UnicodeEncodeError:
+            return _TO_JSON.encode(value).encode()
+        except UnicodeEncodeError:  # lone surrogates are escaped
             return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise InvalidError(f"{field} cannot be written as JSON: {error}", field=field) from error
