@@ -257,7 +257,8 @@ void add_import_and_export(CLI::App& app, Action& action) {
   import_command.footer(
       "Each event succeeds or fails by itself. Failures and warnings are listed on standard "
       "error,\n"
-      "each with its line, event id and field; the exit code is 1 if any event failed.");
+      "each with its line, event id and field.\n\n" +
+      std::string(kExitCodes));
   import_command.callback([import_request, &action] {
     action = [import_request](Output& output) { return run_import(output, *import_request); };
   });

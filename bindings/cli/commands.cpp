@@ -1,9 +1,9 @@
 #include "commands.hpp"
 
-#include <signal.h>
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 
 #include "human_text.hpp"
@@ -52,7 +52,15 @@ CLI::Option* add_json(CLI::App& command, bool& json, const std::string& descript
 tracelite::Store open_to_read(const std::string& database) {
   tl_options options = tracelite::Store::options();
   options.read_only = 1;
-  return open(database, options);
+  try {
+    return open(database, options);
+  } catch (const tracelite::Error& error) {
+    if (error.status() != TL_NOT_FOUND) throw;
+    throw std::runtime_error("there is no file " + database +
+                             "; give the name of one that exists, or make it with: tracelite "
+                             "import " +
+                             database + " EVENTS");
+  }
 }
 
 tracelite::Store open_to_change(const std::string& database) {

@@ -64,7 +64,7 @@ class Recorder {
              tl_payload input) {
     return store_.begin(parent, Observation().type(type).name(name).start(at(ms)).input(input));
   }
-  void end(Span& span, std::int64_t ms, tl_payload output) {
+  void end(Span& span, std::int64_t ms, tl_payload output) const {
     span.end(Observation().end(at(ms)).output(output));
   }
 
@@ -80,7 +80,7 @@ class Recorder {
                                     .model_parameters(R"({"temperature":0.3})")
                                     .input(json(messages)));
   }
-  void stream(Span& span, std::string_view who, std::string_view answer) {
+  void stream(Span& span, std::string_view who, std::string_view answer) const {
     while (!answer.empty()) {
       const std::string_view piece = answer.substr(0, answer.find(' ', 1));
       span.append(TL_FIELD_OUTPUT, piece);
@@ -90,7 +90,7 @@ class Recorder {
     }
   }
   void end_generation(Span& span, std::int64_t ms, std::uint64_t input, std::uint64_t output,
-                      const char* input_cost, const char* output_cost) {
+                      const char* input_cost, const char* output_cost) const {
     span.end(Observation()
                  .end(at(ms))
                  .usage({usage("input", input), usage("output", output)})

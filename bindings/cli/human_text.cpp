@@ -1,7 +1,5 @@
 #include "human_text.hpp"
 
-#include <wchar.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -9,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 #include <ctime>
+#include <cwchar>
 #include <system_error>
 
 namespace cli {

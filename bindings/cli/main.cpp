@@ -20,9 +20,7 @@ constexpr const char* kFooter =
     "public\n"
     "API. What goes wrong is told on standard error. Colours: on a terminal, unless NO_COLOR is "
     "set.\n"
-    "\n"
-    "Exit codes: 0 done; 1 an error, an event that import refused, or a damage that check found;\n"
-    "            2 a wrong command line.";
+    "\n";
 
 int parse(CLI::App& app, int argc, char** argv) {
   try {
@@ -62,7 +60,7 @@ int main(int argc, char** argv) {
   cli::Action action;
   app.set_version_flag("--version", "tracelite " + std::string(tl_version()));
   app.require_subcommand(1);
-  app.footer(kFooter);
+  app.footer(cli::kExitCodes);  // of every command; the program's own says more
   cli::add_import_and_export(app, action);
   cli::add_lists(app, action);
   cli::add_trace(app, action);
@@ -70,6 +68,7 @@ int main(int argc, char** argv) {
   cli::add_flags(app, action);
   cli::add_keeping(app, action);
   cli::add_demo(app, action, argc > 0 ? argv[0] : "tracelite");
+  app.footer(std::string(kFooter) + cli::kExitCodes);
   const int code = parse(app, argc, argv);
   return code >= 0 ? code : run(action);
 }

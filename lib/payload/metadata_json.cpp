@@ -12,7 +12,6 @@
 namespace tracelite::payload {
 namespace {
 
-using model::MetadataLeaf;
 using model::MetadataTree;
 using model::Order;
 

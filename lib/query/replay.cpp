@@ -174,11 +174,11 @@ Result<bool> ReplayCursor::next(Row& row) {
     const Step& step = steps_[next_++];
     const Actor& actor = session_.actors[step.actor];
     const SessionTrace& trace = session_.traces[actor.trace];
-    const auto found = actor.node.depth == 0 ? load_trace(use, trace.container, row)
-                                             : load_observation(use, trace.container,
-                                                                actor.node.entity, row, &trace.id);
-    if (!found) return std::move(found).error();
-    if (!*found) continue;  // gone, in a view that was renewed
+    TL_TRY_ASSIGN(found,
+                  actor.node.depth == 0
+                      ? load_trace(use, trace.container, row)
+                      : load_observation(use, trace.container, actor.node.entity, row, &trace.id));
+    if (!found) continue;  // gone, in a view that was renewed
     row.depth = actor.node.depth;
     row.phase = step.turn != Turn::begin ? Phase::end
                 : actor.node.is_event    ? Phase::point

@@ -134,7 +134,7 @@ Status Environment::State::replace_map() {
 
 Environment::Environment(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
-Result<ReadTransaction> Environment::begin_read(std::function<void()> expire) {
+Result<ReadTransaction> Environment::begin_read(const std::function<void()>& expire) {
   State& state = *state_;
   int code = 0;
   for (int tries = 0; tries < kBeginTriesMax; ++tries) {

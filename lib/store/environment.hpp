@@ -89,7 +89,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   // progress). It may be called once more while the transaction is just ending, or right after, so
   // it must own what it touches (capture a weak_ptr, not `this`).
   // Errors: forked, no_memory, io, busy (all reader slots taken; a reader holds up a larger map).
-  Result<ReadTransaction> begin_read(std::function<void()> expire = {});
+  Result<ReadTransaction> begin_read(const std::function<void()>& expire = {});
 
   // Waits its turn, behind other threads and other processes. Errors: forked, read_only, misuse
   // (this thread has one already), io, corrupt, busy (a reader holds up a larger map).

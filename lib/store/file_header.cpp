@@ -20,7 +20,9 @@ namespace {
 using layout::Meta;
 using layout::MetaPage;
 
-// LMDB's pages are the machine's pages, 32 KiB at most.
+// LMDB makes its pages as large as the machine's, up to 32 KiB, and uses a file with pages of any
+// of these sizes on every machine.
+constexpr std::uint32_t kEnginePageSizeMin = 0x1000;
 constexpr std::uint32_t kEnginePageSizeMax = 0x8000;
 constexpr std::uint16_t kTreeDepthMax = 32;
 
@@ -102,14 +104,16 @@ Status check_geometry(const std::string& path, const Meta& meta) {
                           "; this build reads version " + std::to_string(layout::kDataVersion),
                       "path");
   }
-  const std::uint32_t here = engine_page_size();
-  const std::uint32_t there = meta.free_pages.page_size;
-  if (there == here) return {};
-  if (!std::has_single_bit(there) || there < 256 || there > 0x10000) {
-    return corrupt(path, "its page size is " + std::to_string(there) + " bytes");
+  const std::uint32_t page_size = meta.free_pages.page_size;
+  if (!std::has_single_bit(page_size)) {
+    return corrupt(path, "its page size is " + std::to_string(page_size) + " bytes");
   }
-  return other_geometry(
-      path, "pages of " + std::to_string(there) + " bytes; this one uses " + std::to_string(here));
+  if (page_size < kEnginePageSizeMin || page_size > kEnginePageSizeMax) {
+    return other_geometry(path, "pages of " + std::to_string(page_size) + " bytes; LMDB uses " +
+                                    std::to_string(kEnginePageSizeMin) + " to " +
+                                    std::to_string(kEnginePageSizeMax));
+  }
+  return {};
 }
 
 bool tree_is_plausible(const layout::Tree& tree, std::uint64_t last_page) {
@@ -159,8 +163,8 @@ bool is_initial(const Meta& meta) {
 // A file is created by writing both meta pages at once; they are synced before the first commit
 // begins to write. If that was cut off, either both are there and say that there was no commit, or
 // each is there or all zeros, and nothing follows.
-bool creation_was_cut_off(const std::string& head, std::uint64_t size_bytes,
-                          std::uint32_t page_size) {
+bool creation_was_cut_off(const std::string& head, std::uint64_t size_bytes) {
+  const std::size_t page_size = engine_page_size();
   int initial = 0;
   int empty = 0;
   for (const std::size_t offset : {std::size_t{0}, std::size_t{page_size}}) {
@@ -181,18 +185,19 @@ Result<HeaderState> inspect_header(int descriptor, const std::string& path, bool
   const auto size_bytes = static_cast<std::uint64_t>(status.st_size);
   if (size_bytes == 0) return HeaderState::unused;
 
-  const std::uint32_t page_size = engine_page_size();
   std::string head;
-  if (!read_at(descriptor, 0, head, std::size_t{page_size} * layout::kMetaPageCount)) {
+  if (!read_at(descriptor, 0, head, std::size_t{kEnginePageSizeMax} * layout::kMetaPageCount)) {
     return system_error(errno, "read", path);
   }
-  if (creation_was_cut_off(head, size_bytes, page_size)) return HeaderState::unused;
+  if (creation_was_cut_off(head, size_bytes)) return HeaderState::unused;
   const auto first = meta_page(head, 0);
   if (!first) return foreign(path, head);
   TL_TRY(check_geometry(path, first->meta));
-  const auto second = meta_page(head, page_size);
+  const auto second = meta_page(head, first->meta.free_pages.page_size);
   if (!second) return corrupt(path, "its second head is not one");
-  TL_TRY(check_geometry(path, second->meta));
+  if (second->meta.free_pages.page_size != first->meta.free_pages.page_size) {
+    return corrupt(path, "its two heads have different page sizes");
+  }
   if (settled) {
     TL_TRY(check_metas(path, first->meta, second->meta));
     const bool first_is_newer = first->meta.transaction > second->meta.transaction;

@@ -217,7 +217,7 @@ Status Guard::lock_door(std::chrono::milliseconds patience) {
   return {};
 }
 
-void Guard::unlock_door() { flock(descriptor_, LOCK_UN); }
+void Guard::unlock_door() const { flock(descriptor_, LOCK_UN); }
 
 Result<std::optional<std::uint64_t>> Guard::other_user() const {
   off_t found = 0;
@@ -234,7 +234,7 @@ Status Guard::start_use(std::uint64_t lock_file_mark) {
   return {};
 }
 
-void Guard::end_use() { byte_lock(descriptor_, F_UNLCK, kUseOffset, kUseSizeBytes, false); }
+void Guard::end_use() const { byte_lock(descriptor_, F_UNLCK, kUseOffset, kUseSizeBytes, false); }
 
 Status Guard::enter_turnstile(const std::function<bool()>& made_last_commit) {
   int code = EAGAIN;
@@ -257,7 +257,7 @@ Status Guard::enter_turnstile(const std::function<bool()>& made_last_commit) {
   return system_error(code, "lock", path_);
 }
 
-void Guard::leave_turnstile() {
+void Guard::leave_turnstile() const {
   byte_lock(descriptor_, F_UNLCK, kTurnstileOffset, 1, false);
   byte_lock(descriptor_, F_UNLCK, kQueueOffset + queue_place_, 1, false);
 }

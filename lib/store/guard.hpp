@@ -66,7 +66,7 @@ class Guard {
 
   // Errors: busy (nobody let us in for `patience`), io.
   Status lock_door(std::chrono::milliseconds patience);
-  void unlock_door();
+  void unlock_door() const;
 
   // The mark of the lock file of somebody else who has the file open, if there is anybody. Hold the
   // door.
@@ -74,13 +74,13 @@ class Guard {
   // Says that this process uses the lock file with that mark. Hold the door.
   Status start_use(std::uint64_t lock_file_mark);
   // Ends it for every copy of the descriptor, those in forked children included.
-  void end_use();
+  void end_use() const;
 
   // Waits for the turn of this process, as long as it takes. One thread at a time.
   // `made_last_commit` must answer whether the last commit of all is the last one that this process
   // had made before it called this.
   Status enter_turnstile(const std::function<bool()>& made_last_commit);
-  void leave_turnstile();
+  void leave_turnstile() const;
 
  private:
   static Result<Guard> adopt(int descriptor, const std::string& path, bool writable,

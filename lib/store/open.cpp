@@ -129,7 +129,8 @@ Error explain_open_failure(const Environment::State& state, int code) {
   return engine_error(code, "open", state.path);
 }
 
-// Opens the LMDB environment; the header has been found good. `locks` says whether with a lock file.
+// Opens the LMDB environment; the header has been found good. `locks` says whether with a lock
+// file.
 Status open_engine(Environment::State& state, bool locks) {
   struct stat status = {};
   if (fstat(state.guard.descriptor(), &status) != 0) {

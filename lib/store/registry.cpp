@@ -17,7 +17,7 @@ std::uint64_t fork_generation() { return generation.load(std::memory_order_relax
 
 Registry& Registry::instance() {
   alignas(Registry) static unsigned char place[sizeof(Registry)];
-  static Registry* const registry = new (place) Registry;
+  static Registry* registry = new (place) Registry;
   return *registry;
 }
 

@@ -6,8 +6,8 @@
 #include <map>
 #include <string>
 
-#include "payload/json_scanner.hpp"
 #include "api/support.hpp"
+#include "payload/json_scanner.hpp"
 
 namespace tracelite::api::test {
 namespace {

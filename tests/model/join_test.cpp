@@ -342,6 +342,7 @@ BOOST_AUTO_TEST_CASE(appended_text_comes_together_in_its_order_however_it_is_gro
   const Entity left = joined(joined(a, b), c);
   const Entity right = joined(a, joined(b, c));
   BOOST_TEST(encoded(left) == encoded(right));
+  BOOST_TEST(encoded(left) == encoded(joined(c, joined(b, a))));  // whichever is named first
   BOOST_TEST(view_observation(left).output.value.bytes == "one two three");
   BOOST_TEST((view_observation(left).output.value.form == Form::text));
   BOOST_TEST(left.find(Field::output)->streamed());

@@ -61,20 +61,25 @@ auto id_rank(const std::string& id) {
 // Adds an observation; `latest` collects the end of what has ended.
 struct Adder {
   Aggregate sums;
-  std::optional<std::int64_t> first, last, earliest_start, latest_end;
+  // At the far end of the range while there is none.
+  std::int64_t first = INT64_MAX, last = INT64_MIN;
+  std::int64_t earliest_start = INT64_MAX, latest_end = INT64_MIN;
+  bool any = false, any_end = false;
 
   void activity(std::int64_t time_ns) {
-    first = std::min(first.value_or(time_ns), time_ns);
-    last = std::max(last.value_or(time_ns), time_ns);
+    any = true;
+    first = std::min(first, time_ns);
+    last = std::max(last, time_ns);
   }
   void add(const ObservationSpec& spec) {
     ++sums.observation_count;
     ++sums.level_counts[static_cast<int>(spec.level) - 1];
     activity(spec.start_ns);
-    earliest_start = std::min(earliest_start.value_or(spec.start_ns), spec.start_ns);
+    earliest_start = std::min(earliest_start, spec.start_ns);
     if (spec.end_ns) {
       activity(end_of(spec));
-      latest_end = std::max(latest_end.value_or(end_of(spec)), end_of(spec));
+      any_end = true;
+      latest_end = std::max(latest_end, end_of(spec));
     } else if (spec.type != model::ObservationType::event) {
       ++sums.unfinished_count;
     }
@@ -91,9 +96,9 @@ struct Adder {
   }
   Aggregate finish(const std::string& key) {
     sums.key = key;
-    sums.first_activity_ns = first.value_or(0);
-    sums.last_activity_ns = last.value_or(0);
-    sums.latency_ns = latest_end ? *latest_end - *earliest_start : 0;
+    sums.first_activity_ns = any ? first : 0;
+    sums.last_activity_ns = any ? last : 0;
+    sums.latency_ns = any_end ? latest_end - earliest_start : 0;
     return sums;
   }
 };

@@ -1,5 +1,6 @@
 // Files that are not ours, not ours any more, or not whole: each is refused with its reason, and
 // none is changed or crashes the process.
+#include <dlfcn.h>
 #include <lmdb.h>
 #include <sys/stat.h>
 
@@ -8,6 +9,18 @@
 #include <random>
 
 #include "helpers.hpp"
+
+namespace {
+
+long pretended_page_size = 0;
+
+}  // namespace
+
+// In the place of the C library's, for LMDB and for us, to be a machine with other pages.
+extern "C" __attribute__((visibility("default"))) long sysconf(int name) noexcept {
+  static const auto real = reinterpret_cast<long (*)(int)>(dlsym(RTLD_NEXT, "sysconf"));
+  return name == _SC_PAGESIZE && pretended_page_size != 0 ? pretended_page_size : real(name);
+}
 
 namespace tracelite::store::test {
 namespace {
@@ -114,11 +127,14 @@ BOOST_AUTO_TEST_CASE(other_geometry_is_named_with_both_sizes) {
   BOOST_REQUIRE(get_at<std::uint32_t>(content, kPageSizeAt) == kPage);
 
   std::string other = content;
-  set_at<std::uint32_t>(other, kPageSizeAt, 16384);
-  check_refused(folder, other, Code::other_geometry, "16384");
-  check_refused(folder, other, Code::other_geometry, std::to_string(kPage));
+  set_at<std::uint32_t>(other, kPageSizeAt, 65536);
+  check_refused(folder, other, Code::other_geometry, "65536");
+  check_refused(folder, other, Code::other_geometry, "4096 to 32768");
   set_at<std::uint32_t>(other, kPageSizeAt, 4097);
   check_refused(folder, other, Code::corrupt, "4097");
+  other = content;
+  set_at<std::uint32_t>(other, kPage + kPageSizeAt, 16384);
+  check_refused(folder, other, Code::corrupt, "different page sizes");
 
   other = content;
   std::reverse(other.begin() + kMagicAt, other.begin() + kMagicAt + 4);
@@ -130,6 +146,39 @@ BOOST_AUTO_TEST_CASE(other_geometry_is_named_with_both_sizes) {
   other = content;
   set_at<std::uint32_t>(other, kVersionAt, 2);
   check_refused(folder, other, Code::newer_format, "LMDB data version 2");
+}
+
+// A laptop with pages of 16 KiB and a server with pages of 4 KiB can use the same file.
+BOOST_AUTO_TEST_CASE(a_file_from_a_machine_with_other_pages_can_be_used) {
+  const Folder folder;
+  const auto elsewhere = [&folder](long page_size, const std::string& key) {
+    Child child([&] {
+      pretended_page_size = page_size;
+      auto opened = Environment::open(folder.file(), {});
+      if (!opened) std::fprintf(stderr, "%s\n", opened.error().message.c_str());
+      CHILD_CHECK(1, opened);
+      put_one(*opened.value(), key, std::string(50'000, 'v'));
+      opened.value().reset();
+      return 0;
+    });
+    BOOST_TEST(child.wait() == 0);
+  };
+  for (const long page_size : {16'384, 32'768, 65'536}) {
+    elsewhere(page_size, "there");
+    BOOST_TEST(get_at<std::uint32_t>(read_file(folder.file()), kPageSizeAt) ==
+               std::min(page_size, 32'768L));
+    {
+      auto environment = open_file(folder.file());
+      BOOST_TEST(get_one(*environment, "there").value() == std::string(50'000, 'v'));
+      put_one(*environment, "here", std::string(3'000, 'v'));
+    }
+    elsewhere(page_size, "there again");
+    BOOST_TEST(get_one(*open_file(folder.file()), "here").value() == std::string(3'000, 'v'));
+    unlink(folder.file().c_str());
+  }
+  open_file(folder.file()).reset();
+  elsewhere(16'384, "there");
+  BOOST_TEST(get_one(*open_file(folder.file()), "there").value() == std::string(50'000, 'v'));
 }
 
 BOOST_AUTO_TEST_CASE(heads_that_do_not_belong_together_are_damage) {
