@@ -95,6 +95,18 @@ class ExampleTest(FolderCase):
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         return result.stdout
 
+    def test_types_of_the_example(self) -> None:
+        example = ROOT / "examples" / "nested_agent.py"
+        if not shutil.which("mypy") or not example.is_file():
+            self.skipTest("no mypy, or no examples beside the package")
+        result = subprocess.run(
+            ["mypy", "--strict", "--cache-dir", str(self.folder / "cache"), str(example)],
+            env={**os.environ, "MYPYPATH": str(PACKAGE)},
+            stdout=subprocess.PIPE,
+            universal_newlines=True,
+        )
+        self.assertEqual(result.returncode, 0, result.stdout)
+
     def test_nested_agent(self) -> None:
         self.assertEqual(
             self.run_example(),

@@ -1,11 +1,14 @@
 """Payloads come back byte for byte, and as equal Python values."""
 
+import copy
+import dataclasses
 import json
+import pickle
 import unittest
 from typing import Any, Tuple, Union
 
 from support import StoreCase
-from tracelite import NULL, Form, InvalidError, Json, Payload
+from tracelite import NULL, Form, InvalidError, Json, MisuseError, Payload
 
 JSON_TEXTS = (
     '{"a" :\t[1 , 2,\r\n3 ] , "b":"\\/"}',
@@ -175,6 +178,25 @@ class PayloadTest(StoreCase):
             self.assertEqual(snapshot.get_trace("t").input, "old")
         self.assertEqual(trace.input, "old")  # it was fetched
         self.assertEqual(trace.output, "new")  # it was not: as of now
+
+    def test_rows_are_plain_values(self) -> None:
+        with self.store.span(name="root", input="in", output="out") as root:
+            root.span(name="child").end()
+        self.store.flush()
+        trace = self.store.trace(root.trace_id)
+        (row,) = trace.roots
+        fields = dataclasses.asdict(row)
+        self.assertEqual((fields["name"], fields["depth"]), ("root", 1))
+        self.assertFalse([name for name in fields if name.startswith("_")])
+        self.assertEqual(dataclasses.asdict(trace)["aggregate"]["observation_count"], 2)
+        copied = copy.deepcopy(row)
+        self.assertEqual((copied, copied.input), (row, "in"))
+        sent = pickle.loads(pickle.dumps(trace))
+        self.assertEqual(sent, trace)
+        self.assertEqual([each.name for each in sent.observations], ["root", "child"])
+        self.assertEqual(sent.roots[0].input, "in")  # it was fetched
+        with self.assertRaisesRegex(MisuseError, "output was not fetched"):
+            sent.roots[0].output
 
     def test_payload_objects(self) -> None:
         payload = Payload(Form.TEXT, b"x" * 100)

@@ -36,6 +36,7 @@ from ._rows import (
     Step,
     Trace,
     group_of,
+    hide,
     observation_of,
     score_of,
     session_of,
@@ -183,7 +184,7 @@ class Rows(Generic[_T]):
         check(self._lib, self._lib.tl_position(self._cursor, ctypes.byref(text)))
         return _c.text_of(text.data, text.size_bytes)
 
-    def payload(self, number: int, field: Field, form: Form, size_bytes: int) -> Optional[Payload]:
+    def _payload(self, number: int, field: Field, form: Form, size_bytes: int) -> Optional[Payload]:
         """A payload of the row with this number, from 1; None if another row has come since."""
         with self._gate.call():
             self._gate.handle()
@@ -254,7 +255,7 @@ class _Origin:
         self, kind: Kind, trace_id: Optional[str], id: str, field: Field, form: Form, size: int
     ) -> Payload:
         rows = self._rows()
-        payload = None if rows is None else rows.payload(self._number, field, form, size)
+        payload = None if rows is None else rows._payload(self._number, field, form, size)
         return payload or self._reader._payload(kind, trace_id, id, field)
 
     def tree(self, trace_id: str) -> Tuple[Observation, ...]:
@@ -283,10 +284,10 @@ class Reader:
     _gate: Gate
 
     def _guard(self) -> ContextManager[object]:
-        """What to hold while _snapshot() is used."""
+        """What to hold while _snapshot_handle() is used."""
         raise NotImplementedError
 
-    def _snapshot(self) -> Optional[int]:
+    def _snapshot_handle(self) -> Optional[int]:
         """The handle of the snapshot to read through, None for "now"."""
         raise NotImplementedError
 
@@ -364,7 +365,7 @@ class Reader:
         with self._gate.call():
             store = self._gate.handle()
             with self._guard():
-                snapshot = self._snapshot()
+                snapshot = self._snapshot_handle()
                 check(self._lib, call(store, snapshot, *arguments, ctypes.byref(rows._handle)))
         return rows
 
@@ -408,7 +409,7 @@ class Reader:
             trace = next(rows)
             assert isinstance(trace, Trace)
             below = [row for row in rows if isinstance(row, Observation)]
-        trace._observations.append(with_children(below))
+        hide(trace, observations=with_children(below))
         return trace
 
     def _tree(self, id: str) -> Trace:
@@ -452,7 +453,7 @@ class Reader:
         with self._gate.call():
             store = self._gate.handle()
             with self._guard():
-                write_events(self._lib, store, self._snapshot(), filter, target, progress)
+                write_events(self._lib, store, self._snapshot_handle(), filter, target, progress)
 
 
 _DECODE: Dict[Kind, _Decode[Any]] = {

@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Protocol, Tuple
 
 from . import _c
 from ._c import Field, Kind, text_of
+from ._errors import MisuseError
 from ._values import DataType, Form, Level, ObservationType, Payload, Phase, Source, time_of
 
 
@@ -25,19 +26,46 @@ class Origin(Protocol):
         """The observations of the trace."""
 
 
+class _Nowhere:
+    """The origin of a row that was pickled: it cannot get anything any more."""
+
+    def payload(
+        self, kind: Kind, trace_id: Optional[str], id: str, field: Field, form: Form, size: int
+    ) -> Payload:
+        raise MisuseError(f"the {field.name.lower()} was not fetched before the row was pickled")
+
+    def tree(self, trace_id: str) -> Tuple[Observation, ...]:
+        raise MisuseError("the observations were not fetched before the trace was pickled")
+
+
 # -------------------------------------------------------------------------------------- payloads
 
 
-@dataclass(frozen=True)
 class _Later:
     """The payloads of a row, known by form and size, fetched once each."""
 
-    origin: Origin
-    kind: Kind
-    trace_id: Optional[str]
-    id: str
-    known: Mapping[Field, Tuple[Form, int]]
-    fetched: Dict[Field, Payload]
+    def __init__(
+        self,
+        origin: Origin,
+        kind: Kind,
+        trace_id: Optional[str],
+        id: str,
+        known: Mapping[Field, Tuple[Form, int]],
+        fetched: Dict[Field, Payload],
+    ) -> None:
+        self.origin = origin
+        self.kind = kind
+        self.trace_id = trace_id
+        self.id = id
+        self.known = known
+        self.fetched = fetched
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        state = (self.kind, self.trace_id, self.id, self.known, self.fetched)
+        return _Later, (_Nowhere(), *state)
+
+    def __deepcopy__(self, memo: object) -> _Later:
+        return self
 
     def form(self, wanted: Field) -> Form:
         return self.known.get(wanted, (Form.ABSENT, 0))[0]
@@ -71,9 +99,16 @@ class _Later:
         return None if data is None else data.decode()
 
 
-@dataclass(frozen=True)
+def hide(row: object, **values: object) -> None:
+    """Gives a row what belongs to no field: it is not compared, shown, or part of asdict()."""
+    row.__dict__.update({f"_hidden_{name}": value for name, value in values.items()})
+
+
 class _WithMetadata:
-    _later: _Later = field(repr=False, compare=False)
+    @property
+    def _later(self) -> _Later:
+        later: _Later = self.__dict__["_hidden_later"]
+        return later
 
     @property
     def metadata(self) -> Any:
@@ -99,7 +134,6 @@ class _WithMetadata:
         return self._later.size_bytes(Field.METADATA)
 
 
-@dataclass(frozen=True)
 class _WithPayloads(_WithMetadata):
     @property
     def input(self) -> Any:
@@ -212,7 +246,6 @@ class Trace(_WithPayloads):
     is_bookmarked: bool
     is_derived: bool
     aggregate: Optional[Aggregate]
-    _observations: List[Tuple[Observation, ...]] = field(repr=False, compare=False)
 
     @property
     def timestamp(self) -> Optional[datetime]:
@@ -222,9 +255,10 @@ class Trace(_WithPayloads):
     def observations(self) -> Tuple[Observation, ...]:
         """All observations of the trace, each before its children, siblings in the order of time.
         In a row of a list they are fetched when first asked for."""
-        if not self._observations:
-            self._observations.append(self._later.origin.tree(self.id))
-        return self._observations[0]
+        if "_hidden_observations" not in self.__dict__:
+            hide(self, observations=self._later.origin.tree(self.id))
+        rows: Tuple[Observation, ...] = self.__dict__["_hidden_observations"]
+        return rows
 
     @property
     def roots(self) -> Tuple[Observation, ...]:
@@ -260,7 +294,12 @@ class Observation(_WithPayloads):
     prompt_version: Optional[int]
     is_unfinished: bool
     depth: int = field(compare=False)
-    children: Tuple[Observation, ...] = field(repr=False, compare=False)
+
+    @property
+    def children(self) -> Tuple[Observation, ...]:
+        """The observations right below this one, in the order of time."""
+        children: Tuple[Observation, ...] = self.__dict__.get("_hidden_children", ())
+        return children
 
     @property
     def start_time(self) -> Optional[datetime]:
@@ -401,8 +440,7 @@ def trace_of(row: _c.Row, origin: Origin) -> Trace:
     struct = row.trace.contents
     mask = struct.set_mask
     id = text_of(struct.id, struct.id_size_bytes) or ""
-    return Trace(
-        _later=_later(struct, origin, Kind.TRACE, None, id, 3),
+    entity = Trace(
         id=id,
         timestamp_ns=_number(struct, mask, Field.TIMESTAMP, "timestamp_ns"),
         name=text_of(struct.name, struct.name_size_bytes),
@@ -416,8 +454,9 @@ def trace_of(row: _c.Row, origin: Origin) -> Trace:
         is_bookmarked=bool(struct.is_bookmarked),
         is_derived=bool(row.is_derived),
         aggregate=_aggregate(row.aggregate),
-        _observations=[],
     )
+    hide(entity, later=_later(struct, origin, Kind.TRACE, None, id, 3))
+    return entity
 
 
 def observation_of(row: _c.Row, origin: Origin) -> Observation:
@@ -426,8 +465,7 @@ def observation_of(row: _c.Row, origin: Origin) -> Observation:
     id = text_of(struct.id, struct.id_size_bytes) or ""
     trace_id = text_of(struct.trace_id, struct.trace_id_size_bytes) or ""
     usage, cost = struct.usage_details, struct.cost_details
-    return Observation(
-        _later=_later(struct, origin, Kind.OBSERVATION, trace_id, id, 3),
+    entity = Observation(
         id=id,
         trace_id=trace_id,
         parent_observation_id=text_of(
@@ -462,16 +500,16 @@ def observation_of(row: _c.Row, origin: Origin) -> Observation:
         prompt_version=_number(struct, mask, Field.PROMPT_VERSION, "prompt_version"),
         is_unfinished=bool(row.is_unfinished),
         depth=row.depth,
-        children=(),
     )
+    hide(entity, later=_later(struct, origin, Kind.OBSERVATION, trace_id, id, 3))
+    return entity
 
 
 def score_of(row: _c.Row, origin: Origin) -> Score:
     struct = row.score.contents
     mask = struct.set_mask
     id = text_of(struct.id, struct.id_size_bytes) or ""
-    return Score(
-        _later=_later(struct, origin, Kind.SCORE, None, id, 1),
+    entity = Score(
         id=id,
         trace_id=text_of(struct.trace_id, struct.trace_id_size_bytes),
         observation_id=text_of(struct.observation_id, struct.observation_id_size_bytes),
@@ -487,6 +525,8 @@ def score_of(row: _c.Row, origin: Origin) -> Score:
         timestamp_ns=_number(struct, mask, Field.TIMESTAMP, "timestamp_ns"),
         author_user_id=text_of(struct.author_user_id, struct.author_user_id_size_bytes),
     )
+    hide(entity, later=_later(struct, origin, Kind.SCORE, None, id, 1))
+    return entity
 
 
 def session_of(row: _c.Row, origin: Origin) -> Session:
@@ -535,4 +575,4 @@ def with_children(rows: List[Observation]) -> Tuple[Observation, ...]:
 
 def _adopt(row: Observation, children: List[Observation]) -> None:
     if children:
-        object.__setattr__(row, "children", tuple(children))
+        hide(row, children=tuple(children))

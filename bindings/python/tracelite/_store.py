@@ -155,8 +155,8 @@ def _mask_callback(mask: Mask) -> Any:
     stored: List[bytes] = [b""]  # valid until the next call
 
     def call(context: object, field: int, value: Any, masked: Any) -> int:
-        with callback_of_writer():
-            try:
+        try:
+            with callback_of_writer():
                 struct = value.contents
                 data = ctypes.string_at(struct.data, struct.size_bytes) if struct.data else b""
                 given = Payload(Form.of(struct.form), data)
@@ -170,10 +170,10 @@ def _mask_callback(mask: Mask) -> Any:
                 masked[0].data = ctypes.cast(ctypes.c_char_p(stored[0]), ctypes.c_void_p).value
                 masked[0].size_bytes = len(stored[0])
                 return 0
-            except BaseException as error:
-                # Without the message, which may hold the value.
-                _logger.error("the mask failed with %s", type(error).__name__)
-                return 1
+        except BaseException as error:
+            # Without the message, which may hold the value.
+            _logger.error("the mask failed with %s", type(error).__name__)
+            return 1
 
     return _c.MaskFn(call)
 
@@ -424,7 +424,7 @@ class Store(Reader):
     def _guard(self) -> ContextManager[object]:
         return _NOTHING
 
-    def _snapshot(self) -> Optional[int]:
+    def _snapshot_handle(self) -> Optional[int]:
         return None
 
     # -- recording
@@ -627,7 +627,7 @@ class Snapshot(Reader):
         lock: ContextManager[object] = self._lock
         return lock
 
-    def _snapshot(self) -> int:
+    def _snapshot_handle(self) -> int:
         handle = self._handle.value
         if handle is None:
             raise MisuseError("the snapshot is closed")

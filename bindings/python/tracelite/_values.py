@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
-from typing import Any, ClassVar, Optional, Type, TypeVar, Union
+from typing import Any, ClassVar, Dict, Optional, Type, TypeVar, Union
 
 from ._errors import InvalidError, UnsupportedError
 
 _C = TypeVar("_C", bound="Code")
+_members: Dict[Any, Dict[int, Any]] = {}
 
 
 class Code(str, Enum):
@@ -31,10 +32,15 @@ class Code(str, Enum):
     @classmethod
     def of(cls: Type[_C], code: int) -> _C:
         """The member with this number."""
-        for member in cls:
-            if member.code == code:
-                return member
-        raise UnsupportedError(f"the library gave {code} for a {cls.__name__}, unknown here")
+        if not _members.get(cls):
+            _members[cls] = {member.code: member for member in cls}
+        try:
+            member: _C = _members[cls][code]
+        except KeyError:
+            raise UnsupportedError(
+                f"the library gave {code} for a {cls.__name__}, which this package does not know"
+            ) from None
+        return member
 
     @classmethod
     def code_of(cls, word: str, field: str) -> int:
