@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "api/support.hpp"
+#include "support/thread_sanitizer.hpp"
 
 namespace tracelite::api::test {
 namespace {
@@ -219,7 +220,8 @@ BOOST_AUTO_TEST_CASE(a_read_only_store_records_nothing) {
   store.check();
 }
 
-BOOST_AUTO_TEST_CASE(an_inherited_handle_says_so_and_a_new_one_works) {
+BOOST_AUTO_TEST_CASE(an_inherited_handle_says_so_and_a_new_one_works,
+                     *boost::unit_test::precondition(tracelite::test::not_under_thread_sanitizer)) {
   const Folder folder;
   const Store store(folder.file());
   tl_span* span = nullptr;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "api/support.hpp"
+#include "support/thread_sanitizer.hpp"
 
 namespace tracelite::api::test {
 namespace {
@@ -229,7 +230,8 @@ BOOST_AUTO_TEST_CASE(a_writer_killed_alone_loses_nothing_flushed) {
 BOOST_AUTO_TEST_CASE(a_writer_killed_beside_another_loses_nothing_flushed) {
   for (int file = 0; file < kFiles; ++file) kill_again_and_again(2, false);
 }
-BOOST_AUTO_TEST_CASE(a_writer_killed_while_its_forked_child_lives_loses_nothing_flushed) {
+BOOST_AUTO_TEST_CASE(a_writer_killed_while_its_forked_child_lives_loses_nothing_flushed,
+                     *boost::unit_test::precondition(tracelite::test::not_under_thread_sanitizer)) {
   for (int file = 0; file < kFiles; ++file) kill_again_and_again(1, true);
 }
 
