@@ -16,7 +16,7 @@ import time
 import unittest
 import warnings
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 from unittest import mock
 
 import tracelite
@@ -31,6 +31,7 @@ from tracelite import (
     NewerFormatError,
     NotFoundError,
     NotTraceliteError,
+    OtherGeometryError,
     Payload,
     PermissionDeniedError,
     QueueFullError,
@@ -704,8 +705,20 @@ class BadFileTest(FolderCase):
         connection.close()
         self.refused(NotTraceliteError, database)
 
+    def test_a_newer_format_and_another_geometry(self) -> None:
+        with Store(self.path) as store:
+            store.put_trace("t", name="t")
+        data = self.path.read_bytes()
+        mark, magic = b"tracelite\0\0\0\x01", b"\xde\xc0\xef\xbe"
+        self.assertIn(mark, data)
+        self.path.write_bytes(data.replace(mark, mark[:-1] + b"\x09"))
+        self.assertIn("version 9", str(self.refused(NewerFormatError, self.path)))
+        if sys.byteorder == "little":
+            self.path.write_bytes(data.replace(magic, magic[::-1]))
+            self.refused(OtherGeometryError, self.path)
+
     def test_a_folder_and_a_missing_folder(self) -> None:
-        self.assertRaises(TraceliteError, Store, self.folder)
+        self.assertIn("is a directory", str(self.refused(NotTraceliteError, self.folder)))
         self.refused(NotFoundError, self.folder / "no" / "folder.tl")
 
     def test_truncated(self) -> None:
@@ -745,6 +758,47 @@ class BadFileTest(FolderCase):
             self.addCleanup(os.seteuid, 0)
         error = self.refused(PermissionDeniedError, self.path)
         self.assertIsInstance(error, PermissionError)
+
+
+class DiskTest(FolderCase):
+    """A file that may not grow: what is queued is kept, and written when it may again."""
+
+    def limit(self, size_bytes: Optional[int]) -> None:
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes or most, most))
+
+    @unittest.skipUnless(hasattr(signal, "SIGXFSZ"), "no limit of file sizes here")
+    def test_no_room(self) -> None:
+        self.addCleanup(self.limit, None)
+        logged: List[Any] = []
+        store = Store(self.path, log=lambda *a: logged.append(a))
+        store.put_trace("first", name="first")
+        store.flush()
+        self.limit(1 << 20)
+        for n in range(20):
+            store.put_trace(f"t{n}", input=os.urandom(100_000))
+        with self.assertRaises(OSError) as caught:
+            store.flush(timeout=5)
+        self.assertIsInstance(caught.exception, TraceliteError)
+        self.assertGreater(caught.exception.errno or 0, 0)
+        self.assertEqual(len(list(store.traces())), 1)
+        self.assertIn("tried again", str(logged))
+        self.limit(None)
+        store.flush(timeout=30)
+        self.assertEqual(len(list(store.traces())), 21)
+
+        self.limit(self.path.stat().st_size)
+        for n in range(50):
+            store.put_trace(f"u{n}", input=os.urandom(100_000))
+        with self.assertRaises(TraceliteError) as lost:
+            store.close(timeout=0.5)
+        self.assertTrue(store.closed)
+        self.limit(None)
+        with Store(self.path) as again:
+            self.assertEqual(again.check(), ())
+            self.assertEqual(len(list(again.traces())), 71 - lost.exception.dropped_count)
 
 
 class ErrorTest(unittest.TestCase):

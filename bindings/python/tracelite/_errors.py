@@ -11,14 +11,16 @@ _ERRNO_MAX = 4095  # larger and negative engine codes are those of LMDB, SQLite 
 class TraceliteError(Exception):
     """A call that failed.
 
-    status       why, as the C API names it
-    field        the argument or field at fault, None if there is none
-    engine_code  errno or the code of LMDB, SQLite or zstd, 0 if none
+    status         why, as the C API names it
+    field          the argument or field at fault, None if there is none
+    engine_code    errno or the code of LMDB, SQLite or zstd, 0 if none
+    dropped_count  of Store.close: the records that were lost
     """
 
     status: Status = Status.INTERNAL
     field: Optional[str] = None
     engine_code: int = 0
+    dropped_count: int = 0
 
     def __init__(self, message: str, *, field: Optional[str] = None, engine_code: int = 0) -> None:
         super().__init__(message)
@@ -120,13 +122,9 @@ class QueueFullError(TraceliteError):
 
 
 class TimedOutError(TraceliteError, TimeoutError):
-    """The time given has run out; the work goes on in the background.
-
-    dropped_count  for Store.close: the records that were lost, for everything else 0
-    """
+    """The time given has run out; the work goes on in the background."""
 
     status = Status.TIMEOUT
-    dropped_count: int = 0
 
 
 class BusyError(TraceliteError):

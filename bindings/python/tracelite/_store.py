@@ -16,7 +16,7 @@ from typing import Union
 
 from . import _c
 from ._c import Field, Status
-from ._errors import InvalidError, MisuseError, TimedOutError, TraceliteError, check, last_error
+from ._errors import InvalidError, MisuseError, TraceliteError, check, last_error
 from ._events import Caught, ImportReport, Outcome, Path, Progress, Source
 from ._events import read_events, reason_name
 from ._fields import (
@@ -124,8 +124,7 @@ class _Opened:
             if self.gate.is_closed or self.gate.is_forked:
                 _open_stores.discard(self)
         if error is not None:
-            if isinstance(error, TimedOutError):
-                error.dropped_count = report.dropped_count
+            error.dropped_count = report.dropped_count
             raise error
         return CloseReport(report.open_span_count)
 
@@ -399,9 +398,9 @@ class Store(Reader):
 
     def close(self, timeout: Optional[float] = None) -> CloseReport:
         """Waits until everything recorded is durable, and closes the file. Closing again, or in a
-        child process, does nothing. timeout as for flush; it raises TimedOutError, the file is
-        closed all the same, and the error's dropped_count tells what was lost. Raises BusyError,
-        and stays open, if another thread does not leave a call in time."""
+        child process, does nothing. timeout as for flush; if it runs out, or the disk refuses, the
+        file is closed all the same, and the dropped_count of the error tells how many records were
+        lost. Raises BusyError, and stays open, if another thread does not leave a call in time."""
         return self._opened.close(timeout) or CloseReport(0)
 
     def __enter__(self) -> Self:
