@@ -85,27 +85,27 @@ extern "C" {
 typedef int32_t tl_status;
 enum {
   TL_OK = 0,
-  TL_DONE = 1,            /* tl_next: there is no further row                                     */
-  TL_MISUSE = 2,          /* a NULL, closed or foreign handle, or a call that may not be made here */
-  TL_INVALID = 3,         /* an argument or input field has a value that the model refuses         */
-  TL_NOT_FOUND = 4,       /* no such file, trace, observation, score or session                    */
-  TL_NOT_TRACELITE = 5,   /* the file is not a tracelite file                                      */
-  TL_NEWER_FORMAT = 6,    /* the file was written by a newer version of tracelite                  */
-  TL_OTHER_GEOMETRY = 7,  /* the file has a page size that this machine cannot use                 */
-  TL_CORRUPT = 8,         /* the file is damaged: a checksum or a structure is wrong               */
-  TL_IO = 9,              /* the operating system refused a read, write, sync or lock              */
-  TL_DISK_FULL = 10,      /* no room on the disk, or in the address space for the file             */
-  TL_PERMISSION = 11,     /* the file or its folder may not be read or written                     */
-  TL_READ_ONLY = 12,      /* a write on a store that was opened read-only                          */
+  TL_DONE = 1,           /* tl_next: there is no further row                                     */
+  TL_MISUSE = 2,         /* a NULL, closed or foreign handle, or a call that may not be made here */
+  TL_INVALID = 3,        /* an argument or input field has a value that the model refuses         */
+  TL_NOT_FOUND = 4,      /* no such file, trace, observation, score or session                    */
+  TL_NOT_TRACELITE = 5,  /* the file is not a tracelite file                                      */
+  TL_NEWER_FORMAT = 6,   /* the file was written by a newer version of tracelite                  */
+  TL_OTHER_GEOMETRY = 7, /* the file has a page size that this machine cannot use                 */
+  TL_CORRUPT = 8,        /* the file is damaged: a checksum or a structure is wrong               */
+  TL_IO = 9,             /* the operating system refused a read, write, sync or lock              */
+  TL_DISK_FULL = 10,     /* no room on the disk, or in the address space for the file             */
+  TL_PERMISSION = 11,    /* the file or its folder may not be read or written                     */
+  TL_READ_ONLY = 12,     /* a write on a store that was opened read-only                          */
   TL_NO_MEMORY = 13,
-  TL_QUEUE_FULL = 14,     /* the recording queue is full, and the record was dropped and counted   */
-  TL_TIMEOUT = 15,        /* the time given has run out; the work goes on in the background        */
-  TL_BUSY = 16,           /* somebody holds what is needed; try again                              */
-  TL_FORKED = 17,         /* the handle belongs to the parent process; open the file again         */
-  TL_CANCELLED = 18,      /* a callback asked to stop                                              */
-  TL_UNSUPPORTED = 19,    /* this platform, file system or build cannot do it                      */
-  TL_LIMIT = 20,          /* a named limit would be passed                                         */
-  TL_INTERNAL = 21        /* a bug in tracelite: please report it                                  */
+  TL_QUEUE_FULL = 14,  /* the recording queue is full, and the record was dropped and counted   */
+  TL_TIMEOUT = 15,     /* the time given has run out; the work goes on in the background        */
+  TL_BUSY = 16,        /* somebody holds what is needed; try again                              */
+  TL_FORKED = 17,      /* the handle belongs to the parent process; open the file again         */
+  TL_CANCELLED = 18,   /* a callback asked to stop                                              */
+  TL_UNSUPPORTED = 19, /* this platform, file system or build cannot do it                      */
+  TL_LIMIT = 20,       /* a named limit would be passed                                         */
+  TL_INTERNAL = 21     /* a bug in tracelite: please report it                                  */
 };
 
 /* Bytes with their size; not terminated. data == NULL means "absent". */
@@ -121,10 +121,10 @@ enum {
   TL_KIND_OBSERVATION = 2,
   TL_KIND_SCORE = 3,
   TL_KIND_SESSION = 4,
-  TL_KIND_USER = 5,        /* from here on: groups, which exist because entities name them */
+  TL_KIND_USER = 5, /* from here on: groups, which exist because entities name them */
   TL_KIND_TAG = 6,
   TL_KIND_ENVIRONMENT = 7,
-  TL_KIND_NAME = 8,        /* names of observations */
+  TL_KIND_NAME = 8, /* names of observations */
   TL_KIND_MODEL = 9
 };
 
@@ -159,7 +159,7 @@ enum {
   TL_DATA_TYPE_NUMERIC = 1,
   TL_DATA_TYPE_BOOLEAN = 2,
   TL_DATA_TYPE_CATEGORICAL = 3,
-  TL_DATA_TYPE_TEXT = 4,      /* 1 to 500 characters */
+  TL_DATA_TYPE_TEXT = 4, /* 1 to 500 characters */
   TL_DATA_TYPE_CORRECTION = 5
 };
 
@@ -279,8 +279,8 @@ typedef struct tl_trace {
 /*
  * An observation: a span, generation, tool call, ... inside a trace. Upserts as a trace does;
  * trace_id, start_time and environment keep the first value; usage_details, cost_details and
- * model_parameters are replaced as a whole. An id is unique within its trace. An observation without
- * a trace id is a trace of its own with the same id, until something names its trace.
+ * model_parameters are replaced as a whole. An id is unique within its trace. An observation
+ * without a trace id is a trace of its own with the same id, until something names its trace.
  *
  * In a row without TL_FIELD_END_TIME in its set_mask the observation is unfinished: it was begun
  * and never ended (an EVENT is a point in time and is never unfinished).
@@ -386,22 +386,22 @@ typedef struct tl_cursor tl_cursor;     /* a walk over rows                     
  * tl_counter. tl_reason_name gives the short name that tools print. */
 typedef int32_t tl_reason;
 enum {
-  TL_REASON_NONE = 0,                 /* in a log message: nothing was lost */
-  TL_REASON_QUEUE_FULL = 1,           /* dropped: the queue was full */
-  TL_REASON_CLOSED = 2,               /* dropped: closing timed out with records still queued */
-  TL_REASON_EVENT_REFUSED = 3,        /* an event or put that the model refuses */
-  TL_REASON_SESSION_ID = 4,           /* session id not 1 to 200 characters: dropped */
-  TL_REASON_USER_ID = 5,              /* user id not 1 to 200 characters: dropped */
-  TL_REASON_VERSION = 6,              /* version not 1 to 200 characters: dropped */
-  TL_REASON_TAG = 7,                  /* a tag not 1 to 200 characters: dropped */
-  TL_REASON_ENVIRONMENT = 8,          /* environment repaired or replaced by "default" */
-  TL_REASON_USAGE = 9,                /* a usage that is no whole number >= 0: dropped */
-  TL_REASON_COST = 10,                /* a cost that is no decimal number: dropped */
-  TL_REASON_MASKED = 11,              /* a value that the mask changed */
-  TL_REASON_MASK_FAILED = 12,         /* the mask failed: the value was masked fully */
-  TL_REASON_SAMPLED_OUT = 13,         /* not recorded: the sample rate left the trace out */
-  TL_REASON_FIELD = 14,               /* a field of a wrong type that could be left out: dropped */
-  TL_REASON_WRITE_FAILED = 15,        /* a batch that could not be written and was given up */
+  TL_REASON_NONE = 0,          /* in a log message: nothing was lost */
+  TL_REASON_QUEUE_FULL = 1,    /* dropped: the queue was full */
+  TL_REASON_CLOSED = 2,        /* dropped: closing timed out with records still queued */
+  TL_REASON_EVENT_REFUSED = 3, /* an event or put that the model refuses */
+  TL_REASON_SESSION_ID = 4,    /* session id not 1 to 200 characters: dropped */
+  TL_REASON_USER_ID = 5,       /* user id not 1 to 200 characters: dropped */
+  TL_REASON_VERSION = 6,       /* version not 1 to 200 characters: dropped */
+  TL_REASON_TAG = 7,           /* a tag not 1 to 200 characters: dropped */
+  TL_REASON_ENVIRONMENT = 8,   /* environment repaired or replaced by "default" */
+  TL_REASON_USAGE = 9,         /* a usage that is no whole number >= 0: dropped */
+  TL_REASON_COST = 10,         /* a cost that is no decimal number: dropped */
+  TL_REASON_MASKED = 11,       /* a value that the mask changed */
+  TL_REASON_MASK_FAILED = 12,  /* the mask failed: the value was masked fully */
+  TL_REASON_SAMPLED_OUT = 13,  /* not recorded: the sample rate left the trace out */
+  TL_REASON_FIELD = 14,        /* a field of a wrong type that could be left out: dropped */
+  TL_REASON_WRITE_FAILED = 15, /* a batch that could not be written and was given up */
   TL_REASON_COUNT = 16
 };
 
@@ -437,10 +437,10 @@ typedef struct tl_options {
   int32_t read_only;           /* the file must exist; recording returns TL_READ_ONLY */
   uint32_t commit_interval_ms; /* default 50: how long a record may wait before it is durable */
   tl_full_policy full_policy;
-  uint64_t queue_size_bytes;   /* default 16 MiB: what may wait to be written, in bytes */
-  uint32_t queue_wait_ms;      /* with TL_FULL_WAIT; default 0: without limit */
-  int32_t sample_rate_set;     /* nonzero: sample_rate counts (so that a rate of 0 can be said) */
-  double sample_rate;          /* 0 to 1, default 1: share of traces that is recorded, by trace id */
+  uint64_t queue_size_bytes; /* default 16 MiB: what may wait to be written, in bytes */
+  uint32_t queue_wait_ms;    /* with TL_FULL_WAIT; default 0: without limit */
+  int32_t sample_rate_set;   /* nonzero: sample_rate counts (so that a rate of 0 can be said) */
+  double sample_rate;        /* 0 to 1, default 1: share of traces that is recorded, by trace id */
   tl_mask_fn mask;
   void *mask_context;
   tl_log_fn log;
@@ -477,8 +477,8 @@ TL_API tl_status tl_flush(tl_store *store, uint32_t timeout_ms, uint64_t *positi
 /* What tl_close found. */
 typedef struct tl_close_report {
   uint32_t struct_size;
-  uint32_t open_span_count;    /* spans still live: they stay in the file as unfinished */
-  uint64_t dropped_count;      /* records that were still queued when the time ran out */
+  uint32_t open_span_count; /* spans still live: they stay in the file as unfinished */
+  uint64_t dropped_count;   /* records that were still queued when the time ran out */
 } tl_close_report;
 
 /*
@@ -566,7 +566,7 @@ typedef struct tl_outcome {
   int32_t http_status; /* 201: recorded; 400: refused; 207 is never used */
   int32_t is_warning;  /* nonzero: recorded, but something was repaired or dropped */
   tl_reason reason;
-  tl_text field;       /* the field at fault; absent if none */
+  tl_text field; /* the field at fault; absent if none */
   tl_text message;
 } tl_outcome;
 
@@ -580,7 +580,7 @@ typedef struct tl_import_report {
   uint64_t succeeded_count; /* those with warnings included */
   uint64_t warned_count;    /* events with at least one warning */
   uint64_t failed_count;
-  uint64_t ignored_count;   /* sdk-log events: valid, nothing to record */
+  uint64_t ignored_count; /* sdk-log events: valid, nothing to record */
 } tl_import_report;
 
 /*
@@ -661,11 +661,11 @@ TL_API void tl_snapshot_close(tl_snapshot *snapshot); /* NULL is fine; cursors o
 
 /* The sums of a trace, or of all traces and observations that name a session, user, tag, ... */
 typedef struct tl_aggregate {
-  tl_text key;               /* groups: the user id, tag, environment, name or model */
+  tl_text key; /* groups: the user id, tag, environment, name or model */
   uint64_t trace_count;
   uint64_t observation_count;
-  uint64_t score_count;      /* traces and sessions */
-  uint64_t debug_count;      /* observations by level */
+  uint64_t score_count; /* traces and sessions */
+  uint64_t debug_count; /* observations by level */
   uint64_t default_count;
   uint64_t warning_count;
   uint64_t error_count;
@@ -681,10 +681,10 @@ typedef struct tl_aggregate {
 
 typedef int32_t tl_phase;
 enum {
-  TL_PHASE_NONE = 0,  /* not a replay */
+  TL_PHASE_NONE = 0, /* not a replay */
   TL_PHASE_BEGIN = 1,
   TL_PHASE_END = 2,
-  TL_PHASE_POINT = 3  /* an EVENT: begin and end in one */
+  TL_PHASE_POINT = 3 /* an EVENT: begin and end in one */
 };
 
 /* One row. Only the pointer that `kind` names is not NULL; `aggregate` comes with traces, sessions
@@ -697,11 +697,11 @@ typedef struct tl_row {
   const tl_score *score;
   const tl_session *session;
   const tl_aggregate *aggregate;
-  uint32_t depth;      /* tree and replay: 0 for the trace, 1 for its roots, ... */
-  tl_phase phase;      /* replay */
-  int64_t at_ns;       /* replay: when this step happened */
-  int64_t wait_ns;     /* replay: how long to wait before it, at the pace asked for */
-  int32_t is_derived;  /* a trace that has no record of its own: it is read from its observations */
+  uint32_t depth;     /* tree and replay: 0 for the trace, 1 for its roots, ... */
+  tl_phase phase;     /* replay */
+  int64_t at_ns;      /* replay: when this step happened */
+  int64_t wait_ns;    /* replay: how long to wait before it, at the pace asked for */
+  int32_t is_derived; /* a trace that has no record of its own: it is read from its observations */
   int32_t is_unfinished; /* an observation that never ended */
 } tl_row;
 
@@ -749,7 +749,8 @@ typedef struct tl_replay_options {
 TL_API tl_status tl_replay(tl_store *store, tl_snapshot *snapshot, tl_text session_id,
                            const tl_replay_options *options, tl_cursor **cursor);
 
-/* The next row, or TL_DONE. row->struct_size must be set. Errors: TL_CORRUPT, TL_IO, TL_NO_MEMORY. */
+/* The next row, or TL_DONE. row->struct_size must be set. Errors: TL_CORRUPT, TL_IO, TL_NO_MEMORY.
+ */
 TL_API tl_status tl_next(tl_cursor *cursor, tl_row *row);
 
 /* The position after the last row that tl_next gave, for `after` of a later tl_list with the same
@@ -786,11 +787,11 @@ typedef struct tl_statistics {
   uint64_t score_count;
   uint64_t session_count;
   uint64_t user_count;
-  uint64_t payload_size_bytes;    /* of all inputs, outputs and metadata, as they were given */
+  uint64_t payload_size_bytes; /* of all inputs, outputs and metadata, as they were given */
   uint64_t file_size_bytes;
-  uint64_t commit_number;         /* of the newest commit */
-  uint64_t oldest_reader_lag;     /* commits that the oldest snapshot of any process is behind */
-  uint64_t queued_size_bytes;     /* of this store: recorded and not yet durable */
+  uint64_t commit_number;     /* of the newest commit */
+  uint64_t oldest_reader_lag; /* commits that the oldest snapshot of any process is behind */
+  uint64_t queued_size_bytes; /* of this store: recorded and not yet durable */
 } tl_statistics;
 
 /* Statistics of the newest commit, in constant time. Errors: TL_CORRUPT, TL_IO. */
@@ -811,8 +812,8 @@ TL_API tl_status tl_check(tl_store *store, tl_finding_fn finding, void *finding_
                           tl_progress_fn progress, void *progress_context);
 
 /* Rebuilds the index from the records; every answer is the same after it. Other processes go on
- * reading the old index until it is done, and wait to write. Errors: TL_READ_ONLY, TL_CANCELLED (the
- * old index stays), TL_DISK_FULL, TL_CORRUPT, TL_IO, TL_NO_MEMORY. */
+ * reading the old index until it is done, and wait to write. Errors: TL_READ_ONLY, TL_CANCELLED
+ * (the old index stays), TL_DISK_FULL, TL_CORRUPT, TL_IO, TL_NO_MEMORY. */
 TL_API tl_status tl_reindex(tl_store *store, tl_progress_fn progress, void *progress_context);
 
 /* ============================================================================================== */
