@@ -6,6 +6,7 @@
 // ordered by, so another cursor goes on behind it whatever has changed since.
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 #include "query/accumulator.hpp"
 #include "query/list.hpp"
@@ -76,7 +77,7 @@ class Collector {
     after_->sums.key = std::move(key);
   }
   void add(std::int64_t term, Bytes key, Aggregate sums);
-  // Sorted; the collector is empty afterwards.
+  // Sorted.
   std::vector<Group> take();
 
  private:
@@ -111,7 +112,7 @@ void Collector::add(std::int64_t term, Bytes key, Aggregate sums) {
 std::vector<Group> Collector::take() {
   std::sort(groups_.begin(), groups_.end(),
             [this](const Group& a, const Group& b) { return before(a, b); });
-  return std::exchange(groups_, {});
+  return std::move(groups_);
 }
 
 // ------------------------------------------------------------------------------ summing
@@ -259,7 +260,7 @@ class GroupCursor : public Cursor {
   Kind kind_;
   Filter filter_;
   ListOrder order_;
-  Collector collector_;
+  Collector collector_;  // empty, with its order, limit and start
   bool is_collected_ = false;
   std::vector<Group> groups_;
   std::size_t next_ = 0;
@@ -284,8 +285,9 @@ Result<std::string> GroupCursor::position() const {
 Result<bool> GroupCursor::next(Row& row) {
   TL_TRY_ASSIGN(use, snapshot_->use());
   if (!is_collected_) {
-    if (use.connection() != nullptr) TL_TRY(collect(use, kind_, filter_, std::nullopt, collector_));
-    groups_ = collector_.take();
+    Collector collector = collector_;  // a copy: after a failure the next call begins anew
+    if (use.connection() != nullptr) TL_TRY(collect(use, kind_, filter_, std::nullopt, collector));
+    groups_ = collector.take();
     is_collected_ = true;
   }
   if (next_ == groups_.size()) return false;

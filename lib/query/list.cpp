@@ -172,15 +172,15 @@ Result<bool> EntityCursor::next(Row& row) {
       TL_TRY(fetch(use));
       continue;
     }
-    const Key& key = page_[next_in_page_];
+    // Counted as given before it is read, so that a damaged one is behind us next time.
+    const Key& key = page_[next_in_page_++];
+    last_ = key.order;
     TL_TRY_ASSIGN(found, load(use, key, row));
-    ++next_in_page_;
     if (!found) {
       // Gone since the page was read: that can only be in a view that was renewed.
       if (use.generation() != page_generation_) continue;
       return make_error(Code::corrupt, "the index has a row without a record; try reindex");
     }
-    last_ = key.order;
     --remaining_;
     return true;
   }

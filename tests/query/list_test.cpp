@@ -224,6 +224,35 @@ BOOST_FIXTURE_TEST_CASE(what_cannot_be_asked_is_refused, Fixture) {
               Code::invalid));
 }
 
+BOOST_FIXTURE_TEST_CASE(a_row_without_a_record_is_an_error_that_can_be_passed, Fixture) {
+  ObservationSpec spec;
+  spec.trace_id = "t";
+  spec.session = "s";
+  world.commit([&] {
+    for (int i = 0; i < 4; ++i) {
+      spec.id = "o" + std::to_string(i);
+      spec.start_ns = i;
+      world.add(spec);
+    }
+    spec.id = "o1";
+    world.lose_record(spec);
+  });
+  const auto snapshot = world.snapshot();
+  const auto cursor = must(list(snapshot, Kind::observation, {}, {OrderBy::time, true}, {}, 0));
+  std::vector<std::string> names;
+  Row row;
+  BOOST_REQUIRE(must(cursor->next(row)));
+  const auto damaged = cursor->next(row);
+  BOOST_REQUIRE(!damaged);
+  BOOST_TEST((damaged.error().code == Code::corrupt));
+  const std::string position = must(cursor->position());
+  BOOST_TEST(rows(*cursor).size() == 2U);
+  BOOST_TEST(
+      rows(list(snapshot, Kind::observation, {}, {OrderBy::time, true}, position, 0)).size() == 2U);
+  BOOST_TEST((failure(tree(snapshot, "t")) == Code::corrupt));
+  BOOST_TEST((failure(replay(snapshot, "s", {})) == Code::corrupt));
+}
+
 BOOST_FIXTURE_TEST_CASE(nothing_recorded_gives_empty_lists, Fixture) {
   const auto snapshot = world.snapshot();
   for (int kind = 1; kind <= 9; ++kind) {

@@ -216,6 +216,12 @@ void World::erase_observation(const ObservationSpec& spec) {
   });
 }
 
+void World::lose_record(const ObservationSpec& spec) {
+  const auto number = must(container(DirectoryKind::trace, spec.trace_id));
+  must(record::erase(*transaction_,
+                     {number, RecordKind::observation, record::natural_key(spec.id)}));
+}
+
 void World::add(const ScoreSpec& spec) {
   EventBuilder builder(EntityKind::score, false);
   must(builder.id(spec.id));

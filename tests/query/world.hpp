@@ -95,6 +95,8 @@ class World {
   // trace, `loose` is what no event named one for.
   void add_settled(const ObservationSpec& named, const ObservationSpec& loose);
   void erase_observation(const ObservationSpec& spec);
+  // Damage: the record goes, its index row stays.
+  void lose_record(const ObservationSpec& spec);
 
   [[nodiscard]] std::shared_ptr<Snapshot> snapshot() const;
   [[nodiscard]] const std::shared_ptr<store::Environment>& environment() const {
