@@ -42,10 +42,11 @@ Status Applier::apply(store::WriteTransaction& transaction, const std::vector<Ev
   has_pending_ = std::any_of(events.begin(), events.end(), refers_to_stored_payload);
   TL_TRY_ASSIGN(works, gather(events));
   for (Work& work : works) TL_TRY(place(work));
-  // In key order, so that neighbouring records and rows are written together.
+  // A container's records and rows lie together; within it in time, so that each call of an agent
+  // finds the one before it to compare its history with.
   std::stable_sort(works.begin(), works.end(), [](const Work& a, const Work& b) {
-    return std::tie(a.container, a.entity.kind, a.natural_key) <
-           std::tie(b.container, b.entity.kind, b.natural_key);
+    return std::tie(a.container, a.entity.kind, a.entity.first_order(), a.natural_key) <
+           std::tie(b.container, b.entity.kind, b.entity.first_order(), b.natural_key);
   });
   for (Work& work : works) TL_TRY(apply_one(work));
   return finish();
@@ -113,6 +114,7 @@ Status Applier::apply_one(Work& work) {
 
 Status Applier::finish() {
   TL_TRY(record::add_run(*transaction_, std::move(new_observations_)));
+  TL_TRY(payloads_.flush(*transaction_));
   const index::CountChanges counts = index_.take_counts();
   const auto add = [](std::uint64_t& number, std::int64_t change) {
     number += static_cast<std::uint64_t>(change);
@@ -134,6 +136,7 @@ Status Applier::apply_trace(Work& work) {
   TL_TRY_ASSIGN(after, join(&*before, work.entity));
   if (after == *before) return {};
   TL_TRY_ASSIGN(attributed, attributes_if_changed(&*before, &after));
+  TL_TRY(choose_group(work.container, after));
   TL_TRY(save(key, &*before, after));
   return index_.trace_changed(
       {key, after.id, &*before, &after, std::move(attributed.before), std::move(attributed.after)});
@@ -270,6 +273,29 @@ Result<ContainerNumber> Applier::container_of_subject(const Entity& score) {
   return container_of(DirectoryKind::trace, view.trace_id);
 }
 
+Result<payload::GroupNumber> Applier::group_of(ContainerNumber container) {
+  if (const auto known = groups_.find(container); known != groups_.end()) return known->second;
+  TL_TRY_ASSIGN(header, EntityReader(*transaction_).load({container, RecordKind::header, 0}));
+  if (!header) return make_error(Code::corrupt, "a container has no header record");
+  TL_TRY(choose_group(container, *header));
+  return groups_.at(container);
+}
+
+// Once a trace names its session, what it records from then on goes there.
+Status Applier::choose_group(ContainerNumber container, const Entity& header) {
+  payload::GroupNumber group = container;
+  if (header.kind == EntityKind::trace) {
+    const auto session_id = model::view_trace(header).session_id;
+    if (session_id) {
+      TL_TRY_ASSIGN(session, container_of(DirectoryKind::session, *session_id));
+      group = session;
+    }
+  }
+  if (groups_.size() >= kContainerCacheEntriesMax) groups_.clear();
+  groups_[container] = group;
+  return {};
+}
+
 Result<std::string> Applier::container_id(ContainerNumber container) {
   TL_TRY_ASSIGN(header, EntityReader(*transaction_).load({container, RecordKind::header, 0}));
   if (!header) return make_error(Code::corrupt, "a container has no header record");
@@ -307,7 +333,7 @@ Status Applier::append_streams(const Entity& before, Entity& event) {
   return {};
 }
 
-// A stream that has ended is written anew as one payload: its many small pieces go.
+// A stream that has ended is written anew as one payload: its many small parts go.
 Status Applier::finish_streams(Entity& entity) {
   const Register* end = entity.find(Field::end_time);
   if (end == nullptr || end->cleared()) return {};
@@ -317,14 +343,14 @@ Status Applier::finish_streams(Entity& entity) {
     const PayloadValue value = PayloadValue::decode(reg.value);
     if (!value.is_stored) continue;
     TL_TRY_ASSIGN(text, payload::PayloadReader(*transaction_).read_all(value.number));
-    TL_TRY_ASSIGN(number, payloads_.put(*transaction_, text));
-    reg.value = PayloadValue::encode_stored(value.form, number, value.size_bytes);
+    reg.value = PayloadValue::encode_inline(value.form, text);  // save() puts it in its place
   }
   return {};
 }
 
 Status Applier::save(const RecordKey& key, const Entity* before, Entity& after) {
-  TL_TRY(record::save(*transaction_, payloads_, key, before, after));
+  TL_TRY_ASSIGN(group, group_of(key.container));
+  TL_TRY(record::save(*transaction_, payloads_, key, before, after, group));
   if (has_pending_) TL_TRY(claim_pending(*transaction_, after));
   statistics_.payload_size_bytes += model::payload_size_bytes(after);
   if (before != nullptr) statistics_.payload_size_bytes -= model::payload_size_bytes(*before);

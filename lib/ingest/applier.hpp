@@ -31,7 +31,7 @@ class Applier {
 
   // What is remembered between batches (numbers of containers) holds only while this process alone
   // commits.
-  void forget() { containers_.clear(); }
+  void forget() { containers_.clear(), groups_.clear(); }
 
  private:
   // One entity with all its events of the batch joined, and where it belongs.
@@ -58,6 +58,9 @@ class Applier {
   Status append_streams(const model::Entity& before, model::Entity& event);
   Status finish_streams(model::Entity& entity);
   Status save(const record::RecordKey& key, const model::Entity* before, model::Entity& after);
+  // What the payloads of a container share text with: its session's, or else its own.
+  Result<payload::GroupNumber> group_of(record::ContainerNumber container);
+  Status choose_group(record::ContainerNumber container, const model::Entity& header);
   Result<std::string> container_id(record::ContainerNumber container);
 
   // The attributes of an entity now; taken before a save frees what they are read from.
@@ -82,6 +85,7 @@ class Applier {
   std::vector<record::RunEntry> new_observations_;
   std::multimap<record::EntityKey, record::ContainerNumber> new_by_key_;  // of this batch
   std::unordered_map<std::string, record::ContainerNumber> containers_;   // kind, then id
+  std::unordered_map<record::ContainerNumber, payload::GroupNumber> groups_;
 };
 
 // More are looked up in the file again.

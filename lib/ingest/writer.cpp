@@ -132,6 +132,7 @@ Status Writer::try_write(std::vector<Event>& events) {
 void Writer::forget() {
   if (index_ != nullptr) index_->forget();
   if (applier_ != nullptr) applier_->forget();
+  payloads_.forget();
 }
 
 // Makes the connection ready for this transaction; what is remembered of the file is dropped if
@@ -170,6 +171,7 @@ Status Writer::write_in_transaction(const std::vector<Event>& events) {
     // The statements may be in any state: begin anew with the next transaction.
     if (connection_ != nullptr) connection_->rollback();
     applier_.reset();
+    payloads_.forget();
     index_.reset();
     connection_.reset();
     last_transaction_id_ = 0;

@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 
@@ -10,6 +11,7 @@
 #include "index/page_file.hpp"
 #include "index/statement.hpp"
 #include "maintain/build_index.hpp"
+#include "payload/group_check.hpp"
 #include "record/directory.hpp"
 #include "record/entity_store.hpp"
 
@@ -164,7 +166,7 @@ Status Checker::check_orphans() {
   std::string from;
   while (true) {
     TL_TRY_ASSIGN(more, cursor.seek(from));
-    if (!more) return {};
+    if (!more) break;
     const std::uint64_t number = read_big_endian(cursor.key().substr(0, 6));
     if (!payloads_.contains(number) && !pending.contains(number)) {
       find("payload", "payload " + std::to_string(number) + " belongs to no record");
@@ -172,6 +174,13 @@ Status Checker::check_orphans() {
     from.clear();
     append_big_endian(from, number + 1, 6);
   }
+  std::map<payload::GroupNumber, std::uint64_t> counts;
+  for (const std::uint64_t number : payloads_) {
+    if ((number & payload::kInGroup) != 0) ++counts[payload::group_position(number).group];
+  }
+  return payload::check_groups(transaction_, counts, [this](Bytes where, Bytes message) {
+    find(where, std::string(message));
+  });
 }
 
 Status Checker::check_sqlite(sqlite3* connection) {

@@ -1,10 +1,11 @@
-// Payload bytes <-> stored bytes, the simplest way that keeps the promises: a payload has a number,
-// its bytes are cut into slices, each slice is compressed by itself and stored in one-page pieces.
+// Payload bytes <-> stored bytes. A payload has a number; the rooms above see nothing else.
 //
-// Knows bytes and store/. Must not know what a trace is, nor whether bytes are JSON.
+// Knows bytes and store/. Must not know what a trace is.
 //
-// The rooms above see only numbers, so that sharing, frames and dictionaries can come in here
-// without their notice.
+// There are two ways to lie in the file. Payloads of a group (what one session or trace records)
+// share text: group_writer.hpp. Payloads stored by themselves are slices in key space `payload`:
+// those that grow by appending, come in parts, or are read back by whoever writes. The number says
+// which: group_format.hpp.
 #pragma once
 
 #include <cstddef>
@@ -18,11 +19,14 @@
 
 namespace tracelite::payload {
 
-using PayloadNumber = std::uint64_t;  // at least 1; 48 bits in the file
+using PayloadNumber = std::uint64_t;  // at least 1
+// What shares pieces of text: the number of a session's or a trace's container; 0 is no group.
+using GroupNumber = std::uint64_t;
 
 // Raw bytes that one slice holds at most: what reading one byte costs at most to decode.
 inline constexpr std::size_t kSliceSizeBytes = std::size_t{256} << 10;
-inline constexpr std::size_t kMinimumCompressedSizeBytes = 256;  // shorter slices are stored raw
+// Longer payloads are stored by themselves.
+inline constexpr std::size_t kSharedPayloadSizeBytesMax = std::size_t{4} << 20;
 
 // Belongs to the transaction and, like it, to one thread at a time. Keep one for many reads: it
 // holds the decompression context.
@@ -49,7 +53,9 @@ class PayloadReader {
 
 class PayloadWriter {
  public:
-  // Compression contexts are kept between transactions; one writer belongs to one thread.
+  // What it remembers of the file holds only while its own transactions are consecutive: forget()
+  // after another writer's commit, and after a failed transaction. One writer belongs to one
+  // thread.
   PayloadWriter();
   ~PayloadWriter();
   PayloadWriter(const PayloadWriter&) = delete;
@@ -63,7 +69,14 @@ class PayloadWriter {
   Status append(store::WriteTransaction& transaction, PayloadNumber number, Bytes bytes);
   // create and append in one.
   Result<PayloadNumber> put(store::WriteTransaction& transaction, Bytes bytes);
-  // Removes the payload, damaged or not; ok if there is none.
+  // Stores a payload that shares text with others of its group, if it may; by itself if not. Only
+  // flush() writes all of it; until then readers of this same transaction find it in memory.
+  Result<PayloadNumber> put(store::WriteTransaction& transaction, GroupNumber group, Bytes bytes);
+  // To be called before a commit that follows a put with a group.
+  Status flush(store::WriteTransaction& transaction);
+  void forget();
+  // Removes the payload, damaged or not; ok if there is none. In a group, its bytes stay until the
+  // group's last payload goes.
   Status erase(store::WriteTransaction& transaction, PayloadNumber number);
 
  private:

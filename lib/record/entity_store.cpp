@@ -37,12 +37,13 @@ std::vector<std::uint64_t> stored_payloads(const Entity& entity) {
 // A streamed text behind one that is stored already is added to it; anything else that is large
 // becomes a new payload.
 Status externalise(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
-                   Entity& entity) {
+                   Entity& entity, payload::GroupNumber group) {
   for (Register& reg : entity.registers) {
     if (!model::is_payload(reg.field) || reg.cleared()) continue;
     const PayloadValue value = PayloadValue::decode(reg.value);
     if (value.is_stored || value.bytes.size() <= kInlinePayloadSizeBytesMax) continue;
-    TL_TRY_ASSIGN(number, payloads.put(transaction, value.bytes));
+    const bool shares = reg.field != model::Field::metadata && !reg.streamed();
+    TL_TRY_ASSIGN(number, payloads.put(transaction, shares ? group : 0, value.bytes));
     reg.value = PayloadValue::encode_stored(value.form, number, value.size_bytes);
   }
   return {};
@@ -179,8 +180,9 @@ Result<model::MetadataTree> MetadataReader::read(const Register& reg, const mode
 }
 
 Status save(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
-            const RecordKey& key, const Entity* before, Entity& entity) {
-  TL_TRY(externalise(transaction, payloads, entity));
+            const RecordKey& key, const Entity* before, Entity& entity,
+            payload::GroupNumber group) {
+  TL_TRY(externalise(transaction, payloads, entity, group));
   if (before != nullptr) {
     const std::vector<std::uint64_t> kept = stored_payloads(entity);
     for (const std::uint64_t number : stored_payloads(*before)) {

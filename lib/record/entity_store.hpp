@@ -70,9 +70,12 @@ class MetadataReader : public model::MetadataSource {
 };
 
 // Writes one entity: moves its large inline payloads out of line first, and frees the stored
-// payloads of `before` that it no longer refers to. `entity` is changed to what was written.
+// payloads of `before` that it no longer refers to. `entity` is changed to what was written. Inputs
+// and outputs share text with others of `group`; metadata, which joins read back, is stored by
+// itself.
 Status save(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
-            const RecordKey& key, const model::Entity* before, model::Entity& entity);
+            const RecordKey& key, const model::Entity* before, model::Entity& entity,
+            payload::GroupNumber group = 0);
 Status erase(store::WriteTransaction& transaction, const RecordKey& key);
 
 // A new container for a trace or session, with a header record that holds the id and no event.

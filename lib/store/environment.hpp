@@ -121,6 +121,12 @@ class Environment : public std::enable_shared_from_this<Environment> {
   friend class Transaction;
 };
 
+// What a higher room keeps for the life of a transaction: decoded bytes, for one.
+class Companion {
+ public:
+  virtual ~Companion() = default;
+};
+
 // What reads and writes share. Values are views into the map: valid until the transaction ends, or
 // (in a write transaction) until the next put or erase.
 class Transaction {
@@ -134,6 +140,8 @@ class Transaction {
   Cursor cursor(KeySpace space) const;
   Result<KeySpaceStatistics> statistics(KeySpace space) const;
   [[nodiscard]] const std::shared_ptr<Environment>& environment() const;
+  // Empty until somebody puts something in; destroyed with the transaction.
+  [[nodiscard]] std::unique_ptr<Companion>& companion() const;
 
   struct State;  // for this room only
 

@@ -11,15 +11,17 @@ namespace tracelite::store {
 enum class KeySpace : std::uint8_t {
   meta = 0,       // format, counters; key: a short name
   record = 1,     // entities; key: container number, kind, entity key (see lib/README.md)
-  payload = 2,    // payload bytes; key: payload number, piece number
+  payload = 2,    // payloads stored by themselves; key: payload number, slice, piece
   directory = 3,  // id -> container number; rebuilt by reindex
   run = 4,        // sorted runs for observations by bare id; rebuilt by reindex
   page = 5,       // SQLite's pages; key: page number
+  segment = 6,    // pieces of payloads that groups share; key: hash
+  frame = 7,      // logs of groups of payloads; key: group, frame, part
 };
 
-inline constexpr std::size_t kKeySpaceCount = 6;
+inline constexpr std::size_t kKeySpaceCount = 8;
 
 inline constexpr std::array<std::string_view, kKeySpaceCount> kKeySpaceNames = {
-    "meta", "record", "payload", "directory", "run", "page"};
+    "meta", "record", "payload", "directory", "run", "page", "segment", "frame"};
 
 }  // namespace tracelite::store

@@ -123,6 +123,8 @@ Status Transaction::usable() const {
 
 std::uint64_t Transaction::id() const { return state_ ? state_->id : 0; }
 
+std::unique_ptr<Companion>& Transaction::companion() const { return state_->companion; }
+
 const std::shared_ptr<Environment>& Transaction::environment() const { return state_->environment; }
 
 Result<std::optional<Bytes>> Transaction::get(KeySpace space, Bytes key) const {

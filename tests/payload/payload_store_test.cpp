@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "payload/block.hpp"
 #include "payload/payload_store.hpp"
 #include "payload/random_json.hpp"
 #include "store/testing.hpp"

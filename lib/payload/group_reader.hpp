@@ -1,0 +1,70 @@
+// Reads payloads out of the logs of groups.
+//
+// Knows recipes, frames and segments. Must not know how they came to be.
+//
+// What is decoded is kept with the transaction, so that the next payload of the same session costs
+// little more than copying; at most kReadCacheSizeBytesMax of frames, and of segments their own.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "payload/group_format.hpp"
+#include "payload/recipe.hpp"
+
+namespace tracelite::payload {
+
+inline constexpr std::size_t kReadCacheSizeBytesMax = std::size_t{8} << 20;
+
+// What the writer of this transaction has not written yet, for readers in the same transaction.
+class UnwrittenLogs {
+ public:
+  virtual ~UnwrittenLogs() = default;
+  // What memory has of the group's log from this position on; nullopt: look into the file.
+  [[nodiscard]] virtual std::optional<Bytes> unwritten_log(GroupNumber group,
+                                                           std::uint64_t position) const = 0;
+  [[nodiscard]] virtual std::optional<SegmentId> unwritten_slot(GroupNumber group,
+                                                                std::uint64_t slot) const = 0;
+};
+
+class GroupReader : public store::Companion {
+ public:
+  // The one of a transaction, made when it is first asked for.
+  static GroupReader& of(const store::Transaction& transaction);
+
+  void set_unwritten(const UnwrittenLogs* unwritten) { unwritten_ = unwritten; }
+  // Frames may have grown since they were decoded.
+  void forget_frames() { frames_.clear(), frames_size_bytes_ = 0; }
+
+  // Errors of all: corrupt, not_found, io, no_memory.
+  Result<std::uint64_t> size_bytes(GroupPosition at);
+  // Appends at most size_bytes bytes from offset, as PayloadReader::read.
+  Status read(GroupPosition at, std::uint64_t offset, std::uint64_t size_bytes, std::string& out);
+  Result<Recipe> recipe(GroupPosition at);
+
+ private:
+  struct Task;  // an operation, or a part of a payload that stands for operations
+  Result<RecipeHead> recipe_head(GroupPosition at);
+  // The operations of a recipe that make [from, to) of its payload, cut to it.
+  Status add_operations(GroupNumber group, const RecipeHead& head, std::uint64_t from,
+                        std::uint64_t to, std::vector<Operation>& out);
+  Status expand(GroupNumber group, const Task& task, std::vector<Task>& tasks);
+  Status copy(GroupNumber group, const Operation& operation, std::string& out);
+  // Contiguous bytes of the log from the position on: at least one, at most to the frame's end.
+  // Valid until the next call.
+  Result<Bytes> log(GroupNumber group, std::uint64_t position);
+  // Up to size_bytes bytes from the position on, joined where a frame ends; fewer at the log's end.
+  Result<Bytes> window(GroupNumber group, std::uint64_t position, std::size_t size_bytes);
+  Result<SegmentId> slot(GroupNumber group, std::uint64_t slot);
+
+  const store::Transaction* transaction_ = nullptr;  // whose companion it is; it may have moved
+  const UnwrittenLogs* unwritten_ = nullptr;
+  BlockReader block_reader_;
+  SegmentCache segments_;
+  std::unordered_map<std::uint64_t, std::string> frames_;  // by group and frame
+  std::size_t frames_size_bytes_ = 0;
+  std::string joined_;
+};
+
+}  // namespace tracelite::payload

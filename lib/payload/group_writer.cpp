@@ -1,0 +1,296 @@
+// The life of a group in memory: loaded, grown, written, dropped.
+#include "payload/group_writer.hpp"
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+namespace tracelite::payload {
+
+using store::KeySpace;
+
+namespace {
+
+constexpr std::size_t kLoadedWindowSizeBytesMax = kLogWindowSizeBytesMax / 2;
+
+// The first frame that a window of about this size begins with.
+std::uint64_t window_start(std::uint64_t log_size_bytes, std::size_t window_size_bytes) {
+  if (log_size_bytes <= window_size_bytes) return 0;
+  return (log_size_bytes - window_size_bytes) / kFrameSizeBytes * kFrameSizeBytes;
+}
+
+Result<std::uint64_t> seed_of_file(store::WriteTransaction& transaction) {
+  TL_TRY_ASSIGN(known, read_piece_seed(transaction));
+  if (known != 0) return known;
+  std::random_device random;
+  const std::uint64_t seed = (std::uint64_t{random()} << 32 | random()) | 1;
+  std::string value;
+  append_big_endian(value, seed);
+  TL_TRY(transaction.put(KeySpace::meta, "piece_seed", value));
+  return seed;
+}
+
+}  // namespace
+
+// ------------------------------------------------------------------------------ payloads
+
+Result<std::optional<PayloadNumber>> GroupWriter::put(store::WriteTransaction& transaction,
+                                                      GroupNumber number, Bytes bytes) {
+  if (number == 0 || number > kGroupNumberMax || bytes.size() > kSharedPayloadSizeBytesMax) {
+    return std::optional<PayloadNumber>();
+  }
+  auto opened = open(transaction, number);
+  // Damage to what is there must not keep anybody from recording more.
+  if (!opened && opened.error().code == Code::corrupt) return std::optional<PayloadNumber>();
+  if (!opened) return std::move(opened).error();
+  Group* group = *opened;
+  // Whatever the pieces are, saying where they are takes no more than they do.
+  if (group->end() + 2 * bytes.size() + kFrameSizeBytes > kLogSizeBytesMax) {
+    return std::optional<PayloadNumber>();
+  }
+  Encoder encoder(transaction, segments_, seed_, pieces_, *group, bytes);
+  TL_TRY_ASSIGN(position, encoder.run());
+  ++group->payload_count;
+  group->changed = true;
+  return std::optional(payload_number({number, position}));
+}
+
+Status GroupWriter::erase(store::WriteTransaction& transaction, GroupPosition at) {
+  auto opened = open(transaction, at.group);
+  if (!opened && opened.error().code == Code::corrupt) return {};
+  if (!opened) return std::move(opened).error();
+  Group* group = *opened;
+  if (group->payload_count == 0) return {};  // there is none
+  group->changed = true;
+  if (--group->payload_count > 0) return {};
+  return remove(transaction, at.group);
+}
+
+std::optional<Bytes> GroupWriter::unwritten_log(GroupNumber number, std::uint64_t position) const {
+  const auto known = groups_.find(number);
+  if (known == groups_.end() || position < known->second->window_start) return std::nullopt;
+  return known->second->from(position);
+}
+
+std::optional<SegmentId> GroupWriter::unwritten_slot(GroupNumber number, std::uint64_t slot) const {
+  const auto known = groups_.find(number);
+  if (known == groups_.end() || slot >= known->second->slots.size()) return std::nullopt;
+  return known->second->slots[slot];
+}
+
+// ------------------------------------------------------------------------------ memory
+
+Result<Group*> GroupWriter::open(store::WriteTransaction& transaction, GroupNumber number) {
+  GroupReader::of(transaction).set_unwritten(this);
+  if (seed_ == 0) {
+    TL_TRY_ASSIGN(seed, seed_of_file(transaction));
+    seed_ = seed;
+  }
+  auto known = groups_.find(number);
+  if (known == groups_.end()) {
+    auto group = std::make_unique<Group>();
+    group->number = number;
+    TL_TRY_ASSIGN(head, read_head(transaction, number));
+    if (head) TL_TRY(load(transaction, *head, *group));
+    known = groups_.emplace(number, std::move(group)).first;
+  }
+  known->second->last_use = ++clock_;
+  return known->second.get();
+}
+
+Status GroupWriter::load(store::WriteTransaction& transaction, const GroupHead& head,
+                         Group& group) {
+  BlockReader reader;
+  group.window_start = window_start(head.size_bytes, kLoadedWindowSizeBytesMax);
+  while (group.end() < head.size_bytes) {
+    const std::uint64_t before = group.end();
+    TL_TRY_ASSIGN(frame, read_frame(transaction, reader, group.number, before / kFrameSizeBytes));
+    group.window += frame;
+    if (group.end() % kFrameSizeBytes != 0 && group.end() != head.size_bytes) {
+      return group_damage(group.number, "a frame is too short");
+    }
+  }
+  if (group.end() != head.size_bytes) return group_damage(group.number, "its log is too long");
+  group.written_end = head.size_bytes;
+  group.open_part_count = head.open_part_count;
+  group.payload_count = head.payload_count;
+  for (std::uint64_t slot = 0; slot < head.slot_count; ++slot) {
+    TL_TRY_ASSIGN(id, read_slot(transaction, group.number, slot));
+    group.slot_of.emplace(id, static_cast<std::uint32_t>(slot));
+    group.slots.push_back(id);
+  }
+  group.written_slot_count = group.slots.size();
+  // Recipes between the texts are split as well, which does no harm.
+  split(group.window, seed_, pieces_);
+  for (const Piece& piece : pieces_) {
+    if (piece.hash == 0) continue;
+    const auto position = static_cast<std::uint32_t>(group.window_start + piece.offset);
+    group.pieces[piece.hash] = {Place::kInLog, position};
+  }
+  return load_recent(transaction, head, group);
+}
+
+Status GroupWriter::load_recent(store::WriteTransaction& transaction, const GroupHead& head,
+                                Group& group) {
+  GroupReader& reader = GroupReader::of(transaction);
+  std::map<std::uint64_t, std::shared_ptr<const Recipe>> recipes;
+  for (const std::uint64_t position : head.recent) {
+    std::vector<Recipe> chain;  // from this one to the first that is known or has no base
+    std::shared_ptr<const Recipe> base;
+    for (std::uint64_t at = position;;) {
+      if (const auto known = recipes.find(at); known != recipes.end()) {
+        base = known->second;
+        break;
+      }
+      TL_TRY_ASSIGN(recipe, reader.recipe({group.number, at}));
+      at = recipe.base_position;
+      const bool has_base = recipe.chain_index > 0;
+      chain.push_back(std::move(recipe));
+      if (!has_base) break;
+      if (chain.size() > kRecipeDepthMax) {
+        return group_damage(group.number, "recipes refer too deep");
+      }
+    }
+    for (auto recipe = chain.rbegin(); recipe != chain.rend(); ++recipe) {
+      recipe->base = base;
+      base = std::make_shared<const Recipe>(std::move(*recipe));
+      recipes[base->position] = base;
+    }
+    RecentPayload recent;
+    recent.recipe = base;
+    recent.last_use = ++group.recent_clock;
+    TL_TRY(reader.read({group.number, position}, 0, UINT64_MAX, recent.bytes));
+    group.recent.push_back(std::move(recent));
+  }
+  return {};
+}
+
+void GroupWriter::forget() {
+  groups_.clear();
+  segments_.forget();
+  seed_ = 0;
+}
+
+void GroupWriter::evict() {
+  std::size_t size_bytes = 0;
+  std::vector<std::pair<std::uint64_t, GroupNumber>> by_use;
+  by_use.reserve(groups_.size());
+  for (const auto& [number, group] : groups_) {
+    size_bytes += group->size_bytes();
+    by_use.emplace_back(group->last_use, number);
+  }
+  if (size_bytes <= kWriterCacheSizeBytesMax) return;
+  std::sort(by_use.begin(), by_use.end());
+  for (const auto& [last_use, number] : by_use) {
+    const auto group = groups_.find(number);
+    size_bytes -= group->second->size_bytes();
+    groups_.erase(group);
+    if (size_bytes <= kWriterCacheSizeBytesMax / 4 * 3) break;
+  }
+}
+
+// ------------------------------------------------------------------------------ writing
+
+Status GroupWriter::flush(store::WriteTransaction& transaction) {
+  std::vector<Group*> changed;
+  for (const auto& [number, group] : groups_) {
+    if (group->changed) changed.push_back(group.get());
+  }
+  if (changed.empty()) return {};
+  // In key order, for neighbouring pages.
+  std::sort(changed.begin(), changed.end(),
+            [](const Group* a, const Group* b) { return a->number < b->number; });
+  for (Group* group : changed) TL_TRY(write(transaction, *group));
+  GroupReader::of(transaction).forget_frames();
+  evict();
+  return {};
+}
+
+Status GroupWriter::write(store::WriteTransaction& transaction, Group& group) {
+  TL_TRY(write_log(transaction, group));
+  TL_TRY(write_slots(transaction, group));
+  GroupHead head{group.end(), group.payload_count, group.open_part_count, group.slots.size(), {}};
+  std::vector<const RecentPayload*> by_use;
+  for (const RecentPayload& recent : group.recent) by_use.push_back(&recent);
+  std::sort(by_use.begin(), by_use.end(), [](const RecentPayload* a, const RecentPayload* b) {
+    return a->last_use < b->last_use;
+  });
+  for (const RecentPayload* recent : by_use) head.recent.push_back(recent->recipe->position);
+  TL_TRY(transaction.put(KeySpace::frame, group_key(group.number), encode(head)));
+  group.changed = false;
+  trim(group);
+  return {};
+}
+
+Status GroupWriter::write_log(store::WriteTransaction& transaction, Group& group) {
+  while (group.written_end < group.end()) {
+    const std::uint64_t frame = group.written_end / kFrameSizeBytes;
+    const Bytes whole = group.from(frame * kFrameSizeBytes).substr(0, kFrameSizeBytes);
+    const std::size_t written = group.written_end % kFrameSizeBytes;
+    TL_TRY(write_part(transaction, group, frame, whole, written));
+    group.written_end += whole.size() - written;
+  }
+  return {};
+}
+
+// A full frame, and one of many parts, becomes one part.
+Status GroupWriter::write_part(store::WriteTransaction& transaction, Group& group,
+                               std::uint64_t frame, Bytes whole, std::size_t written) {
+  const bool full = whole.size() == kFrameSizeBytes;
+  if (full || group.open_part_count >= kOpenPartCountMax) {
+    for (std::uint64_t part = 0; part < group.open_part_count; ++part) {
+      TL_TRY(erase_block(transaction, KeySpace::frame, part_prefix(group.number, frame, part)));
+    }
+    group.open_part_count = full ? 0 : 1;
+    return blocks_.put(transaction, KeySpace::frame, part_prefix(group.number, frame, 0), whole, {},
+                       full);
+  }
+  const std::string prefix = part_prefix(group.number, frame, group.open_part_count++);
+  return blocks_.put(transaction, KeySpace::frame, prefix, whole.substr(written),
+                     whole.substr(0, written));
+}
+
+Status GroupWriter::write_slots(store::WriteTransaction& transaction, Group& group) {
+  for (std::size_t entry = group.written_slot_count / kSlotsPerEntry;
+       entry * kSlotsPerEntry < group.slots.size(); ++entry) {
+    if (group.written_slot_count == group.slots.size()) break;
+    const std::size_t from = entry * kSlotsPerEntry;
+    const std::size_t to = std::min(from + kSlotsPerEntry, group.slots.size());
+    std::string value;
+    for (std::size_t slot = from; slot < to; ++slot) append_big_endian(value, group.slots[slot]);
+    TL_TRY(transaction.put(KeySpace::frame, slots_key(group.number, entry), value));
+  }
+  group.written_slot_count = group.slots.size();
+  return {};
+}
+
+void GroupWriter::trim(Group& group) {
+  if (group.window.size() <= kLogWindowSizeBytesMax) return;
+  const std::uint64_t start = window_start(group.end(), kLoadedWindowSizeBytesMax);
+  group.window.erase(0, start - group.window_start);
+  group.window_start = start;
+  std::erase_if(group.pieces, [&](const auto& entry) {
+    return entry.second.slot == Place::kInLog && entry.second.at < start;
+  });
+}
+
+Status GroupWriter::remove(store::WriteTransaction& transaction, GroupNumber number) {
+  TL_TRY_ASSIGN(group, open(transaction, number));
+  for (const SegmentId id : group->slots) TL_TRY(SegmentWriter::drop_use(transaction, id));
+  groups_.erase(number);
+  segments_.forget();  // some may be gone
+  GroupReader::of(transaction).forget_frames();
+  const std::string prefix = group_key(number);
+  for (;;) {
+    std::string key;
+    {
+      store::Cursor cursor = transaction.cursor(KeySpace::frame);
+      TL_TRY_ASSIGN(found, cursor.seek(prefix));
+      if (!found || !cursor.key().starts_with(prefix)) return {};
+      key = cursor.key();
+    }
+    TL_TRY(transaction.erase(KeySpace::frame, key));
+  }
+}
+
+}  // namespace tracelite::payload

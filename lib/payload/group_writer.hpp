@@ -1,0 +1,58 @@
+// Puts payloads into the logs of groups, and writes what the logs have grown by.
+//
+// Keeps the memory of groups between transactions, at most about kWriterCacheSizeBytesMax; it is
+// right only while nobody else commits: forget() otherwise. Belongs to one thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "payload/encoder.hpp"
+#include "payload/group.hpp"
+#include "payload/group_reader.hpp"
+
+namespace tracelite::payload {
+
+inline constexpr std::size_t kWriterCacheSizeBytesMax = std::size_t{24} << 20;
+// An open frame with more parts is written anew as one: reading it costs a step a part.
+inline constexpr std::uint64_t kOpenPartCountMax = 16;
+
+class GroupWriter : public UnwrittenLogs {
+ public:
+  // nullopt: it does not fit into the group's log. Errors: as PayloadWriter::put, and corrupt.
+  Result<std::optional<PayloadNumber>> put(store::WriteTransaction& transaction, GroupNumber group,
+                                           Bytes bytes);
+  Status erase(store::WriteTransaction& transaction, GroupPosition at);
+  Status flush(store::WriteTransaction& transaction);
+  void forget();
+
+  [[nodiscard]] std::optional<Bytes> unwritten_log(GroupNumber group,
+                                                   std::uint64_t position) const override;
+  [[nodiscard]] std::optional<SegmentId> unwritten_slot(GroupNumber group,
+                                                        std::uint64_t slot) const override;
+
+ private:
+  Result<Group*> open(store::WriteTransaction& transaction, GroupNumber number);
+  Status load(store::WriteTransaction& transaction, const GroupHead& head, Group& group);
+  static Status load_recent(store::WriteTransaction& transaction, const GroupHead& head,
+                            Group& group);
+  Status remove(store::WriteTransaction& transaction, GroupNumber number);
+  Status write(store::WriteTransaction& transaction, Group& group);
+  Status write_log(store::WriteTransaction& transaction, Group& group);
+  Status write_part(store::WriteTransaction& transaction, Group& group, std::uint64_t frame,
+                    Bytes whole, std::size_t written);
+  static Status write_slots(store::WriteTransaction& transaction, Group& group);
+  static void trim(Group& group);
+  void evict();
+
+  std::unordered_map<GroupNumber, std::unique_ptr<Group>> groups_;
+  std::uint64_t clock_ = 0;
+  std::uint64_t seed_ = 0;  // 0: not read yet
+  SegmentWriter segments_;
+  BlockWriter blocks_;
+  std::vector<Piece> pieces_;  // of the payload at work
+};
+
+}  // namespace tracelite::payload
