@@ -242,6 +242,7 @@ Result<Entity> decode(Bytes record) {
     entity.orders.push_back(order);
   }
   const std::uint64_t register_count = reader.varint();
+  entity.registers.reserve(std::min<std::uint64_t>(register_count, kFieldCount));
   for (std::uint64_t i = 0; i < register_count && !reader.failed(); ++i) {
     Register reg;
     const std::uint8_t field = reader.byte();

@@ -6,12 +6,6 @@
 
 namespace tracelite::payload {
 
-struct GroupReader::Task {
-  Operation operation;          // base: `at` is the offset in the payload at base_position
-  std::uint64_t base_position;  // base
-  std::size_t depth;
-};
-
 GroupReader& GroupReader::of(const store::Transaction& transaction) {
   std::unique_ptr<store::Companion>& companion = transaction.companion();
   if (!companion) companion = std::make_unique<GroupReader>();
@@ -32,20 +26,46 @@ Status GroupReader::read(GroupPosition at, std::uint64_t offset, std::uint64_t s
   const std::uint64_t whole = head.recipe.size_bytes;
   if (offset >= whole) return {};
   size_bytes = std::min(size_bytes, whole - offset);
-  if (size_bytes > UINT32_MAX) return group_damage(at.group, "a payload is too long");
-
-  std::vector<Task> tasks;
-  tasks.push_back(
-      {{Source::base, static_cast<std::uint32_t>(size_bytes), 0, offset}, at.position, 0});
+  if (size_bytes > kSharedPayloadSizeBytesMax) {
+    return group_damage(at.group, "a payload is too long");
+  }
+  out.reserve(size_before + size_bytes);
+  tasks_.clear();
+  tasks_.push_back(
+      {{Source::base, static_cast<std::uint32_t>(size_bytes), 0, offset}, at.position});
   Status status;
-  while (status && !tasks.empty()) {
-    const Task task = tasks.back();
-    tasks.pop_back();
-    status = task.operation.source == Source::base ? expand(at.group, task, tasks)
+  while (status && !tasks_.empty()) {
+    const Task task = tasks_.back();
+    tasks_.pop_back();
+    status = task.operation.source == Source::base ? expand(at.group, task, out)
                                                    : copy(at.group, task.operation, out);
   }
   if (!status) out.resize(size_before);
+  if (status && size_bytes == whole) keep(at, Bytes(out).substr(size_before));
   return status;
+}
+
+const std::string* GroupReader::kept(GroupPosition at) const {
+  const PayloadNumber number = payload_number(at);
+  for (const Kept& one : kept_) {
+    if (one.number == number) return &one.bytes;
+  }
+  return nullptr;
+}
+
+void GroupReader::keep(GroupPosition at, Bytes bytes) {
+  if (bytes.size() < kKeptPayloadSizeBytesMin || bytes.size() > kKeptPayloadSizeBytesMax) return;
+  if (kept(at) != nullptr) return;
+  kept_[next_kept_].number = payload_number(at);
+  kept_[next_kept_].bytes.assign(bytes);
+  next_kept_ = (next_kept_ + 1) % kKeptPayloadCount;
+}
+
+void GroupReader::forget_frames() {
+  frames_.clear();
+  frames_size_bytes_ = 0;
+  slots_.clear();
+  for (Kept& one : kept_) one.number = 0;
 }
 
 Result<Recipe> GroupReader::recipe(GroupPosition at) {
@@ -63,21 +83,26 @@ Result<RecipeHead> GroupReader::recipe_head(GroupPosition at) {
 }
 
 // The last operation comes first in the list, because it is worked off from the end.
-Status GroupReader::expand(GroupNumber group, const Task& task, std::vector<Task>& tasks) {
-  if (task.depth > kRecipeDepthMax) return group_damage(group, "recipes refer too deep");
-  TL_TRY_ASSIGN(head, recipe_head({group, task.base_position}));
+Status GroupReader::expand(GroupNumber group, const Task& task, std::string& out) {
   const std::uint64_t from = task.operation.at;
   const std::uint64_t to = from + task.operation.size_bytes;
+  if (const std::string* bytes = kept({group, task.base_position}); bytes != nullptr) {
+    if (to > bytes->size()) return group_damage(group, "a recipe refers beyond its base");
+    out.append(*bytes, from, task.operation.size_bytes);
+    return {};
+  }
+  if (task.depth > kRecipeDepthMax) return group_damage(group, "recipes refer too deep");
+  TL_TRY_ASSIGN(head, recipe_head({group, task.base_position}));
   if (to > head.recipe.size_bytes || to < from) {
     return group_damage(group, "a recipe refers beyond its base");
   }
-  std::vector<Operation> operations;
-  TL_TRY(add_operations(group, head, from, to, operations));
-  for (auto at = operations.rbegin(); at != operations.rend(); ++at) {
+  operations_.clear();
+  TL_TRY(add_operations(group, head, from, to, operations_));
+  for (auto at = operations_.rbegin(); at != operations_.rend(); ++at) {
     if (at->source == Source::base && head.recipe.chain_index == 0) {
       return group_damage(group, "a recipe refers to a base that it does not have");
     }
-    tasks.push_back({*at, head.recipe.base_position, task.depth + 1});
+    tasks_.push_back({*at, head.recipe.base_position, task.depth + 1});
   }
   return {};
 }
@@ -142,7 +167,7 @@ Result<Bytes> GroupReader::log(GroupNumber group, std::uint64_t position) {
   auto known = frames_.find(name);
   if (known == frames_.end()) {
     TL_TRY_ASSIGN(bytes, read_frame(*transaction_, block_reader_, group, frame));
-    if (frames_size_bytes_ + bytes.size() > kReadCacheSizeBytesMax) {
+    if (frames_size_bytes_ + bytes.size() > kFrameCacheSizeBytesMax) {
       frames_.clear();
       frames_size_bytes_ = 0;
     }
@@ -170,7 +195,13 @@ Result<SegmentId> GroupReader::slot(GroupNumber group, std::uint64_t slot) {
   if (unwritten_ != nullptr) {
     if (const auto id = unwritten_->unwritten_slot(group, slot)) return *id;
   }
-  return read_slot(*transaction_, group, slot);
+  if (slot >= kLogSizeBytesMax) return group_damage(group, "a slot is missing");
+  const std::uint64_t name = group << kPositionBits | slot;
+  if (const auto known = slots_.find(name); known != slots_.end()) return known->second;
+  TL_TRY_ASSIGN(id, read_slot(*transaction_, group, slot));
+  if (slots_.size() >= kSlotCacheEntriesMax) slots_.clear();
+  slots_.emplace(name, id);
+  return id;
 }
 
 }  // namespace tracelite::payload

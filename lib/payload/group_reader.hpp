@@ -3,9 +3,11 @@
 // Knows recipes, frames and segments. Must not know how they came to be.
 //
 // What is decoded is kept with the transaction, so that the next payload of the same session costs
-// little more than copying; at most kReadCacheSizeBytesMax of frames, and of segments their own.
+// little more than copying: frames, segments, and the last payloads that were read as a whole,
+// which are what the next ones are built on.
 #pragma once
 
+#include <array>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -15,7 +17,11 @@
 
 namespace tracelite::payload {
 
-inline constexpr std::size_t kReadCacheSizeBytesMax = std::size_t{8} << 20;
+inline constexpr std::size_t kFrameCacheSizeBytesMax = std::size_t{8} << 20;
+inline constexpr std::size_t kSlotCacheEntriesMax = 16'384;
+inline constexpr std::size_t kKeptPayloadCount = 8;
+inline constexpr std::size_t kKeptPayloadSizeBytesMin = std::size_t{4} << 10;
+inline constexpr std::size_t kKeptPayloadSizeBytesMax = std::size_t{512} << 10;
 
 // What the writer of this transaction has not written yet, for readers in the same transaction.
 class UnwrittenLogs {
@@ -35,7 +41,7 @@ class GroupReader : public store::Companion {
 
   void set_unwritten(const UnwrittenLogs* unwritten) { unwritten_ = unwritten; }
   // Frames may have grown since they were decoded.
-  void forget_frames() { frames_.clear(), frames_size_bytes_ = 0; }
+  void forget_frames();
 
   // Errors of all: corrupt, not_found, io, no_memory.
   Result<std::uint64_t> size_bytes(GroupPosition at);
@@ -44,12 +50,16 @@ class GroupReader : public store::Companion {
   Result<Recipe> recipe(GroupPosition at);
 
  private:
-  struct Task;  // an operation, or a part of a payload that stands for operations
+  struct Task {
+    Operation operation;              // base: `at` is the offset in the payload at base_position
+    std::uint64_t base_position = 0;  // base
+    std::size_t depth = 0;
+  };
   Result<RecipeHead> recipe_head(GroupPosition at);
   // The operations of a recipe that make [from, to) of its payload, cut to it.
   Status add_operations(GroupNumber group, const RecipeHead& head, std::uint64_t from,
                         std::uint64_t to, std::vector<Operation>& out);
-  Status expand(GroupNumber group, const Task& task, std::vector<Task>& tasks);
+  Status expand(GroupNumber group, const Task& task, std::string& out);
   Status copy(GroupNumber group, const Operation& operation, std::string& out);
   // Contiguous bytes of the log from the position on: at least one, at most to the frame's end.
   // Valid until the next call.
@@ -57,6 +67,8 @@ class GroupReader : public store::Companion {
   // Up to size_bytes bytes from the position on, joined where a frame ends; fewer at the log's end.
   Result<Bytes> window(GroupNumber group, std::uint64_t position, std::size_t size_bytes);
   Result<SegmentId> slot(GroupNumber group, std::uint64_t slot);
+  [[nodiscard]] const std::string* kept(GroupPosition at) const;
+  void keep(GroupPosition at, Bytes bytes);
 
   const store::Transaction* transaction_ = nullptr;  // whose companion it is; it may have moved
   const UnwrittenLogs* unwritten_ = nullptr;
@@ -64,7 +76,16 @@ class GroupReader : public store::Companion {
   SegmentCache segments_;
   std::unordered_map<std::uint64_t, std::string> frames_;  // by group and frame
   std::size_t frames_size_bytes_ = 0;
+  std::unordered_map<std::uint64_t, SegmentId> slots_;  // by group and slot
   std::string joined_;
+  struct Kept {
+    PayloadNumber number = 0;
+    std::string bytes;
+  };
+  std::array<Kept, kKeptPayloadCount> kept_;
+  std::size_t next_kept_ = 0;
+  std::vector<Task> tasks_;  // of the payload at work
+  std::vector<Operation> operations_;
 };
 
 }  // namespace tracelite::payload
