@@ -199,6 +199,8 @@ void Writer::write_last_counters() {
 Status Writer::store_large_payloads(Event& event) {
   for (Register& reg : event.entity.registers) {
     if (!model::is_payload(reg.field) || reg.cleared()) continue;
+    // A piece of streamed text has to be here when it is put behind the others.
+    if (reg.streamed()) continue;
     const PayloadValue value = PayloadValue::decode(reg.value);
     if (value.is_stored || value.bytes.size() <= kPayloadPartSizeBytes) continue;
     TL_TRY_ASSIGN(number, store_in_parts(value.bytes));
