@@ -28,6 +28,12 @@ bool lies_in_the_batch(Code code) {
          code == Code::internal || code == Code::not_found || code == Code::misuse;
 }
 
+// As the application's own null, which clears the field.
+bool is_null(Field field, const Payload& masked) {
+  return masked.form == Form::null || (field == Field::metadata && masked.form == Form::json &&
+                                       payload::json_type(masked.bytes) == payload::JsonType::null);
+}
+
 }  // namespace
 
 void Writer::run() {
@@ -75,6 +81,11 @@ void Writer::mask(Event& event) {
       continue;
     } else {
       recorder_.count(Reason::masked);
+    }
+    if (is_null(reg.field, *masked)) {
+      reg.flags = Register::kCleared;
+      reg.value.clear();
+      continue;
     }
     if (reg.field == Field::metadata) {
       *masked = {Form::json, payload::metadata_object(masked->form, masked->bytes)};
