@@ -45,6 +45,7 @@ void Writer::run() {
     if (!write(events)) break;
     recorder_.queue_.done(batch, std::move(dropped_error_));
   }
+  count_what_is_lost();
   write_last_counters();
 }
 
@@ -191,6 +192,15 @@ Status Writer::write_in_transaction(const std::vector<Event>& events) {
   }
   last_transaction_id_ = id;
   return {};
+}
+
+// What the deadline of close left over.
+void Writer::count_what_is_lost() {
+  const std::uint64_t lost = recorder_.queue_.waiting_count();
+  if (lost == 0) return;
+  recorder_.count(Reason::closed, lost);
+  recorder_.log(LogLevel::warning, Reason::closed,
+                std::to_string(lost) + " records were lost: closing took too long");
 }
 
 // Repairs and refusals that came after the last batch.
