@@ -271,9 +271,12 @@ BOOST_AUTO_TEST_CASE(null_clears_a_field_and_json_text_null_is_a_value) {
     must(put(store, "null" + name, field, payload_of(TL_FORM_NULL, "")));
     must(put(store, "json" + name, field, payload_of(TL_FORM_JSON, " null ")));
     must(put(store, "only" + name, field, payload_of(TL_FORM_NULL, "")));
+    must(put(store, "kept" + name, field, object));
+    must(put(store, "kept" + name, field, payload_of(TL_FORM_ABSENT, "")));
     store.flush();
     check_absent(store, "null" + name, field);
     check_absent(store, "only" + name, field);
+    check_kept(store, "kept" + name, field, TL_FORM_JSON, R"({"k":1})");
     if (field == TL_FIELD_METADATA) {
       check_absent(store, "json" + name, field);
     } else {
