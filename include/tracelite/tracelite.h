@@ -170,8 +170,12 @@ enum { TL_SOURCE_API = 0, TL_SOURCE_EVAL = 1, TL_SOURCE_ANNOTATION = 2 };
  * An input, output or metadata: comes back byte for byte as it was given (after masking).
  *
  * JSON must be one valid JSON text, else TL_INVALID. TEXT must be UTF-8, else TL_INVALID. BYTES is
- * anything. NULL is JSON's null. Metadata that is not a JSON object is kept under the key
- * "metadata"; metadata merged from several events is written anew with its keys sorted.
+ * anything. Metadata that is not a JSON object is kept under the key "metadata"; metadata merged
+ * from several events is written anew with its keys sorted.
+ *
+ * NULL clears the field, as its bit in clear_mask does: it then reads back as ABSENT. The JSON text
+ * null, given as JSON, is a value of an input or output like any other, and comes back as JSON;
+ * metadata it clears. ABSENT, given, leaves the field as it is.
  *
  * In a row of a list, text.data is NULL and text.size_bytes tells the size: tl_payload_read fetches
  * the bytes on demand. An observation whose streamed text is held back by a mask until it ends has
@@ -180,7 +184,7 @@ enum { TL_SOURCE_API = 0, TL_SOURCE_EVAL = 1, TL_SOURCE_ANNOTATION = 2 };
 typedef int32_t tl_form;
 enum {
   TL_FORM_ABSENT = 0,
-  TL_FORM_NULL = 1,
+  TL_FORM_NULL = 1, /* given: clears the field */
   TL_FORM_JSON = 2,
   TL_FORM_TEXT = 3,
   TL_FORM_BYTES = 4,
@@ -415,8 +419,9 @@ typedef void (*tl_log_fn)(void *context, tl_log_level level, tl_reason reason, c
 
 /* Sees each input, output and metadata before it is stored, on the writer thread. *masked is
  * *value on entry; replace it to store something else (its bytes must stay valid until the next
- * call or tl_close). A return value other than 0 means that the mask failed: "<fully masked due to
- * failed mask function>" is stored instead, with a warning. Must not call back into the store. */
+ * call or tl_close); with the form NULL the field is cleared. A return value other than 0 means
+ * that the mask failed: "<fully masked due to failed mask function>" is stored instead, with a
+ * warning. Must not call back into the store. */
 typedef int32_t (*tl_mask_fn)(void *context, tl_field field, const tl_payload *value,
                               tl_payload *masked);
 

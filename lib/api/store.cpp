@@ -99,7 +99,12 @@ Status open_store(const char* path, const tl_options* given, tl_store** store) {
                                               " cannot be written; open it read-only, or change "
                                               "its permissions");
     }
-    if (state->environment->opened_alone()) TL_TRY(ingest::reclaim_pending(*state->environment));
+    // It can wait for the next time: on a full disk, say, the file must still open.
+    const Status reclaimed = ingest::reclaim_pending(*state->environment);
+    if (!reclaimed && recording.log) {
+      recording.log(ingest::LogLevel::warning, model::Reason::none,
+                    "what a crash left behind could not be removed: " + reclaimed.error().message);
+    }
     TL_TRY_ASSIGN(recorder, ingest::Recorder::start(state->environment, std::move(recording)));
     state->recorder = std::move(recorder);
   }

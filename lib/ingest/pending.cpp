@@ -17,12 +17,15 @@ std::string pending_key(payload::PayloadNumber number) {
   return key;
 }
 
-Result<std::vector<payload::PayloadNumber>> list_pending(const store::Transaction& transaction) {
+Result<std::vector<payload::PayloadNumber>> list_orphans(const store::Transaction& transaction,
+                                                         std::uint64_t opened_at) {
   std::vector<payload::PayloadNumber> numbers;
   store::Cursor cursor = transaction.cursor(KeySpace::meta);
   TL_TRY_ASSIGN(more, cursor.seek(kPrefix));
   while (more && cursor.key().starts_with(kPrefix)) {
-    numbers.push_back(read_big_endian(cursor.key().substr(kPrefix.size())));
+    if (read_big_endian(cursor.value()) <= opened_at) {
+      numbers.push_back(read_big_endian(cursor.key().substr(kPrefix.size())));
+    }
     TL_TRY_ASSIGN(again, cursor.next());
     more = again;
   }
@@ -32,7 +35,9 @@ Result<std::vector<payload::PayloadNumber>> list_pending(const store::Transactio
 }  // namespace
 
 Status add_pending(store::WriteTransaction& transaction, payload::PayloadNumber number) {
-  return transaction.put(KeySpace::meta, pending_key(number), Bytes());
+  std::string since;
+  append_big_endian(since, transaction.id());
+  return transaction.put(KeySpace::meta, pending_key(number), since);
 }
 
 Status claim_pending(store::WriteTransaction& transaction, const model::Entity& entity) {
@@ -47,13 +52,15 @@ Status claim_pending(store::WriteTransaction& transaction, const model::Entity& 
 }
 
 Status reclaim_pending(store::Environment& environment) {
+  if (!environment.opened_alone()) return {};
+  const std::uint64_t opened_at = environment.opened_at_transaction_id();
   {
     TL_TRY_ASSIGN(snapshot, environment.begin_read());
-    TL_TRY_ASSIGN(orphans, list_pending(snapshot));
+    TL_TRY_ASSIGN(orphans, list_orphans(snapshot, opened_at));
     if (orphans.empty()) return {};
   }
   TL_TRY_ASSIGN(transaction, environment.begin_write());
-  TL_TRY_ASSIGN(orphans, list_pending(transaction));
+  TL_TRY_ASSIGN(orphans, list_orphans(transaction, opened_at));
   payload::PayloadWriter payloads;
   for (const payload::PayloadNumber number : orphans) {
     TL_TRY(payloads.erase(transaction, number));

@@ -1,7 +1,8 @@
 // Payloads whose bytes are committed before the record that refers to them: kept in a list in the
 // file, so that a crash in between leaves nothing behind for ever.
 //
-// Format: under `meta` a key "pending:" with the payload number (8 bytes big-endian), empty value.
+// Format: under `meta` a key "pending:" with the payload number (8 bytes big-endian); the value is
+// the number of the transaction that put it there (8 bytes big-endian).
 #pragma once
 
 #include "model/entity.hpp"
@@ -13,7 +14,8 @@ namespace tracelite::ingest {
 Status add_pending(store::WriteTransaction& transaction, payload::PayloadNumber number);
 // Takes the payloads that an entity refers to off the list.
 Status claim_pending(store::WriteTransaction& transaction, const model::Entity& entity);
-// Removes what nobody will claim any more. Only for a file that no other process has open.
+// Removes what nobody will claim any more: what was put there before this process opened the file,
+// alone. Whoever has opened it since, in whatever process, may still claim what is younger.
 Status reclaim_pending(store::Environment& environment);
 
 }  // namespace tracelite::ingest

@@ -18,8 +18,13 @@ Status Queue::push(std::string coded_event) {
   Lock lock(mutex_);
   if (closed_) return make_error(Code::misuse, "the store is being closed");
   if (!has_room_for(size_bytes)) {
-    const auto ready = [&] { return closed_ || has_room_for(size_bytes); };
-    bool room = false;
+    const auto ready = [&] {
+      if (closed_ || has_room_for(size_bytes)) return true;
+      is_short_ = true;
+      not_empty_.notify_one();
+      return false;
+    };
+    bool room = ready();
     if (options_.full_policy == FullPolicy::wait) {
       room = true;
       if (options_.queue_wait_ms == 0) {
@@ -41,20 +46,24 @@ Status Queue::push(std::string coded_event) {
   if (was_empty) oldest_at_ = steady_clock::now();
   events_.push_back(std::move(coded_event));
   ++pushed_sequence_;
-  const bool was_lazy = size_bytes_ < kEagerSizeBytes;
+  const bool had_much = has_much();
   size_bytes_ += size_bytes;
-  const bool wake = was_empty || (was_lazy && size_bytes_ >= kEagerSizeBytes);
+  const bool wake = was_empty || (!had_much && has_much());
   lock.unlock();
   if (wake) not_empty_.notify_one();
   return {};
 }
 
-// Lets a trickle collect for the commit interval; a flood, a flush or a close ends the wait.
+bool Queue::has_much() const {
+  return size_bytes_ >= kEagerSizeBytes || size_bytes_ * 2 >= options_.queue_size_bytes;
+}
+
+// Lets a trickle collect for the commit interval; a flood, a full queue, a flush or a close ends
+// the wait.
 void Queue::gather(Lock& lock) {
   const auto until = oldest_at_ + milliseconds(options_.commit_interval_ms);
   not_empty_.wait_until(lock, until, [&] {
-    return closed_ || flush_sequence_ > durable_sequence_ || size_bytes_ >= kEagerSizeBytes ||
-           size_bytes_ * 2 >= options_.queue_size_bytes;
+    return closed_ || flush_sequence_ > durable_sequence_ || is_short_ || has_much();
   });
 }
 
@@ -64,6 +73,7 @@ Batch Queue::take(std::uint64_t max_size_bytes) {
   Batch batch;
   if (events_.empty()) return batch;
   gather(lock);
+  is_short_ = false;
   if (closed_ && deadline_ && steady_clock::now() >= *deadline_) return batch;
   batch.last_sequence = pushed_sequence_ - events_.size();
   while (!events_.empty()) {

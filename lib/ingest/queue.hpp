@@ -19,7 +19,7 @@
 
 namespace tracelite::ingest {
 
-// A waiting writer is woken early once this much is queued.
+// A waiting writer is woken early once this much is queued, or half of what the queue may hold.
 inline constexpr std::uint64_t kEagerSizeBytes = std::uint64_t{1} << 20;
 
 inline constexpr std::chrono::milliseconds kRetryPause{200};
@@ -59,6 +59,7 @@ class Queue {
  private:
   using Lock = std::unique_lock<std::mutex>;
   [[nodiscard]] bool has_room_for(std::uint64_t size_bytes) const;
+  [[nodiscard]] bool has_much() const;
   void gather(Lock& lock);
 
   const Options& options_;
@@ -72,6 +73,7 @@ class Queue {
   std::optional<Error> error_;    // of the last try, until one succeeds
   std::optional<Error> dropped_;  // not yet told by a flush
   std::uint64_t failure_count_ = 0;
+  bool is_short_ = false;  // an event found no room since the last take
   bool closed_ = false;
   std::optional<std::chrono::steady_clock::time_point> deadline_;
 };

@@ -28,6 +28,12 @@ bool lies_in_the_batch(Code code) {
          code == Code::internal || code == Code::not_found || code == Code::misuse;
 }
 
+// As the application's own null, which clears the field.
+bool is_null(Field field, const Payload& masked) {
+  return masked.form == Form::null || (field == Field::metadata && masked.form == Form::json &&
+                                       payload::json_type(masked.bytes) == payload::JsonType::null);
+}
+
 }  // namespace
 
 void Writer::run() {
@@ -39,6 +45,7 @@ void Writer::run() {
     if (!write(events)) break;
     recorder_.queue_.done(batch, std::move(dropped_error_));
   }
+  count_what_is_lost();
   write_last_counters();
 }
 
@@ -75,6 +82,11 @@ void Writer::mask(Event& event) {
       continue;
     } else {
       recorder_.count(Reason::masked);
+    }
+    if (is_null(reg.field, *masked)) {
+      reg.flags = Register::kCleared;
+      reg.value.clear();
+      continue;
     }
     if (reg.field == Field::metadata) {
       *masked = {Form::json, payload::metadata_object(masked->form, masked->bytes)};
@@ -184,6 +196,15 @@ Status Writer::write_in_transaction(const std::vector<Event>& events) {
   return {};
 }
 
+// What the deadline of close left over.
+void Writer::count_what_is_lost() {
+  const std::uint64_t lost = recorder_.queue_.waiting_count();
+  if (lost == 0) return;
+  recorder_.count(Reason::closed, lost);
+  recorder_.log(LogLevel::warning, Reason::closed,
+                std::to_string(lost) + " records were lost: closing took too long");
+}
+
 // Repairs and refusals that came after the last batch.
 void Writer::write_last_counters() {
   const record::Counters left = recorder_.uncommitted_counters();
@@ -201,6 +222,8 @@ void Writer::write_last_counters() {
 Status Writer::store_large_payloads(Event& event) {
   for (Register& reg : event.entity.registers) {
     if (!model::is_payload(reg.field) || reg.cleared()) continue;
+    // A piece of streamed text has to be here when it is put behind the others.
+    if (reg.streamed()) continue;
     const PayloadValue value = PayloadValue::decode(reg.value);
     if (value.is_stored || value.bytes.size() <= kPayloadPartSizeBytes) continue;
     TL_TRY_ASSIGN(number, store_in_parts(value.bytes));

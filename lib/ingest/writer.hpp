@@ -32,6 +32,7 @@ class Writer {
   // Moves payloads that are too large for one transaction out of the event.
   Status store_large_payloads(model::Event& event);
   Result<payload::PayloadNumber> store_in_parts(Bytes bytes);
+  void count_what_is_lost();
   void write_last_counters();
   void forget();
   void drop(const Error& error);

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstdio>
 
+#include "model/testing.hpp"
+
 namespace tracelite::model {
 namespace {
 
@@ -161,7 +163,8 @@ std::string format_time(std::int64_t time_ns) {
 std::int64_t now_ns() {
   return std::chrono::duration_cast<nanoseconds>(
              std::chrono::system_clock::now().time_since_epoch())
-      .count();
+             .count() +
+         testing::clock_offset_ns.load(std::memory_order_relaxed);
 }
 
 }  // namespace tracelite::model

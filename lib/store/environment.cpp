@@ -219,6 +219,7 @@ Status Environment::grow() {
 bool Environment::forked() const { return state_->forked(); }
 bool Environment::writable() const { return state_->writable; }
 bool Environment::opened_alone() const { return state_->opened_alone; }
+std::uint64_t Environment::opened_at_transaction_id() const { return state_->opened_at; }
 const std::string& Environment::path() const { return state_->path; }
 
 std::uint64_t Environment::last_transaction_id() const {

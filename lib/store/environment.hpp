@@ -103,9 +103,10 @@ class Environment : public std::enable_shared_from_this<Environment> {
   Status grow();
 
   [[nodiscard]] bool forked() const;
-  [[nodiscard]] bool writable() const;            // false if the medium or permissions forbid it
-  [[nodiscard]] bool opened_alone() const;        // no other process had it open when this one did
-  [[nodiscard]] const std::string& path() const;  // absolute, without symbolic links
+  [[nodiscard]] bool writable() const;      // false if the medium or permissions forbid it
+  [[nodiscard]] bool opened_alone() const;  // no other process had it open when this one did
+  [[nodiscard]] std::uint64_t opened_at_transaction_id() const;  // the newest commit then
+  [[nodiscard]] const std::string& path() const;                 // absolute, without symbolic links
   // The number of the newest commit; 0 on an inherited handle.
   [[nodiscard]] std::uint64_t last_transaction_id() const;
   [[nodiscard]] Result<std::uint64_t> file_size_bytes() const;

@@ -36,6 +36,7 @@ struct Environment::State {
   std::uint64_t lock_file_inode = 0;  // 0: no lock file (read-only medium)
   bool writable = false;
   bool opened_alone = false;
+  std::uint64_t opened_at = 0;  // the number of the newest commit when this process opened it
   std::uint64_t fork_generation = store::fork_generation();
 
   Traffic traffic;

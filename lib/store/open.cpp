@@ -226,6 +226,7 @@ Status open_behind_door(Environment::State& state, bool& unused) {
   TL_TRY(open_engine(state, locks));
   TL_TRY(check_engine(state, theirs));
   TL_TRY(open_key_spaces(state));
+  state.opened_at = state.information().me_last_txnid;
   if (!state.opened_alone) mdb_reader_check(state.engine.get(), nullptr);
   return state.guard.start_use(lock_file_mark(state.lock_file_inode));
 }

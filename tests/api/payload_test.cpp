@@ -39,6 +39,13 @@ void check_kept(const Store& store, std::string_view id, tl_field field, tl_form
   BOOST_TEST((rows.payload(field) == bytes), "payload of " << id << " differs");
 }
 
+void check_absent(const Store& store, std::string_view id, tl_field field) {
+  Rows rows(get(store, TL_KIND_OBSERVATION, "t", id));
+  BOOST_REQUIRE(rows.next());
+  BOOST_TEST((rows.row().observation->set_mask & TL_BIT(field)) == 0U);
+  BOOST_TEST(field_of(*rows.row().observation, field).form == TL_FORM_ABSENT);
+}
+
 std::string nested(std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); }
 
 }  // namespace
@@ -248,6 +255,51 @@ BOOST_AUTO_TEST_CASE(streamed_text_is_withheld_from_the_file_until_it_can_be_mas
   must(tl_end(span, nullptr));
   store.flush();
   check_kept(store, "o", TL_FIELD_OUTPUT, TL_FORM_TEXT, "***");
+  store.check();
+}
+
+BOOST_AUTO_TEST_CASE(null_clears_a_field_and_json_text_null_is_a_value) {
+  const Folder folder;
+  const Store store(folder.file());
+  const tl_payload object = payload_of(TL_FORM_JSON, R"({"k":1})");
+  for (const tl_field field : {TL_FIELD_INPUT, TL_FIELD_OUTPUT, TL_FIELD_METADATA}) {
+    const std::string name = std::to_string(field);
+    for (const std::string& id : {"null" + name, "json" + name}) {
+      must(put(store, id, field, object));
+    }
+    store.flush();
+    must(put(store, "null" + name, field, payload_of(TL_FORM_NULL, "")));
+    must(put(store, "json" + name, field, payload_of(TL_FORM_JSON, " null ")));
+    must(put(store, "only" + name, field, payload_of(TL_FORM_NULL, "")));
+    must(put(store, "kept" + name, field, object));
+    must(put(store, "kept" + name, field, payload_of(TL_FORM_ABSENT, "")));
+    store.flush();
+    check_absent(store, "null" + name, field);
+    check_absent(store, "only" + name, field);
+    check_kept(store, "kept" + name, field, TL_FORM_JSON, R"({"k":1})");
+    if (field == TL_FIELD_METADATA) {
+      check_absent(store, "json" + name, field);
+    } else {
+      check_kept(store, "json" + name, field, TL_FORM_JSON, " null ");
+    }
+  }
+  store.check();
+}
+
+// As if the application had given null.
+BOOST_AUTO_TEST_CASE(a_mask_that_answers_null_clears_the_field) {
+  const Folder folder;
+  tl_options options{};
+  options.mask = [](void*, tl_field, const tl_payload*, tl_payload* masked) -> std::int32_t {
+    *masked = {TL_FORM_NULL, {}};
+    return 0;
+  };
+  const Store store(folder.file(), options);
+  for (const tl_field field : {TL_FIELD_INPUT, TL_FIELD_OUTPUT, TL_FIELD_METADATA}) {
+    must(put(store, std::to_string(field), field, payload_of(TL_FORM_JSON, R"({"k":1})")));
+    store.flush();
+    check_absent(store, std::to_string(field), field);
+  }
   store.check();
 }
 

@@ -1,0 +1,270 @@
+// The queue by itself: its bound, what a full one does, what the writer gets, and how it ends.
+#include "ingest/queue.hpp"
+
+#include <future>
+#include <thread>
+
+#include "support.hpp"
+
+namespace tracelite::ingest::test {
+namespace {
+
+constexpr std::uint64_t kEverything = std::uint64_t{1} << 40;
+
+Options small(FullPolicy policy) {
+  Options options;
+  options.commit_interval_ms = 0;
+  options.queue_size_bytes = 1000;
+  options.full_policy = policy;
+  return options;
+}
+
+std::string sized(std::size_t size_bytes) { return std::string(size_bytes, 'e'); }
+
+void take_one_batch(Queue& queue) { queue.done(queue.take(kEverything), std::nullopt); }
+
+// A writer that takes whatever there is until the queue is closed.
+class Taker {
+ public:
+  explicit Taker(Queue& queue) : queue_(queue), thread_([this] { run(); }) {}
+  ~Taker() {
+    queue_.close(std::nullopt);
+    thread_.join();
+  }
+  Taker(const Taker&) = delete;
+  Taker& operator=(const Taker&) = delete;
+
+ private:
+  void run() {
+    for (Batch batch = queue_.take(kEverything); !batch.events.empty();
+         batch = queue_.take(kEverything)) {
+      queue_.done(batch, std::nullopt);
+    }
+  }
+  Queue& queue_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(queue)
+
+BOOST_AUTO_TEST_CASE(the_bound_is_in_bytes_not_in_events) {
+  const Options options = small(FullPolicy::drop);
+  Queue queue(options);
+  for (int i = 0; i < 100; ++i) must(queue.push(sized(8)));
+  must(queue.push(sized(200)));
+  BOOST_TEST(queue.waiting_size_bytes() == 1000U);
+  const Status refused = queue.push(sized(1));
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST((refused.error().code == Code::queue_full));
+  BOOST_TEST(refused.error().message.find("1000 of 1000 bytes") != std::string::npos);
+  BOOST_TEST(queue.waiting_count() == 101U);
+}
+
+BOOST_AUTO_TEST_CASE(the_batch_at_work_counts_until_it_is_durable) {
+  const Options options = small(FullPolicy::drop);
+  Queue queue(options);
+  must(queue.push(sized(1000)));
+  const Batch batch = queue.take(kEverything);
+  BOOST_TEST(queue.waiting_size_bytes() == 1000U);
+  BOOST_TEST((queue.push(sized(1)).error().code == Code::queue_full));
+  queue.done(batch, std::nullopt);
+  BOOST_TEST(queue.waiting_size_bytes() == 0U);
+  must(queue.push(sized(1000)));
+}
+
+BOOST_AUTO_TEST_CASE(an_event_larger_than_the_queue_is_let_in_when_it_is_alone) {
+  const Options options = small(FullPolicy::drop);
+  Queue queue(options);
+  must(queue.push(sized(5000)));
+  BOOST_TEST((queue.push(sized(1)).error().code == Code::queue_full));
+  take_one_batch(queue);
+  must(queue.push(sized(1)));
+  BOOST_TEST((queue.push(sized(5000)).error().code == Code::queue_full));
+}
+
+BOOST_AUTO_TEST_CASE(waiting_for_room_ends_with_an_error_when_its_time_is_over) {
+  Options options = small(FullPolicy::wait);
+  options.queue_wait_ms = 1;
+  Queue queue(options);
+  must(queue.push(sized(1000)));
+  BOOST_TEST((queue.push(sized(1)).error().code == Code::queue_full));
+  BOOST_TEST(queue.waiting_count() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(waiting_for_room_ends_when_a_batch_is_durable) {
+  const Options options = small(FullPolicy::wait);
+  Queue queue(options);
+  must(queue.push(sized(1000)));
+  std::promise<bool> pushed;
+  std::thread pusher([&] { pushed.set_value(queue.push(sized(600)).ok()); });
+  take_one_batch(queue);
+  BOOST_TEST(pushed.get_future().get());
+  pusher.join();
+  BOOST_TEST(queue.waiting_size_bytes() == 600U);
+}
+
+// A queue that is smaller than what wakes the writer early must not wait out the commit interval.
+BOOST_AUTO_TEST_CASE(a_full_queue_wakes_the_writer_before_the_commit_interval_is_over) {
+  for (const std::size_t size_bytes : {300U, 400U, 700U}) {
+    Options options = small(FullPolicy::wait);
+    options.commit_interval_ms = kNeverByItselfMs;
+    options.queue_wait_ms = static_cast<std::uint32_t>(kHangs.count());
+    Queue queue(options);
+    const Taker writer(queue);
+    for (int i = 0; i < 200; ++i) {
+      const Status pushed = queue.push(sized(i % 2 == 0 ? size_bytes : 1000 - size_bytes / 2));
+      BOOST_REQUIRE_MESSAGE(pushed.ok(), "the writer slept while the queue was full");
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_half_full_queue_wakes_the_writer_before_the_commit_interval_is_over) {
+  Options options = small(FullPolicy::drop);
+  options.commit_interval_ms = kNeverByItselfMs;
+  Queue queue(options);
+  const Taker writer(queue);
+  for (int round = 0; round < 200; ++round) {
+    must(queue.push(sized(200)));
+    must(queue.push(sized(200)));
+    for (int i = 0; i < 100; ++i) std::this_thread::yield();  // the writer may come to gather
+    must(queue.push(sized(200)));
+    const auto until = std::chrono::steady_clock::now() + kHangs;
+    while (queue.waiting_count() > 0 && std::chrono::steady_clock::now() < until) {
+      std::this_thread::yield();
+    }
+    BOOST_REQUIRE_MESSAGE(queue.waiting_count() == 0U,
+                          "the writer slept while the queue was half full");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_is_bounded_in_bytes_keeps_the_order_and_is_never_empty) {
+  Options options = small(FullPolicy::drop);
+  options.queue_size_bytes = 100'000;
+  Queue queue(options);
+  std::vector<std::string> pushed;
+  for (std::size_t i = 0; i < 40; ++i) {
+    pushed.push_back(std::to_string(i) + sized(i * 37 % 500));
+    must(queue.push(pushed.back()));
+  }
+  std::vector<std::string> taken;
+  std::uint64_t last = 0;
+  while (queue.waiting_count() > 0) {
+    const Batch batch = queue.take(300);
+    BOOST_REQUIRE(!batch.events.empty());
+    BOOST_TEST((batch.size_bytes <= 300 || batch.events.size() == 1));
+    BOOST_TEST(batch.last_sequence == last + batch.events.size());
+    last = batch.last_sequence;
+    taken.insert(taken.end(), batch.events.begin(), batch.events.end());
+    queue.done(batch, std::nullopt);
+  }
+  BOOST_TEST(taken == pushed, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_flush_that_runs_out_of_time_says_how_much_is_left) {
+  Options options = small(FullPolicy::drop);
+  Queue queue(options);
+  must(queue.flush(milliseconds(0)));  // nothing was pushed
+  for (int i = 0; i < 3; ++i) must(queue.push(sized(1)));
+  const Status late = queue.flush(milliseconds(0));
+  BOOST_REQUIRE(!late);
+  BOOST_TEST((late.error().code == Code::timeout));
+  BOOST_TEST(late.error().message.find("3 records") != std::string::npos);
+  take_one_batch(queue);
+  must(queue.flush(milliseconds(0)));
+}
+
+BOOST_AUTO_TEST_CASE(a_flush_does_not_wait_for_what_is_pushed_after_it_began) {
+  Options options = small(FullPolicy::drop);
+  options.commit_interval_ms = kNeverByItselfMs;
+  Queue queue(options);
+  must(queue.push(sized(1)));
+  must(queue.push(sized(1)));
+  auto flushed = std::async(std::launch::async, [&] { return queue.flush(std::nullopt).ok(); });
+  const Batch first = queue.take(1);  // gives something only because the flush has begun
+  must(queue.push(sized(1)));
+  queue.done(first, std::nullopt);
+  BOOST_TEST((flushed.wait_for(milliseconds(0)) == std::future_status::timeout));
+  queue.done(queue.take(1), std::nullopt);
+  BOOST_REQUIRE((flushed.wait_for(kHangs) == std::future_status::ready));
+  BOOST_TEST(flushed.get());
+  BOOST_TEST(queue.waiting_count() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(what_was_dropped_is_told_by_one_flush) {
+  const Options options = small(FullPolicy::drop);
+  Queue queue(options);
+  must(queue.push(sized(1)));
+  queue.done(queue.take(kEverything), make_error(Code::corrupt, "its record is damaged"));
+  const Status told = queue.flush(milliseconds(0));
+  BOOST_REQUIRE(!told);
+  BOOST_TEST((told.error().code == Code::corrupt));
+  must(queue.flush(milliseconds(0)));
+}
+
+BOOST_AUTO_TEST_CASE(a_closed_queue_takes_nothing_and_gives_what_it_has) {
+  Options options = small(FullPolicy::wait);
+  options.commit_interval_ms = kNeverByItselfMs;
+  Queue queue(options);
+  must(queue.push(sized(1)));
+  queue.close(std::nullopt);
+  BOOST_TEST((queue.push(sized(1)).error().code == Code::misuse));
+  const Batch batch = queue.take(kEverything);
+  BOOST_TEST(batch.events.size() == 1U);
+  queue.done(batch, std::nullopt);
+  BOOST_TEST(queue.take(kEverything).events.empty());
+}
+
+BOOST_AUTO_TEST_CASE(closing_sends_away_who_waits_for_room) {
+  const Options options = small(FullPolicy::wait);
+  Queue queue(options);
+  must(queue.push(sized(1000)));
+  auto waiting = std::async(std::launch::async, [&] { return queue.push(sized(1)).error().code; });
+  queue.close(std::nullopt);
+  BOOST_TEST((waiting.get() == Code::misuse));
+}
+
+BOOST_AUTO_TEST_CASE(a_deadline_that_has_passed_gives_nothing_more) {
+  const Options options = small(FullPolicy::wait);
+  Queue queue(options);
+  must(queue.push(sized(1)));
+  must(queue.push(sized(1)));
+  const Batch batch = queue.take(1);
+  queue.close(std::chrono::steady_clock::now());
+  BOOST_TEST(!queue.wait_to_retry(make_error(Code::io, "it fails")));
+  BOOST_TEST(queue.take(kEverything).events.empty());
+  BOOST_TEST(queue.waiting_count() == 2U);
+  BOOST_TEST(batch.events.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(many_threads_push_and_nothing_is_lost_or_passed_by) {
+  constexpr int kThreads = 4;
+  constexpr int kEach = 500;
+  Options options = small(FullPolicy::wait);
+  Queue queue(options);
+  std::vector<std::thread> pushers;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    pushers.emplace_back([&queue, thread] {
+      for (int i = 0; i < kEach; ++i) {
+        (void)queue.push(std::to_string(thread) + ":" + std::to_string(i));
+      }
+    });
+  }
+  std::vector<int> next(kThreads, 0);
+  for (int left = kThreads * kEach; left > 0;) {
+    const Batch batch = queue.take(kEverything);
+    for (const std::string& event : batch.events) {
+      const std::size_t thread = std::stoul(event);
+      BOOST_REQUIRE(event == std::to_string(thread) + ":" + std::to_string(next[thread]++));
+      --left;
+    }
+    queue.done(batch, std::nullopt);
+  }
+  for (auto& pusher : pushers) pusher.join();
+  BOOST_TEST(queue.waiting_count() == 0U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace tracelite::ingest::test
