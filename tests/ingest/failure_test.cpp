@@ -36,7 +36,7 @@ void check_all(const Scene& scene) {
   BOOST_TEST(statistics.scores == 1U);
   BOOST_TEST(statistics.payload_size_bytes == 500U * kCount);
   BOOST_TEST(look.entries(KeySpace::record) == kCount + 2U);
-  BOOST_TEST(look.entries(KeySpace::payload) == static_cast<std::uint64_t>(kCount));
+  BOOST_TEST(look.shared_payload_count() == static_cast<std::uint64_t>(kCount));
   BOOST_TEST(look.trace("t").orders.size() == 1U);
   for (int i = 0; i < kCount; ++i) {
     const model::Entity entity = look.observation("t", numbered(i));
@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(a_failed_commit_in_the_middle_keeps_what_was_there) {
   const Look look = scene.look();
   BOOST_TEST(look.statistics().observations == static_cast<std::uint64_t>(kCount));
   BOOST_TEST(look.statistics().payload_size_bytes == 400U * kCount);
-  BOOST_TEST(look.entries(KeySpace::payload) == static_cast<std::uint64_t>(kCount));
+  BOOST_TEST(look.shared_payload_count() == static_cast<std::uint64_t>(kCount));
   for (int i = 0; i < kCount; ++i) {
     const model::Entity entity = look.observation("t", numbered(i));
     BOOST_TEST(model::view_observation(entity).tags.size() == 5U);

@@ -17,6 +17,7 @@
 #include "ingest/recorder.hpp"
 #include "model/event.hpp"
 #include "model/view.hpp"
+#include "payload/group_format.hpp"
 #include "record/entity_store.hpp"
 #include "record/statistics.hpp"
 #include "store/environment.hpp"
@@ -203,6 +204,17 @@ class Look {
     const model::Register* reg = entity.find(field);
     return reg == nullptr || reg->cleared() ? Form::absent
                                             : model::PayloadValue::decode(reg->value).form;
+  }
+  // Payloads that share text with others, each counted once.
+  [[nodiscard]] std::uint64_t shared_payload_count() const {
+    std::uint64_t count = 0;
+    store::Cursor cursor = transaction_.cursor(store::KeySpace::frame);
+    for (bool more = must(cursor.seek({})); more; more = must(cursor.next())) {
+      if (cursor.key().size() != payload::group_key(0).size()) continue;
+      const auto group = read_big_endian(cursor.key());
+      count += must(payload::read_head(transaction_, group)).value().payload_count;
+    }
+    return count;
   }
   [[nodiscard]] std::uint64_t entries(store::KeySpace space) const {
     return must(transaction_.statistics(space)).entries;
