@@ -59,7 +59,7 @@ constexpr Table kTables[] = {
 
 Result<bool> next(Statement& statement, std::string& row) {
   TL_TRY_ASSIGN(more, statement.step());
-  if (more) row = statement.text(0);
+  if (more) row = statement.bytes(0);
   return more;
 }
 

@@ -13,7 +13,8 @@ namespace tracelite::index {
 // An id as it is bound and compared: a BLOB for 16 or 32 lower-case hex digits, else TEXT.
 struct IndexId {
   explicit IndexId(Bytes id);
-  // Back to the text of the id, from a column.
+  // Back to the text of the id.
+  static std::string text_of(bool is_blob, Bytes value);
   static std::string from_column(const Statement& statement, int at);
   void bind(Statement& statement, int at) const;
 

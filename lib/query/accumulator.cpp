@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "index/index_value.hpp"
 #include "query/reader.hpp"
 
 namespace tracelite::query {
@@ -26,7 +27,7 @@ void Accumulator::add_trace(std::int64_t time_ns) {
   activity(time_ns);
 }
 
-void Accumulator::add_observation(const Statement& row, int first_column) {
+void Accumulator::add_observation(const index::Statement& row, int first_column) {
   const std::int64_t start_ns = row.integer(first_column);
   const auto type = static_cast<model::ObservationType>(row.integer(first_column + 2));
   const std::int64_t level = row.integer(first_column + 3);
@@ -44,7 +45,8 @@ void Accumulator::add_observation(const Statement& row, int first_column) {
   add_tokens(sums_.input_tokens, row.integer(first_column + 4));
   add_tokens(sums_.output_tokens, row.integer(first_column + 5));
   add_tokens(sums_.total_tokens, row.integer(first_column + 6));
-  sums_.total_cost = model::add_saturated(sums_.total_cost, decode_cost(row, first_column + 7));
+  sums_.total_cost =
+      model::add_saturated(sums_.total_cost, index::read_cost(row, first_column + 7));
 }
 
 Aggregate Accumulator::finish() const {
@@ -61,17 +63,17 @@ Status add_whole_trace(const Snapshot::Use& use, std::int64_t container, std::in
       std::string("SELECT ") + Accumulator::kColumns + " FROM observation o WHERE o.container = ?1";
   sums.add_trace(time_ns);
   TL_TRY_ASSIGN(rows, use.prepare(kObservations));
-  TL_TRY(rows.bind(container));
+  rows.bind(container);
   for (;;) {
-    TL_TRY_ASSIGN(more, rows.step());
+    TL_TRY_ASSIGN(more, rows->step());
     if (!more) break;
-    sums.add_observation(rows, 0);
+    sums.add_observation(*rows, 0);
   }
   if (!with_scores) return {};
   TL_TRY_ASSIGN(count, use.prepare("SELECT count(*) FROM score WHERE container = ?1"));
-  TL_TRY(count.bind(container));
-  TL_TRY_ASSIGN(counted, count.step());
-  if (counted) sums.add_scores(static_cast<std::uint64_t>(count.integer(0)));
+  count.bind(container);
+  TL_TRY_ASSIGN(counted, count->step());
+  if (counted) sums.add_scores(static_cast<std::uint64_t>(count->integer(0)));
   return {};
 }
 

@@ -20,7 +20,7 @@ class Accumulator {
   void add_trace(std::int64_t time_ns);
   void count_trace() { ++sums_.trace_count; }
   // `first_column`: where kColumns start in the row.
-  void add_observation(const Statement& row, int first_column);
+  void add_observation(const index::Statement& row, int first_column);
   void add_scores(std::uint64_t count) { sums_.score_count += count; }
   [[nodiscard]] Aggregate finish() const;
 

@@ -49,8 +49,9 @@ Result<Row> get_trace(const Snapshot::Use& use, Bytes id) {
 Result<bool> is_visible(const Snapshot::Use& use, const RecordKey& key) {
   TL_TRY_ASSIGN(find,
                 use.prepare("SELECT 1 FROM observation WHERE container = ?1 AND entity = ?2"));
-  TL_TRY(find.bind({Value::of(to_integer(key.container)), Value::of(to_integer(key.entity))}));
-  return find.step();
+  find->bind(1, to_integer(key.container));
+  find->bind(2, to_integer(key.entity));
+  return find->step();
 }
 
 // Where an observation with this id is visible.

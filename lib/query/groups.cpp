@@ -118,11 +118,12 @@ std::vector<Group> Collector::take() {
 // ------------------------------------------------------------------------------ summing
 
 // Adds the traces that `rows` gives by container and timestamp.
-Status sum_members(const Snapshot::Use& use, Statement& rows, bool with_scores, Accumulator& sums) {
+Status sum_members(const Snapshot::Use& use, const CachedStatement& rows, bool with_scores,
+                   Accumulator& sums) {
   for (;;) {
-    TL_TRY_ASSIGN(more, rows.step());
+    TL_TRY_ASSIGN(more, rows->step());
     if (!more) return {};
-    TL_TRY(add_whole_trace(use, rows.integer(0), rows.integer(1), with_scores, sums));
+    TL_TRY(add_whole_trace(use, rows->integer(0), rows->integer(1), with_scores, sums));
   }
 }
 
@@ -141,19 +142,19 @@ Status collect_members(const Snapshot::Use& use, Kind kind, const Filter& filter
   terms.bind(Value::of(static_cast<std::int64_t>(term_kind(kind))));
   if (only) terms.add(" AND id = ").bind(Value::of(*only));
   TL_TRY_ASSIGN(all, use.prepare(terms.text));
-  TL_TRY(all.bind(terms.values));
+  all.bind(terms.values);
   const bool bare_too = may_be_bare(kind) && is_empty(filter);
   for (;;) {
-    TL_TRY_ASSIGN(more, all.step());
+    TL_TRY_ASSIGN(more, all->step());
     if (!more) return {};
-    const std::int64_t term = all.integer(0);
-    if (may_be_bare(kind) && all.integer(2) <= 0) continue;
+    const std::int64_t term = all->integer(0);
+    if (may_be_bare(kind) && all->integer(2) <= 0) continue;
     members.values.back() = Value::of(term);
-    TL_TRY(traces.bind(members.values));
+    traces.bind(members.values);
     Accumulator sums;
     TL_TRY(sum_members(use, traces, kind == Kind::session, sums));
     Aggregate aggregate = sums.finish();
-    if (aggregate.trace_count > 0 || bare_too) collector.add(term, all.bytes(1), aggregate);
+    if (aggregate.trace_count > 0 || bare_too) collector.add(term, all->bytes(1), aggregate);
   }
 }
 
@@ -162,9 +163,9 @@ using Sums = std::unordered_map<std::int64_t, Accumulator>;
 Status collect_sums(const Snapshot::Use& use, const Sums& sums, Collector& collector) {
   TL_TRY_ASSIGN(find, use.prepare("SELECT text FROM term WHERE id = ?1"));
   for (const auto& [term, group] : sums) {
-    TL_TRY(find.bind(term));
-    TL_TRY_ASSIGN(found, find.step());
-    if (found) collector.add(term, find.bytes(0), group.finish());
+    find.bind(term);
+    TL_TRY_ASSIGN(found, find->step());
+    if (found) collector.add(term, find->bytes(0), group.finish());
   }
   return {};
 }
@@ -181,12 +182,12 @@ Status collect_environments(const Snapshot::Use& use, const Filter& filter,
   sql.add(" WHERE 1").add(selection->where);
   if (only) sql.add(" AND e = ").bind(Value::of(*only));
   TL_TRY_ASSIGN(rows, use.prepare(sql.text));
-  TL_TRY(rows.bind(sql.values));
+  rows.bind(sql.values);
   Sums sums;
   for (;;) {
-    TL_TRY_ASSIGN(more, rows.step());
+    TL_TRY_ASSIGN(more, rows->step());
     if (!more) break;
-    TL_TRY(add_whole_trace(use, rows.integer(0), rows.integer(1), false, sums[rows.integer(2)]));
+    TL_TRY(add_whole_trace(use, rows->integer(0), rows->integer(1), false, sums[rows->integer(2)]));
   }
   if (const auto bare = sums.find(kNoTerm); bare != sums.end()) {
     collector.add(kNoTerm, kDefaultEnvironment, bare->second.finish());
@@ -207,19 +208,19 @@ Status collect_observed(const Snapshot::Use& use, Kind kind, const Filter& filte
   if (only) sql.add(" AND ").add(column).add(" = ").bind(Value::of(*only));
   sql.add(" ORDER BY o.container");
   TL_TRY_ASSIGN(rows, use.prepare(sql.text));
-  TL_TRY(rows.bind(sql.values));
+  rows.bind(sql.values);
   Sums sums;
   std::unordered_map<std::int64_t, std::int64_t> last_trace;
   for (;;) {
-    TL_TRY_ASSIGN(more, rows.step());
+    TL_TRY_ASSIGN(more, rows->step());
     if (!more) break;
-    const std::int64_t term = rows.integer(0);
-    const std::int64_t container = rows.integer(1);
+    const std::int64_t term = rows->integer(0);
+    const std::int64_t container = rows->integer(1);
     Accumulator& group = sums[term];
     const auto [last, is_new] = last_trace.try_emplace(term, container);
     if (is_new || last->second != container) group.count_trace();
     last->second = container;
-    group.add_observation(rows, 2);
+    group.add_observation(*rows, 2);
   }
   return collect_sums(use, sums, collector);
 }

@@ -142,14 +142,16 @@ Status EntityCursor::fetch(const Snapshot::Use& use) {
   const std::uint64_t size = std::min(page_size_, remaining_);
   TL_TRY_ASSIGN(sql, page_query(*selection, size));
   TL_TRY_ASSIGN(rows, use.prepare(sql.text));
-  TL_TRY(rows.bind(sql.values));
+  rows.bind(sql.values);
   for (;;) {
-    TL_TRY_ASSIGN(more, rows.step());
+    TL_TRY_ASSIGN(more, rows->step());
     if (!more) break;
     Key& key = page_.emplace_back();
-    key.container = rows.integer(0);
-    key.entity = rows.integer(1);
-    for (int i = 0; i < static_cast<int>(kKeyCount); ++i) key.order.push_back(rows.value(2 + i));
+    key.container = rows->integer(0);
+    key.entity = rows->integer(1);
+    for (int i = 0; i < static_cast<int>(kKeyCount); ++i) {
+      key.order.push_back(Value::of_column(*rows, 2 + i));
+    }
   }
   is_last_page_ = page_.size() < size;
   if (!page_.empty()) after_ = page_.back().order;

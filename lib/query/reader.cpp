@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "index/index_value.hpp"
 #include "record/entity_store.hpp"
 
 namespace tracelite::query {
@@ -78,13 +79,12 @@ void cost_sum_final(sqlite3_context* context) {
 
 void observation_function(sqlite3_context* context, int, sqlite3_value** values) {
   const auto* reader = static_cast<const Reader*>(sqlite3_user_data(context));
-  Value id;
-  id.type = sqlite3_value_type(values[1]) == SQLITE_BLOB ? Value::Type::blob : Value::Type::text;
-  id.bytes = bytes_of(values[1]);
+  const std::string id =
+      index::IndexId::text_of(sqlite3_value_type(values[1]) == SQLITE_BLOB, bytes_of(values[1]));
   const auto container = static_cast<record::ContainerNumber>(sqlite3_value_int64(values[0]));
   const record::EntityReader entities(*reader->transaction());
   for (const auto kind : {record::RecordKind::observation, record::RecordKind::stray}) {
-    const auto found = entities.find(container, kind, id.as_id());
+    const auto found = entities.find(container, kind, id);
     if (!found) return sqlite3_result_error(context, found.error().message.c_str(), -1);
     if (*found) {
       return sqlite3_result_int64(context, static_cast<std::int64_t>((*found)->key.entity));
@@ -124,7 +124,7 @@ Result<std::unique_ptr<Reader>> Reader::open(store::ReadTransaction& transaction
 
 Status Reader::run(const char* sql) {
   TL_TRY_ASSIGN(statement, statements_->prepare(sql));
-  TL_TRY_ASSIGN(row, statement.step());
+  TL_TRY_ASSIGN(row, statement->step());
   static_cast<void>(row);
   return {};
 }
@@ -150,13 +150,6 @@ Status Reader::detach() {
   transaction_ = nullptr;
   TL_TRY(run("COMMIT"));
   return connection_->detach();
-}
-
-Int128 decode_cost(const Statement& statement, int column) {
-  const Value value = statement.value(column);
-  if (value.type == Value::Type::integer) return value.integer;
-  ByteReader reader(value.bytes);
-  return model::read_int128(reader);
 }
 
 std::string sortable(Int128 number) {

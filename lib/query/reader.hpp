@@ -31,7 +31,7 @@ class Reader {
   Status attach(store::ReadTransaction& transaction);
   Status detach();
   [[nodiscard]] sqlite3* handle() const { return connection_->handle(); }
-  Result<Statement> prepare(std::string sql) { return statements_->prepare(std::move(sql)); }
+  Result<CachedStatement> prepare(Bytes sql) { return statements_->prepare(sql); }
   // The transaction that is attached; for the SQL functions.
   [[nodiscard]] const store::Transaction* transaction() const { return transaction_; }
 
@@ -45,8 +45,6 @@ class Reader {
   const store::Transaction* transaction_ = nullptr;
 };
 
-// A cost of the index: an INTEGER, or a BLOB where that is too small (see index/schema.hpp).
-model::Int128 decode_cost(const Statement& statement, int column);
 // 16 bytes, most significant first, with the sign bit turned round: they sort like the numbers.
 std::string sortable(model::Int128 number);
 model::Int128 from_sortable(Bytes bytes);

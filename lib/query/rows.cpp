@@ -1,6 +1,7 @@
 // Records, and what a row says beside them.
 #include "query/rows.hpp"
 
+#include "index/index_value.hpp"
 #include "query/accumulator.hpp"
 #include "record/entity_store.hpp"
 
@@ -30,22 +31,22 @@ Result<std::optional<model::Entity>> read_observation(const store::Transaction& 
 Result<bool> load_trace(const Snapshot::Use& use, std::int64_t container, Row& row) {
   TL_TRY_ASSIGN(find, use.prepare("SELECT id, time_ns, has_record, root FROM trace "
                                   "WHERE container = ?1"));
-  TL_TRY(find.bind(container));
-  TL_TRY_ASSIGN(found, find.step());
+  find.bind(container);
+  TL_TRY_ASSIGN(found, find->step());
   if (!found) return false;
   row = Row();
   row.kind = Kind::trace;
   row.key = {container_number(container), RecordKind::header, 0};
-  row.trace_id = find.value(0).as_id();
-  row.time_ns = find.integer(1);
-  row.is_derived = find.integer(2) == 0;
+  row.trace_id = index::IndexId::from_column(*find, 0);
+  row.time_ns = find->integer(1);
+  row.is_derived = find->integer(2) == 0;
 
   TL_TRY_ASSIGN(header, EntityReader(use.transaction()).load(row.key));
   if (!header) return make_error(Code::corrupt, "a trace of the index has no record; try reindex");
   row.entity = std::move(*header);
-  if (row.is_derived && !find.is_null(3)) {
+  if (row.is_derived && !find->is_null(3)) {
     RecordKey root{row.key.container, RecordKind::observation,
-                   static_cast<record::EntityKey>(find.integer(3))};
+                   static_cast<record::EntityKey>(find->integer(3))};
     TL_TRY_ASSIGN(observation, read_observation(use.transaction(), root));
     if (!observation) return make_error(Code::corrupt, "the root of a trace is gone; try reindex");
     row.root = std::move(*observation);
@@ -72,10 +73,10 @@ Result<bool> load_observation(const Snapshot::Use& use, std::int64_t container, 
     return true;
   }
   TL_TRY_ASSIGN(find, use.prepare("SELECT id FROM trace WHERE container = ?1"));
-  TL_TRY(find.bind(container));
-  TL_TRY_ASSIGN(found, find.step());
+  find.bind(container);
+  TL_TRY_ASSIGN(found, find->step());
   if (!found) return false;
-  row.trace_id = find.value(0).as_id();
+  row.trace_id = index::IndexId::from_column(*find, 0);
   return true;
 }
 
@@ -105,17 +106,17 @@ Status load_session(const Snapshot::Use& use, std::int64_t term, Bytes session_i
     TL_TRY_ASSIGN(header, reader.load(row.key));
     if (header) row.entity = std::move(*header);
     TL_TRY_ASSIGN(count, use.prepare("SELECT count(*) FROM score WHERE container = ?1"));
-    TL_TRY(count.bind(static_cast<std::int64_t>(*container)));
-    TL_TRY_ASSIGN(counted, count.step());
-    if (counted) row.aggregate.score_count += static_cast<std::uint64_t>(count.integer(0));
+    count.bind(static_cast<std::int64_t>(*container));
+    TL_TRY_ASSIGN(counted, count->step());
+    if (counted) row.aggregate.score_count += static_cast<std::uint64_t>(count->integer(0));
   }
   TL_TRY_ASSIGN(first, use.prepare("SELECT coalesce(e.text, 'default') FROM member m "
                                    "CROSS JOIN trace t ON t.container = m.container "
                                    "LEFT JOIN term e ON e.id = t.environment "
                                    "WHERE m.term = ?1 ORDER BY t.time_ns, t.id LIMIT 1"));
-  TL_TRY(first.bind(term));
-  TL_TRY_ASSIGN(found, first.step());
-  if (found) row.environment = first.bytes(0);
+  first.bind(term);
+  TL_TRY_ASSIGN(found, first->step());
+  if (found) row.environment = first->bytes(0);
   return {};
 }
 

@@ -226,10 +226,11 @@ Result<std::optional<std::int64_t>> Conditions::driver() const {
   for (const std::int64_t term : terms) {
     TL_TRY_ASSIGN(count, use_.prepare("SELECT count(*) FROM (SELECT 1 FROM member WHERE term = ?1 "
                                       "LIMIT ?2)"));
-    TL_TRY(count.bind({Value::of(term), Value::of(fewest)}));
-    TL_TRY_ASSIGN(row, count.step());
-    if (!row || count.integer(0) >= fewest) continue;
-    fewest = count.integer(0);
+    count->bind(1, term);
+    count->bind(2, fewest);
+    TL_TRY_ASSIGN(row, count->step());
+    if (!row || count->integer(0) >= fewest) continue;
+    fewest = count->integer(0);
     best = term;
   }
   return best;
@@ -318,9 +319,10 @@ Result<std::optional<Sql>> trace_conditions(const Snapshot::Use& use, const Filt
 
 Result<std::optional<std::int64_t>> find_term(const Snapshot::Use& use, TermKind kind, Bytes text) {
   TL_TRY_ASSIGN(find, use.prepare("SELECT id FROM term WHERE kind = ?1 AND text = ?2"));
-  TL_TRY(find.bind({Value::of(static_cast<std::int64_t>(kind)), Value::text(text)}));
-  TL_TRY_ASSIGN(row, find.step());
-  return row ? std::optional(find.integer(0)) : std::nullopt;
+  find->bind(1, static_cast<std::int64_t>(kind));
+  find->bind_text(2, text);
+  TL_TRY_ASSIGN(row, find->step());
+  return row ? std::optional(find->integer(0)) : std::nullopt;
 }
 
 }  // namespace tracelite::query

@@ -60,7 +60,7 @@ class Snapshot {
     // nullptr where the file has no index yet (nothing was ever recorded).
     [[nodiscard]] sqlite3* connection() const;
     // A statement must be dropped before the Use; there must be a connection.
-    [[nodiscard]] Result<Statement> prepare(std::string sql) const;
+    [[nodiscard]] Result<CachedStatement> prepare(Bytes sql) const;
     // Grows each time the view was renewed: what was read before may have changed.
     [[nodiscard]] std::uint64_t generation() const;
 
