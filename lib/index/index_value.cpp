@@ -59,4 +59,18 @@ model::Int128 read_cost(const Statement& statement, int at) {
   return model::read_int128(reader);
 }
 
+Figures read_figures(const Statement& statement, int first) {
+  Figures figures;
+  figures.start_ns = statement.integer(first);
+  if (!statement.is_null(first + 1)) figures.end_ns = statement.integer(first + 1);
+  figures.is_event =
+      statement.integer(first + 2) == static_cast<std::int64_t>(model::ObservationType::event);
+  figures.level = statement.integer(first + 3);
+  figures.input_tokens = statement.integer(first + 4);
+  figures.output_tokens = statement.integer(first + 5);
+  figures.total_tokens = statement.integer(first + 6);
+  figures.cost = read_cost(statement, first + 7);
+  return figures;
+}
+
 }  // namespace tracelite::index

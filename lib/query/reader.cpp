@@ -44,37 +44,26 @@ void span_function(sqlite3_context* context, int, sqlite3_value** values) {
   sqlite3_result_int64(context, std::max<std::int64_t>(span, 0));
 }
 
-// The memory that SQLite keeps for an aggregate is zeroed, and aligned to 8 bytes only.
-void sum_step(sqlite3_context* context, int, sqlite3_value** values) {
-  auto* sum = static_cast<std::int64_t*>(sqlite3_aggregate_context(context, sizeof(std::int64_t)));
-  if (sum == nullptr) return sqlite3_result_error_nomem(context);
-  *sum = add_saturated(*sum, sqlite3_value_int64(values[0]));
+index::TraceSums sums_of(sqlite3_value* value, std::int64_t time_ns = 0) {
+  return index::TraceSums::decode(bytes_of(value), time_ns);
 }
 
-void sum_final(sqlite3_context* context) {
-  const auto* sum = static_cast<std::int64_t*>(sqlite3_aggregate_context(context, 0));
-  sqlite3_result_int64(context, sum == nullptr ? 0 : *sum);
+void latency_function(sqlite3_context* context, int, sqlite3_value** values) {
+  sqlite3_result_int64(context, sums_of(values[0], sqlite3_value_int64(values[1])).latency_ns());
+}
+
+void tokens_function(sqlite3_context* context, int, sqlite3_value** values) {
+  const std::uint64_t tokens = sums_of(values[0]).total_tokens;
+  sqlite3_result_int64(context,
+                       static_cast<std::int64_t>(std::min<std::uint64_t>(tokens, INT64_MAX)));
+}
+
+void cost_of_function(sqlite3_context* context, int, sqlite3_value** values) {
+  answer(context, sums_of(values[0]).cost);
 }
 
 void cost_function(sqlite3_context* context, int, sqlite3_value** values) {
   answer(context, cost_of(values[0]));
-}
-
-void cost_sum_step(sqlite3_context* context, int, sqlite3_value** values) {
-  void* memory = sqlite3_aggregate_context(context, sizeof(Int128));
-  if (memory == nullptr) return sqlite3_result_error_nomem(context);
-  Int128 sum = 0;
-  std::memcpy(&sum, memory, sizeof sum);
-  sum += cost_of(values[0]);
-  std::memcpy(memory, &sum, sizeof sum);
-}
-
-void cost_sum_final(sqlite3_context* context) {
-  Int128 sum = 0;
-  if (const void* memory = sqlite3_aggregate_context(context, 0); memory != nullptr) {
-    std::memcpy(&sum, memory, sizeof sum);
-  }
-  answer(context, sum);
 }
 
 void observation_function(sqlite3_context* context, int, sqlite3_value** values) {
@@ -97,16 +86,12 @@ struct Function {
   const char* name;
   int arguments;
   void (*call)(sqlite3_context*, int, sqlite3_value**);
-  void (*step)(sqlite3_context*, int, sqlite3_value**);
-  void (*final)(sqlite3_context*);
 };
 
 constexpr Function kFunctions[] = {
-    {"tl_span", 2, span_function, nullptr, nullptr},
-    {"tl_sum", 1, nullptr, sum_step, sum_final},
-    {"tl_cost", 1, cost_function, nullptr, nullptr},
-    {"tl_cost_sum", 1, nullptr, cost_sum_step, cost_sum_final},
-    {"tl_observation", 2, observation_function, nullptr, nullptr},
+    {"tl_span", 2, span_function},       {"tl_cost", 1, cost_function},
+    {"tl_latency", 2, latency_function}, {"tl_tokens", 1, tokens_function},
+    {"tl_cost_of", 1, cost_of_function}, {"tl_observation", 2, observation_function},
 };
 
 }  // namespace
@@ -132,9 +117,8 @@ Status Reader::run(const char* sql) {
 Status Reader::add_functions() {
   constexpr int kFlags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY;
   for (const Function& function : kFunctions) {
-    const int code =
-        sqlite3_create_function_v2(handle(), function.name, function.arguments, kFlags, this,
-                                   function.call, function.step, function.final, nullptr);
+    const int code = sqlite3_create_function_v2(handle(), function.name, function.arguments, kFlags,
+                                                this, function.call, nullptr, nullptr, nullptr);
     if (code != SQLITE_OK) return index::sqlite_error(handle(), code, "adding a function");
   }
   return {};
@@ -170,12 +154,6 @@ std::int64_t subtract_saturated(std::int64_t a, std::int64_t b) {
   std::int64_t difference = 0;
   if (!__builtin_sub_overflow(a, b, &difference)) return difference;
   return a < b ? INT64_MIN : INT64_MAX;
-}
-
-std::int64_t add_saturated(std::int64_t a, std::int64_t b) {
-  std::int64_t sum = 0;
-  if (!__builtin_add_overflow(a, b, &sum)) return sum;
-  return a < 0 ? INT64_MIN : INT64_MAX;
 }
 
 }  // namespace tracelite::query

@@ -4,9 +4,10 @@
 //
 // SQL functions:
 //   tl_span(start, end)          end - start, at least 0 and saturated; 0 if either is NULL
-//   tl_sum(x)                    aggregate: the sum, saturated at 2^63-1; 0 of nothing
+//   tl_latency(sums, time)       of a trace
+//   tl_tokens(sums)              of a trace, saturated at 2^63-1
 //   tl_cost(cost)                a cost of the index as 16 bytes that sort like the number
-//   tl_cost_sum(cost)            aggregate: the sum of costs, in the same form
+//   tl_cost_of(sums)             the cost of a trace, in the same form
 //   tl_observation(container, id)  the entity key of the observation with this id, or NULL
 #pragma once
 
@@ -49,8 +50,7 @@ class Reader {
 std::string sortable(model::Int128 number);
 model::Int128 from_sortable(Bytes bytes);
 
-// a - b, a + b within the range of the type.
+// a - b within the range of the type.
 std::int64_t subtract_saturated(std::int64_t a, std::int64_t b);
-std::int64_t add_saturated(std::int64_t a, std::int64_t b);
 
 }  // namespace tracelite::query

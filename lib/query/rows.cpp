@@ -28,33 +28,46 @@ Result<std::optional<model::Entity>> read_observation(const store::Transaction& 
   return reader.load(key);
 }
 
-Result<bool> load_trace(const Snapshot::Use& use, std::int64_t container, Row& row) {
-  TL_TRY_ASSIGN(find, use.prepare("SELECT id, time_ns, has_record, root FROM trace "
-                                  "WHERE container = ?1"));
-  find.bind(container);
-  TL_TRY_ASSIGN(found, find->step());
-  if (!found) return false;
+TraceKey TraceKey::read(const index::Statement& row, int first) {
+  TraceKey key;
+  key.container = row.integer(first);
+  key.time_ns = row.integer(first + 1);
+  key.has_record = row.integer(first + 2) != 0;
+  if (!row.is_null(first + 3)) key.root = row.integer(first + 3);
+  key.sums = row.bytes(first + 4);
+  return key;
+}
+
+Result<bool> load_trace(const Snapshot::Use& use, const TraceKey& key, Row& row) {
   row = Row();
   row.kind = Kind::trace;
-  row.key = {container_number(container), RecordKind::header, 0};
-  row.trace_id = index::IndexId::from_column(*find, 0);
-  row.time_ns = find->integer(1);
-  row.is_derived = find->integer(2) == 0;
-
+  row.key = {container_number(key.container), RecordKind::header, 0};
+  row.time_ns = key.time_ns;
+  row.is_derived = !key.has_record;
   TL_TRY_ASSIGN(header, EntityReader(use.transaction()).load(row.key));
   if (!header) return make_error(Code::corrupt, "a trace of the index has no record; try reindex");
   row.entity = std::move(*header);
-  if (row.is_derived && !find->is_null(3)) {
+  row.trace_id = row.entity.id;
+  if (row.is_derived && key.root) {
     RecordKey root{row.key.container, RecordKind::observation,
-                   static_cast<record::EntityKey>(find->integer(3))};
+                   static_cast<record::EntityKey>(*key.root)};
     TL_TRY_ASSIGN(observation, read_observation(use.transaction(), root));
     if (!observation) return make_error(Code::corrupt, "the root of a trace is gone; try reindex");
     row.root = std::move(*observation);
   }
   Accumulator sums;
-  TL_TRY(add_whole_trace(use, container, row.time_ns, true, sums));
+  sums.add_trace(key.time_ns, index::TraceSums::decode(key.sums, key.time_ns));
   row.aggregate = sums.finish();
   return true;
+}
+
+Result<bool> load_trace(const Snapshot::Use& use, std::int64_t container, Row& row) {
+  static const std::string kFind =
+      std::string("SELECT ") + TraceKey::kColumns + " FROM trace t WHERE t.container = ?1";
+  TL_TRY_ASSIGN(find, use.prepare(kFind));
+  find.bind(container);
+  TL_TRY_ASSIGN(found, find->step());
+  return found ? load_trace(use, TraceKey::read(*find, 0), row) : false;
 }
 
 Result<bool> load_observation(const Snapshot::Use& use, std::int64_t container, std::int64_t entity,

@@ -8,6 +8,21 @@
 
 namespace tracelite::query {
 
+// A row of `trace`, but for its id: the record has it.
+struct TraceKey {
+  static constexpr const char* kColumns = "t.container, t.time_ns, t.has_record, t.root, t.sums";
+
+  std::int64_t container = 0;
+  std::int64_t time_ns = 0;
+  bool has_record = false;
+  std::optional<std::int64_t> root;
+  std::string sums;  // index::TraceSums
+
+  // `first`: where kColumns start.
+  static TraceKey read(const index::Statement& row, int first);
+};
+
+Result<bool> load_trace(const Snapshot::Use& use, const TraceKey& key, Row& row);
 Result<bool> load_trace(const Snapshot::Use& use, std::int64_t container, Row& row);
 // `trace_id`: of its container, if it is known already.
 Result<bool> load_observation(const Snapshot::Use& use, std::int64_t container, std::int64_t entity,

@@ -35,11 +35,18 @@ struct Sql {
   }
 };
 
-// FROM and WHERE of a query. In it `t` is the trace (of a score: NULL if it has none), and `o` or
-// `s` the observation or score.
+// FROM and WHERE of a query. In it `t` is the trace, and `o` or `s` the observation or score; a
+// score has `t` only where a condition asks for it.
 struct Selection {
-  Sql from;   // "trace t", ...
-  Sql where;  // conditions, each with " AND " before it
+  Sql from;                       // "trace t", ...
+  Sql where;                      // conditions, each with " AND " before it
+  bool is_in_time_order = false;  // ORDER BY the time needs no sorting
+};
+
+// What is wanted of a selection, so that it goes the shorter way.
+struct Demand {
+  bool by_time = false;  // the first or last in the order of time, not all
+  std::uint64_t row_count = UINT64_MAX;
 };
 
 // Checks and normalises a filter: sorted tags, the environment as it would be stored.
@@ -50,11 +57,14 @@ Result<Filter> normalised(Filter filter);
 // The rows of one kind (trace, observation or score) that a filter selects. nullopt if there can be
 // none, because a text of the filter occurs nowhere. There must be a connection.
 Result<std::optional<Selection>> select_rows(const Snapshot::Use& use, Kind kind,
-                                             const Filter& filter);
+                                             const Filter& filter, const Demand& demand = {});
 // The conditions on `t` alone, for a FROM of the caller's.
 Result<std::optional<Sql>> trace_conditions(const Snapshot::Use& use, const Filter& filter);
 
-Result<std::optional<std::int64_t>> find_term(const Snapshot::Use& use, index::TermKind kind,
-                                              Bytes text);
+struct Term {
+  std::int64_t number = 0;
+  std::int64_t uses = 0;  // see index/schema.hpp
+};
+Result<std::optional<Term>> find_term(const Snapshot::Use& use, index::TermKind kind, Bytes text);
 
 }  // namespace tracelite::query
