@@ -125,15 +125,24 @@ Status Reader::add_functions() {
 }
 
 Status Reader::attach(store::ReadTransaction& transaction) {
-  TL_TRY(connection_->attach(transaction));
   transaction_ = &transaction;
+  if (connection_->resume(transaction)) return {};
+  TL_TRY(run("COMMIT"));
+  TL_TRY(connection_->attach(transaction));
   return run("BEGIN");
 }
 
 Status Reader::detach() {
+  if (!statements_->is_idle()) {
+    return make_error(Code::misuse, "a query still reads the previous snapshot");
+  }
+  // A query that fails may take the transaction with it.
+  if (sqlite3_get_autocommit(handle()) != 0) {
+    return make_error(Code::misuse, "the reading transaction was rolled back");
+  }
   transaction_ = nullptr;
-  TL_TRY(run("COMMIT"));
-  return connection_->detach();
+  connection_->pause();
+  return {};
 }
 
 std::string sortable(Int128 number) {

@@ -25,11 +25,15 @@ namespace tracelite::query {
 
 class Reader {
  public:
-  // A reader is in one SQLite transaction while it is attached, so that a query does not take the
-  // lock and look at the first page again. Errors: as Connection::open_reader.
+  // A reader is always in one SQLite transaction, which outlives the snapshot and is ended only
+  // when the next one sees another commit: so a query does not take the lock and look at the first
+  // page again. Errors: as Connection::open_reader.
   static Result<std::unique_ptr<Reader>> open(store::ReadTransaction& transaction);
 
+  // Only while detached.
   Status attach(store::ReadTransaction& transaction);
+  // Lets go of the snapshot. Errors: misuse (a statement is on loan, or SQLite has rolled its
+  // transaction back after a failure): the reader is of no use any more.
   Status detach();
   [[nodiscard]] sqlite3* handle() const { return connection_->handle(); }
   Result<CachedStatement> prepare(Bytes sql) { return statements_->prepare(sql); }

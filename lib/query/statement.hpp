@@ -65,6 +65,8 @@ class StatementCache {
 
   // Errors: those of SQLite, mapped by index::sqlite_error.
   Result<CachedStatement> prepare(Bytes sql);
+  // No statement is on loan.
+  [[nodiscard]] bool is_idle() const { return idle_count_ == entries_.size(); }
 
  private:
   friend class CachedStatement;
