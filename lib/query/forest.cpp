@@ -25,6 +25,7 @@ Result<std::vector<Found>> read_observations(const Snapshot::Use& use, std::int6
                                   "WHERE container = ?1"));
   rows.bind(container);
   std::vector<Found> all;
+  model::Entity entity;
   for (;;) {
     TL_TRY_ASSIGN(more, rows->step());
     if (!more) break;
@@ -41,15 +42,15 @@ Result<std::vector<Found>> read_observations(const Snapshot::Use& use, std::int6
     record::RecordKey key{static_cast<record::ContainerNumber>(container),
                           record::RecordKind::observation,
                           static_cast<record::EntityKey>(found.node.entity)};
-    TL_TRY_ASSIGN(entity, read_observation(use.transaction(), key));
-    if (!entity) {
+    TL_TRY_ASSIGN(is_there, read_observation(use.transaction(), key, entity));
+    if (!is_there) {
       return make_error(Code::corrupt,
                         "the index has an observation without a record; try reindex");
     }
-    const model::Register* parent = entity->find(model::Field::parent_observation_id);
+    const model::Register* parent = entity.find(model::Field::parent_observation_id);
     found.has_parent = parent != nullptr && !parent->cleared();
     if (found.has_parent) found.parent_id = parent->value;
-    found.id = std::move(entity->id);
+    found.id = entity.id;
   }
   std::sort(all.begin(), all.end(), [](const Found& a, const Found& b) {
     return std::tie(a.node.start_ns, a.id) < std::tie(b.node.start_ns, b.id);

@@ -73,6 +73,8 @@ struct Row {
   std::int64_t at_ns = 0;
   std::int64_t wait_ns = 0;
 
+  // Makes it a row of this kind with nothing in it, but keeps the memory of what was.
+  void start(Kind new_kind);
   // What to show of a trace: its own record, or what is derived from its root. `timestamp_ns` is
   // always set.
   [[nodiscard]] model::TraceView trace() const;

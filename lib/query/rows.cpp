@@ -16,16 +16,30 @@ record::ContainerNumber container_number(std::int64_t container) {
   return static_cast<record::ContainerNumber>(container);
 }
 
+// A record as it is, into the memory of another. False if there is none.
+Result<bool> read_record(const store::Transaction& transaction, const RecordKey& key,
+                         model::Entity& entity) {
+  TL_TRY_ASSIGN(value, transaction.get(store::KeySpace::record, record::encode(key)));
+  if (!value) return false;
+  TL_TRY(model::decode(*value, entity));
+  return true;
+}
+
 }  // namespace
 
-Result<std::optional<model::Entity>> read_observation(const store::Transaction& transaction,
-                                                      RecordKey& key) {
-  const EntityReader reader(transaction);
+Result<bool> read_observation(const store::Transaction& transaction, RecordKey& key,
+                              model::Entity& observation) {
   key.kind = RecordKind::observation;
-  TL_TRY_ASSIGN(observation, reader.visible_observation(key));
-  if (observation) return std::optional<model::Entity>(std::move(observation));
-  key.kind = RecordKind::stray;
-  return reader.load(key);
+  TL_TRY_ASSIGN(found, read_record(transaction, key, observation));
+  if (!found) {
+    key.kind = RecordKind::stray;
+    return read_record(transaction, key, observation);
+  }
+  if (observation.has_stray) {
+    TL_TRY_ASSIGN(whole, EntityReader(transaction).with_stray(std::move(observation)));
+    observation = std::move(whole);
+  }
+  return true;
 }
 
 TraceKey TraceKey::read(const index::Statement& row, int first) {
@@ -39,21 +53,18 @@ TraceKey TraceKey::read(const index::Statement& row, int first) {
 }
 
 Result<bool> load_trace(const Snapshot::Use& use, const TraceKey& key, Row& row) {
-  row = Row();
-  row.kind = Kind::trace;
+  row.start(Kind::trace);
   row.key = {container_number(key.container), RecordKind::header, 0};
   row.time_ns = key.time_ns;
   row.is_derived = !key.has_record;
-  TL_TRY_ASSIGN(header, EntityReader(use.transaction()).load(row.key));
+  TL_TRY_ASSIGN(header, read_record(use.transaction(), row.key, row.entity));
   if (!header) return make_error(Code::corrupt, "a trace of the index has no record; try reindex");
-  row.entity = std::move(*header);
   row.trace_id = row.entity.id;
   if (row.is_derived && key.root) {
     RecordKey root{row.key.container, RecordKind::observation,
                    static_cast<record::EntityKey>(*key.root)};
-    TL_TRY_ASSIGN(observation, read_observation(use.transaction(), root));
+    TL_TRY_ASSIGN(observation, read_observation(use.transaction(), root, row.root));
     if (!observation) return make_error(Code::corrupt, "the root of a trace is gone; try reindex");
-    row.root = std::move(*observation);
   }
   Accumulator sums;
   sums.add_trace(key.time_ns, index::TraceSums::decode(key.sums, key.time_ns));
@@ -74,12 +85,10 @@ Result<bool> load_observation(const Snapshot::Use& use, std::int64_t container, 
                               Row& row, const std::string* trace_id) {
   RecordKey key{container_number(container), RecordKind::observation,
                 static_cast<record::EntityKey>(entity)};
-  TL_TRY_ASSIGN(observation, read_observation(use.transaction(), key));
+  row.start(Kind::observation);
+  TL_TRY_ASSIGN(observation, read_observation(use.transaction(), key, row.entity));
   if (!observation) return false;
-  row = Row();
-  row.kind = Kind::observation;
   row.key = key;
-  row.entity = std::move(*observation);
   if (key.kind == RecordKind::stray) return true;  // its trace id is ""
   if (trace_id != nullptr) {
     row.trace_id = *trace_id;
@@ -97,12 +106,10 @@ Result<bool> load_score(const Snapshot::Use& use, std::int64_t container, std::i
                         Row& row) {
   const RecordKey key{container_number(container), RecordKind::score,
                       static_cast<record::EntityKey>(entity)};
-  TL_TRY_ASSIGN(score, EntityReader(use.transaction()).load(key));
+  row.start(Kind::score);
+  TL_TRY_ASSIGN(score, read_record(use.transaction(), key, row.entity));
   if (!score) return false;
-  row = Row();
-  row.kind = Kind::score;
   row.key = key;
-  row.entity = std::move(*score);
   row.trace_id = model::view_score(row.entity).trace_id;
   return true;
 }

@@ -33,8 +33,9 @@ Result<bool> load_score(const Snapshot::Use& use, std::int64_t container, std::i
 // row.aggregate, which is there already.
 Status load_session(const Snapshot::Use& use, std::int64_t term, Bytes session_id, Row& row);
 
-// The observation as readers see it: with its trace-less events, or made of them alone.
-Result<std::optional<model::Entity>> read_observation(const store::Transaction& transaction,
-                                                      record::RecordKey& key);
+// The observation as readers see it: with its trace-less events, or made of them alone. `key` gets
+// the kind of the record. False if there is none.
+Result<bool> read_observation(const store::Transaction& transaction, record::RecordKey& key,
+                              model::Entity& observation);
 
 }  // namespace tracelite::query

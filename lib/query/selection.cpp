@@ -43,12 +43,13 @@ class Conditions {
   void of_traces(Sql& where) const;
   void of_observations(Sql& where) const;
   void of_scores(Sql& where) const;
-  // The member with the fewest traces, if it is shorter to start from these than to go by time and
-  // to ask of each row whether it belongs.
-  Result<std::optional<std::int64_t>> driver(Kind kind, const Demand& demand) const;
+  // Chooses the member with the fewest traces as the driver, if it is shorter to start from these
+  // than to go by time and to ask of each row whether it belongs.
+  Status choose_driver(Kind kind, const Demand& demand);
+  [[nodiscard]] const std::optional<std::int64_t>& driver() const { return driver_; }
   // The table of a kind, with the index that gives its rows in the order of time, or only the
   // problems, where nothing else drives the query.
-  [[nodiscard]] Sql table(Kind kind, bool is_driven, bool by_time) const;
+  [[nodiscard]] Sql table(Kind kind, bool by_time) const;
   [[nodiscard]] bool has_trace() const { return to_.trace.has_value(); }
   [[nodiscard]] bool asks_trace_of_score() const { return to_.release || to_.version; }
 
@@ -68,6 +69,7 @@ class Conditions {
   const Snapshot::Use& use_;
   const Filter& filter_;
   Resolved to_;
+  std::optional<std::int64_t> driver_;
 };
 
 Result<bool> Conditions::resolve_one(TermKind kind, const std::optional<std::string>& text,
@@ -121,6 +123,7 @@ void Conditions::equals(Sql& where, Bytes column, const std::optional<std::int64
 
 void Conditions::is_member(Sql& where, Bytes container) const {
   for (const Term& term : to_.members) {
+    if (term.number == driver_) continue;  // all rows are its
     where.add(" AND EXISTS(SELECT 1 FROM member m WHERE m.term = ").bind(Value::of(term.number));
     where.add(" AND m.container = ").add(container).add(")");
   }
@@ -218,12 +221,15 @@ void Conditions::of_scores(Sql& where) const {
   where.add(") END");
 }
 
-Result<std::optional<std::int64_t>> Conditions::driver(Kind kind, const Demand& demand) const {
-  if (to_.trace || to_.members.empty()) return std::optional<std::int64_t>();
+Status Conditions::choose_driver(Kind kind, const Demand& demand) {
+  if (to_.trace || to_.members.empty()) return {};
   const Term& fewest =
       *std::min_element(to_.members.begin(), to_.members.end(),
                         [](const Term& a, const Term& b) { return a.uses < b.uses; });
-  if (!demand.by_time || fewest.uses <= kFewMembers) return std::optional(fewest.number);
+  if (!demand.by_time || fewest.uses <= kFewMembers) {
+    driver_ = fewest.number;
+    return {};
+  }
   // Starting there reads all its rows; going by time reads, if they are spread evenly, so many
   // times the rows wanted as there are traces for each of its own.
   TL_TRY_ASSIGN(statistics, record::read_statistics(use_.transaction()));
@@ -234,10 +240,11 @@ Result<std::optional<std::int64_t>> Conditions::driver(Kind kind, const Demand& 
   const auto uses = static_cast<double>(fewest.uses);
   const double own_rows = static_cast<double>(all_rows) * uses / traces;
   const double rows_by_time = static_cast<double>(demand.row_count) * traces / uses;
-  return own_rows <= rows_by_time ? std::optional(fewest.number) : std::nullopt;
+  if (own_rows <= rows_by_time) driver_ = fewest.number;
+  return {};
 }
 
-Sql Conditions::table(Kind kind, bool is_driven, bool by_time) const {
+Sql Conditions::table(Kind kind, bool by_time) const {
   Sql sql;
   switch (kind) {
     case Kind::trace:
@@ -245,7 +252,7 @@ Sql Conditions::table(Kind kind, bool is_driven, bool by_time) const {
     case Kind::observation: {
       sql.add("observation o");
       const bool of_problems = filter_.level && *filter_.level >= kProblemLevel;
-      if (of_problems && !is_driven && !has_trace())
+      if (of_problems && !driver_ && !has_trace())
         return std::move(sql.add(" INDEXED BY observation_problem"));
       return std::move(by_time ? sql.add(" INDEXED BY observation_time") : sql);
     }
@@ -275,12 +282,13 @@ Result<std::optional<Selection>> select_rows(const Snapshot::Use& use, Kind kind
   Conditions conditions(use, filter);
   TL_TRY_ASSIGN(possible, conditions.resolve());
   if (!possible) return std::optional<Selection>();
-  TL_TRY_ASSIGN(driver, conditions.driver(kind, demand));
+  TL_TRY(conditions.choose_driver(kind, demand));
+  const std::optional<std::int64_t> driver = conditions.driver();
   Selection selection;
   selection.is_in_time_order = demand.by_time && !driver && !conditions.has_trace();
   // CROSS JOIN is how SQLite is told to go from left to right.
   if (driver) selection.from.add("member d CROSS JOIN ");
-  selection.from.add(conditions.table(kind, driver.has_value(), selection.is_in_time_order));
+  selection.from.add(conditions.table(kind, selection.is_in_time_order));
   Bytes container;
   switch (kind) {
     case Kind::trace:
