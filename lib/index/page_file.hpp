@@ -69,9 +69,9 @@ class Connection {
   // Goes on after pause() if this transaction sees the commit that was attached last. False if not.
   [[nodiscard]] bool resume(store::ReadTransaction& transaction);
 
-  // Begins a SQLite write transaction on top of an LMDB one (which must have been begun first, and
-  // must not be dropped before commit() or rollback()). On failure the LMDB transaction is still
-  // the caller's. Errors: as attach.
+  // Begins a SQLite write transaction on top of an LMDB one, which must have been begun first, and
+  // must be neither moved nor destroyed before commit() or rollback() has returned. On failure the
+  // LMDB transaction is still the caller's. Errors: as attach.
   Status begin(store::WriteTransaction& transaction);
   // Commits both; the LMDB transaction also if no page changed. On failure neither is committed, as
   // after rollback(), and the error is the one that spoilt the batch: disk_full or io with LMDB's
