@@ -95,6 +95,8 @@ struct IndexWriter::State {
   Status use_session(Bytes session, int difference);
   Result<TraceRow> read_trace(record::ContainerNumber container);
   Status write_trace(record::ContainerNumber container, Bytes id, const TraceRow& row);
+  // Of a row that is there.
+  Status write_sums(record::ContainerNumber container, const TraceRow& row);
   Status sum_up(record::ContainerNumber container, TraceSums& sums);
   Status rebuild_root(record::ContainerNumber container, TraceRow& row);
   Status count_in_trace(const Change& change, const Observed* before, const Observed* after);
@@ -342,6 +344,14 @@ Status IndexWriter::State::write_trace(record::ContainerNumber container, Bytes 
   return {};
 }
 
+Status IndexWriter::State::write_sums(record::ContainerNumber container, const TraceRow& row) {
+  std::string sums;
+  row.sums.encode(row.time_ns, sums);
+  sql.put_sums.bind(1, to_integer(container));
+  sql.put_sums.bind_blob(2, sums);
+  return sql.put_sums.run();
+}
+
 // From the rows: only where it cannot be told from the one that changed.
 Status IndexWriter::State::sum_up(record::ContainerNumber container, TraceSums& sums) {
   sums = {};
@@ -425,7 +435,8 @@ Status IndexWriter::State::count_in_trace(const Change& change, const Observed* 
   }
   if (now.has_record) {
     if (now.sums == row.sums) return {};
-    return write_trace(change.key.container, change.id, now);
+    return row.exists ? write_sums(change.key.container, now)
+                      : write_trace(change.key.container, change.id, now);
   }
   if (now.sums.observation_count() == 0 && row.exists) {
     // Only its two flags may keep a trace without observations in sight: trace_changed decides.
@@ -500,11 +511,7 @@ Status IndexWriter::State::count_score(record::ContainerNumber container, bool i
   TL_TRY_ASSIGN(row, read_trace(container));
   if (!row.exists) return {};
   is_more ? ++row.sums.score_count : --row.sums.score_count;
-  std::string sums;
-  row.sums.encode(row.time_ns, sums);
-  sql.put_sums.bind(1, to_integer(container));
-  sql.put_sums.bind_blob(2, sums);
-  return sql.put_sums.run();
+  return write_sums(container, row);
 }
 
 Status IndexWriter::score_changed(const Change& change) {

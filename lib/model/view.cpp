@@ -56,6 +56,7 @@ std::optional<bool> flag(const Fields& fields, Field field) {
 std::vector<Bytes> tags(const Fields& fields) {
   std::vector<Bytes> all;
   if (const Register* reg = written(fields, Field::tags); reg != nullptr) {
+    all.reserve(8);
     for (ByteReader reader(reg->value); !reader.at_end();) all.push_back(reader.text());
   }
   return all;

@@ -36,10 +36,8 @@ Error missing(const char* what, Bytes id) {
 std::int64_t to_integer(std::uint64_t number) { return static_cast<std::int64_t>(number); }
 
 Result<Row> get_trace(const Snapshot::Use& use, Bytes id) {
-  TL_TRY_ASSIGN(container, EntityReader(use.transaction()).find_trace(id));
-  if (!container) return missing("trace", id);
   Row row;
-  TL_TRY_ASSIGN(found, load_trace(use, to_integer(*container), row));
+  TL_TRY_ASSIGN(found, load_trace_by_id(use, id, row));
   if (!found) return missing("trace", id);
   return row;
 }

@@ -310,9 +310,10 @@ Result<bool> GroupCursor::next(Row& row) {
 }  // namespace
 
 Result<std::unique_ptr<Cursor>> list_groups(std::shared_ptr<Snapshot> snapshot, Kind kind,
-                                            const Filter& filter, ListOrder order, Bytes after,
+                                            Filter filter, ListOrder order, Bytes after,
                                             std::uint64_t limit) {
-  auto cursor = std::make_unique<GroupCursor>(std::move(snapshot), kind, filter, order, limit);
+  auto cursor =
+      std::make_unique<GroupCursor>(std::move(snapshot), kind, std::move(filter), order, limit);
   TL_TRY(cursor->start_after(after));
   return std::unique_ptr<Cursor>(std::move(cursor));
 }

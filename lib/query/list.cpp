@@ -59,7 +59,7 @@ struct Key {
   Value id;    // of the trace; of a score its own
   std::int64_t container = 0;
   std::int64_t entity = 0;
-  TraceKey trace;  // of a trace
+  std::optional<TraceKey> trace;
 };
 
 // The order asked for, then what makes it total. The id decides between equal ones (of
@@ -110,7 +110,9 @@ class KeyOrder {
 class Page {
  public:
   Page(const KeyOrder& order, bool is_ranked, std::size_t size)
-      : order_(order), is_ranked_(is_ranked), size_(size) {}
+      : order_(order), is_ranked_(is_ranked), size_(size) {
+    keys_.reserve(std::min<std::size_t>(size, kFirstPageSize));
+  }
 
   // Whether a key with this rank has no place any more.
   [[nodiscard]] bool is_beyond(const Value& rank) const {
@@ -198,6 +200,7 @@ Sql EntityCursor::page_query(const Selection& selection) const {
   const bool by_time = order_.by == OrderBy::time;
   const char* rank = rank_of(kind_, order_.by);
   Sql sql;
+  sql.reserve();
   sql.add("SELECT ").add(rank).add(", ").add(columns_of(kind_));
   if (kind_ == Kind::trace) sql.add(TraceKey::kColumns);
   sql.add(" FROM ").add(selection.from).add(" WHERE 1").add(selection.where);
@@ -215,7 +218,7 @@ Key EntityCursor::read_key(const index::Statement& row) const {
   key.id = Value::of_column(row, 1);
   if (kind_ == Kind::trace) {
     key.trace = TraceKey::read(row, 2);
-    key.container = key.trace.container;
+    key.container = key.trace->container;
   } else {
     key.container = row.integer(2);
     key.entity = row.integer(3);
@@ -261,7 +264,7 @@ Status EntityCursor::fetch(const Snapshot::Use& use) {
 }
 
 Result<bool> EntityCursor::load(const Snapshot::Use& use, const Key& key, Row& row) {
-  if (kind_ == Kind::trace) return load_trace(use, key.trace, row);
+  if (kind_ == Kind::trace) return load_trace(use, *key.trace, row);
   if (kind_ == Kind::score) return load_score(use, key.container, key.entity, row);
   const std::string trace_id =
       index::IndexId::text_of(key.id.type == Value::Type::blob, key.id.bytes);
@@ -294,26 +297,26 @@ Result<bool> EntityCursor::next(Row& row) {
 }  // namespace
 
 Result<std::unique_ptr<Cursor>> list_entities(std::shared_ptr<Snapshot> snapshot, Kind kind,
-                                              const Filter& filter, ListOrder order, Bytes after,
+                                              Filter filter, ListOrder order, Bytes after,
                                               std::uint64_t limit) {
   if (kind == Kind::score && order.by != OrderBy::time && order.by != OrderBy::name) {
     return make_error(Code::invalid, "scores can be ordered by time or name only", "order");
   }
-  auto cursor = std::make_unique<EntityCursor>(std::move(snapshot), kind, filter, order, limit);
+  auto cursor =
+      std::make_unique<EntityCursor>(std::move(snapshot), kind, std::move(filter), order, limit);
   TL_TRY(cursor->start_after(after));
   return std::unique_ptr<Cursor>(std::move(cursor));
 }
 
-Result<std::unique_ptr<Cursor>> list(std::shared_ptr<Snapshot> snapshot, Kind kind,
-                                     const Filter& filter, ListOrder order, Bytes after,
-                                     std::uint64_t limit) {
+Result<std::unique_ptr<Cursor>> list(std::shared_ptr<Snapshot> snapshot, Kind kind, Filter filter,
+                                     ListOrder order, Bytes after, std::uint64_t limit) {
   if (kind < Kind::trace || kind > Kind::model) {
     return make_error(Code::invalid, "there is no such kind", "kind");
   }
   if (order.by > OrderBy::cost) return make_error(Code::invalid, "there is no such order", "order");
-  TL_TRY_ASSIGN(filter_to_use, normalised(filter));
+  TL_TRY(normalise(filter));
   const auto make = kind <= Kind::score ? list_entities : list_groups;
-  return make(std::move(snapshot), kind, filter_to_use, order, after, limit);
+  return make(std::move(snapshot), kind, std::move(filter), order, after, limit);
 }
 
 }  // namespace tracelite::query

@@ -98,9 +98,8 @@ class Cursor {
 };
 
 // `after`: a position of a list with the same kind, filter and order, or empty. limit 0: all.
-Result<std::unique_ptr<Cursor>> list(std::shared_ptr<Snapshot> snapshot, Kind kind,
-                                     const Filter& filter, ListOrder order, Bytes after,
-                                     std::uint64_t limit);
+Result<std::unique_ptr<Cursor>> list(std::shared_ptr<Snapshot> snapshot, Kind kind, Filter filter,
+                                     ListOrder order, Bytes after, std::uint64_t limit);
 // Errors: not_found.
 Result<std::unique_ptr<Cursor>> tree(std::shared_ptr<Snapshot> snapshot, Bytes trace_id);
 struct ReplayPace {

@@ -96,6 +96,27 @@ constexpr Function kFunctions[] = {
 
 }  // namespace
 
+namespace {
+
+std::string term_key(index::TermKind kind, Bytes text) {
+  std::string key;
+  key.reserve(text.size() + 1);
+  key.push_back(static_cast<char>(kind));
+  return std::move(key.append(text));
+}
+
+}  // namespace
+
+const Term* TermCache::find(index::TermKind kind, Bytes text) const {
+  const auto found = entries_.find(term_key(kind, text));
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
+void TermCache::add(index::TermKind kind, Bytes text, const Term& term) {
+  if (entries_.size() >= kEntriesMax) entries_.clear();
+  entries_.emplace(term_key(kind, text), term);
+}
+
 Result<std::unique_ptr<Reader>> Reader::open(store::ReadTransaction& transaction) {
   std::unique_ptr<Reader> reader(new Reader);
   TL_TRY_ASSIGN(connection, index::Connection::open_reader(transaction));
@@ -127,6 +148,7 @@ Status Reader::add_functions() {
 Status Reader::attach(store::ReadTransaction& transaction) {
   transaction_ = &transaction;
   if (connection_->resume(transaction)) return {};
+  terms_.clear();
   TL_TRY(run("COMMIT"));
   TL_TRY(connection_->attach(transaction));
   return run("BEGIN");

@@ -12,8 +12,11 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <unordered_map>
 
 #include "index/page_file.hpp"
+#include "index/schema.hpp"
 #include "model/decimal.hpp"
 #include "model/result.hpp"
 #include "query/statement.hpp"
@@ -22,6 +25,25 @@
 struct sqlite3_value;
 
 namespace tracelite::query {
+
+struct Term {
+  std::int64_t number = 0;
+  std::int64_t uses = 0;  // see index/schema.hpp
+};
+
+// Terms that were looked up, for as long as the index stays the same: the next page of a list, or
+// the next list for the same session, asks for them again.
+class TermCache {
+ public:
+  static constexpr std::size_t kEntriesMax = 256;
+
+  [[nodiscard]] const Term* find(index::TermKind kind, Bytes text) const;
+  void add(index::TermKind kind, Bytes text, const Term& term);
+  void clear() { entries_.clear(); }
+
+ private:
+  std::unordered_map<std::string, Term> entries_;  // kind byte, then the text
+};
 
 class Reader {
  public:
@@ -37,6 +59,7 @@ class Reader {
   Status detach();
   [[nodiscard]] sqlite3* handle() const { return connection_->handle(); }
   Result<CachedStatement> prepare(Bytes sql) { return statements_->prepare(sql); }
+  TermCache& terms() { return terms_; }
   // The transaction that is attached; for the SQL functions.
   [[nodiscard]] const store::Transaction* transaction() const { return transaction_; }
 
@@ -47,6 +70,7 @@ class Reader {
 
   std::unique_ptr<index::Connection> connection_;
   std::unique_ptr<StatementCache> statements_;  // gone before the connection
+  TermCache terms_;
   const store::Transaction* transaction_ = nullptr;
 };
 

@@ -48,7 +48,7 @@ TraceKey TraceKey::read(const index::Statement& row, int first) {
   key.time_ns = row.integer(first + 1);
   key.has_record = row.integer(first + 2) != 0;
   if (!row.is_null(first + 3)) key.root = row.integer(first + 3);
-  key.sums = row.bytes(first + 4);
+  key.sums = index::TraceSums::decode(row.bytes(first + 4), key.time_ns);
   return key;
 }
 
@@ -67,7 +67,7 @@ Result<bool> load_trace(const Snapshot::Use& use, const TraceKey& key, Row& row)
     if (!observation) return make_error(Code::corrupt, "the root of a trace is gone; try reindex");
   }
   Accumulator sums;
-  sums.add_trace(key.time_ns, index::TraceSums::decode(key.sums, key.time_ns));
+  sums.add_trace(key.time_ns, key.sums);
   row.aggregate = sums.finish();
   return true;
 }
@@ -79,6 +79,16 @@ Result<bool> load_trace(const Snapshot::Use& use, std::int64_t container, Row& r
   find.bind(container);
   TL_TRY_ASSIGN(found, find->step());
   return found ? load_trace(use, TraceKey::read(*find, 0), row) : false;
+}
+
+Result<bool> load_trace_by_id(const Snapshot::Use& use, Bytes id, Row& row) {
+  TL_TRY_ASSIGN(containers,
+                record::find_containers(use.transaction(), record::DirectoryKind::trace, id));
+  for (const record::ContainerNumber container : containers) {
+    TL_TRY_ASSIGN(found, load_trace(use, static_cast<std::int64_t>(container), row));
+    if (found && row.entity.id == id) return true;
+  }
+  return false;
 }
 
 Result<bool> load_observation(const Snapshot::Use& use, std::int64_t container, std::int64_t entity,

@@ -3,6 +3,7 @@
 // Each returns false if the entity is not there (any more).
 #pragma once
 
+#include "index/trace_sums.hpp"
 #include "query/query.hpp"
 #include "query/snapshot.hpp"
 
@@ -16,7 +17,7 @@ struct TraceKey {
   std::int64_t time_ns = 0;
   bool has_record = false;
   std::optional<std::int64_t> root;
-  std::string sums;  // index::TraceSums
+  index::TraceSums sums;
 
   // `first`: where kColumns start.
   static TraceKey read(const index::Statement& row, int first);
@@ -24,6 +25,7 @@ struct TraceKey {
 
 Result<bool> load_trace(const Snapshot::Use& use, const TraceKey& key, Row& row);
 Result<bool> load_trace(const Snapshot::Use& use, std::int64_t container, Row& row);
+Result<bool> load_trace_by_id(const Snapshot::Use& use, Bytes id, Row& row);
 // `trace_id`: of its container, if it is known already.
 Result<bool> load_observation(const Snapshot::Use& use, std::int64_t container, std::int64_t entity,
                               Row& row, const std::string* trace_id = nullptr);

@@ -263,7 +263,7 @@ Sql Conditions::table(Kind kind, bool by_time) const {
 
 }  // namespace
 
-Result<Filter> normalised(Filter filter) {
+Status normalise(Filter& filter) {
   if (filter.metadata_value && !filter.metadata_key) {
     return refuse("metadata_value", "a metadata value is looked for under a key: give it as well");
   }
@@ -272,7 +272,7 @@ Result<Filter> normalised(Filter filter) {
   }
   std::sort(filter.tags.begin(), filter.tags.end());
   filter.tags.erase(std::unique(filter.tags.begin(), filter.tags.end()), filter.tags.end());
-  return filter;
+  return {};
 }
 
 bool is_empty(const Filter& filter) { return filter == Filter(); }
@@ -285,6 +285,7 @@ Result<std::optional<Selection>> select_rows(const Snapshot::Use& use, Kind kind
   TL_TRY(conditions.choose_driver(kind, demand));
   const std::optional<std::int64_t> driver = conditions.driver();
   Selection selection;
+  selection.where.reserve();
   selection.is_in_time_order = demand.by_time && !driver && !conditions.has_trace();
   // CROSS JOIN is how SQLite is told to go from left to right.
   if (driver) selection.from.add("member d CROSS JOIN ");
@@ -327,11 +328,17 @@ Result<std::optional<Sql>> trace_conditions(const Snapshot::Use& use, const Filt
 }
 
 Result<std::optional<Term>> find_term(const Snapshot::Use& use, TermKind kind, Bytes text) {
+  if (const Term* known = use.terms().find(kind, text); known != nullptr) {
+    return std::optional(*known);
+  }
   TL_TRY_ASSIGN(find, use.prepare("SELECT id, uses FROM term WHERE kind = ?1 AND text = ?2"));
   find->bind(1, static_cast<std::int64_t>(kind));
   find->bind_text(2, text);
   TL_TRY_ASSIGN(row, find->step());
-  return row ? std::optional(Term{find->integer(0), find->integer(1)}) : std::nullopt;
+  if (!row) return std::optional<Term>();
+  const Term term{find->integer(0), find->integer(1)};
+  use.terms().add(kind, text, term);
+  return std::optional(term);
 }
 
 }  // namespace tracelite::query

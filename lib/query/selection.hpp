@@ -9,6 +9,7 @@
 
 #include "index/schema.hpp"
 #include "query/query.hpp"
+#include "query/reader.hpp"
 #include "query/snapshot.hpp"
 #include "query/statement.hpp"
 
@@ -19,6 +20,11 @@ struct Sql {
   std::string text;
   std::vector<Value> values;
 
+  // Room for most queries.
+  void reserve() {
+    text.reserve(512);
+    values.reserve(8);
+  }
   Sql& add(Bytes more) {
     text.append(more);
     return *this;
@@ -51,7 +57,7 @@ struct Demand {
 
 // Checks and normalises a filter: sorted tags, the environment as it would be stored.
 // Errors: invalid.
-Result<Filter> normalised(Filter filter);
+Status normalise(Filter& filter);
 [[nodiscard]] bool is_empty(const Filter& filter);
 
 // The rows of one kind (trace, observation or score) that a filter selects. nullopt if there can be
@@ -61,10 +67,6 @@ Result<std::optional<Selection>> select_rows(const Snapshot::Use& use, Kind kind
 // The conditions on `t` alone, for a FROM of the caller's.
 Result<std::optional<Sql>> trace_conditions(const Snapshot::Use& use, const Filter& filter);
 
-struct Term {
-  std::int64_t number = 0;
-  std::int64_t uses = 0;  // see index/schema.hpp
-};
 Result<std::optional<Term>> find_term(const Snapshot::Use& use, index::TermKind kind, Bytes text);
 
 }  // namespace tracelite::query

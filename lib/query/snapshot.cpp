@@ -166,6 +166,8 @@ Result<CachedStatement> Snapshot::Use::prepare(Bytes sql) const {
   return state_->reader->prepare(sql);
 }
 
+TermCache& Snapshot::Use::terms() const { return state_->reader->terms(); }
+
 std::uint64_t Snapshot::Use::generation() const { return state_->generation; }
 
 }  // namespace tracelite::query
