@@ -22,6 +22,8 @@ namespace {
 constexpr std::uint64_t kFirstPageSize = 64;
 constexpr std::uint64_t kPageGrowth = 4;
 constexpr std::uint64_t kPageSizeMax = 16'384;
+// So many keys, and a quarter of the page, may be collected in vain before they are thrown away.
+constexpr std::size_t kPruneSize = 16;
 
 constexpr const char* kTraceRanks[] = {
     "t.time_ns",
@@ -121,7 +123,7 @@ class Page {
   }
   void add(Key key) {
     keys_.push_back(std::move(key));
-    if (keys_.size() >= size_ * 2 + kFirstPageSize) prune();
+    if (keys_.size() >= size_ + size_ / 4 + kPruneSize) prune();
   }
   // Sorted.
   std::vector<Key> take() {
@@ -207,9 +209,11 @@ Sql EntityCursor::page_query(const Selection& selection) const {
   if (after_ && by_time) {
     sql.add(" AND ").add(rank).add(order_.ascending ? " >= " : " <= ").bind(after_->rank);
   }
-  if (selection.is_in_time_order) {
-    sql.add(" ORDER BY ").add(rank).add(order_.ascending ? "" : " DESC");
-  }
+  // What came first has most likely the least number: then what follows is soon beyond the page.
+  const char* read_by = selection.is_in_time_order ? rank
+                        : selection.is_driven      ? "d.container"
+                                                   : "";
+  if (*read_by != '\0') sql.add(" ORDER BY ").add(read_by).add(order_.ascending ? "" : " DESC");
   return sql;
 }
 

@@ -18,6 +18,7 @@ using record::RecordKind;
 constexpr std::int64_t kFewMembers = 32;
 // From here on a level is rare, and has an index of its own: observation_problem.
 constexpr model::Level kProblemLevel = model::Level::warning;
+static_assert(static_cast<int>(kProblemLevel) == 3, "as the schema says");
 constexpr Bytes kDefaultEnvironment = "default";
 
 Error refuse(std::string field, std::string message) {
@@ -286,6 +287,7 @@ Result<std::optional<Selection>> select_rows(const Snapshot::Use& use, Kind kind
   const std::optional<std::int64_t> driver = conditions.driver();
   Selection selection;
   selection.where.reserve();
+  selection.is_driven = driver.has_value();
   selection.is_in_time_order = demand.by_time && !driver && !conditions.has_trace();
   // CROSS JOIN is how SQLite is told to go from left to right.
   if (driver) selection.from.add("member d CROSS JOIN ");

@@ -47,6 +47,7 @@ struct Selection {
   Sql from;                       // "trace t", ...
   Sql where;                      // conditions, each with " AND " before it
   bool is_in_time_order = false;  // ORDER BY the time needs no sorting
+  bool is_driven = false;         // ORDER BY d.container needs none
 };
 
 // What is wanted of a selection, so that it goes the shorter way.
