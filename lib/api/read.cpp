@@ -61,8 +61,8 @@ Status list(tl_store* store, tl_snapshot* snapshot, tl_kind kind, const tl_filte
                        TL_TRY_ASSIGN(filter, convert(given));
                        const query::ListOrder order{static_cast<query::OrderBy>(by),
                                                     (given_order & TL_ORDER_ASCENDING) != 0};
-                       return query::list(std::move(view), static_cast<query::Kind>(kind), filter,
-                                          order, from_text(after), limit);
+                       return query::list(std::move(view), static_cast<query::Kind>(kind),
+                                          std::move(filter), order, from_text(after), limit);
                      });
 }
 

@@ -27,7 +27,7 @@ constexpr Table kTables[] = {
                             "version") ") || '|' || "
                                        "has_record || '|' || quote(root) || '|' || "
                                        "quote(root_rank) || '|' || "
-                                       "quote(root_start_ns) || '|' || observation_count FROM "
+                                       "quote(root_start_ns) || '|' || quote(sums) FROM "
                                        "trace ORDER BY container"},
     {"observation",
      "SELECT container || '|' || entity || '|' || start_ns || '|' || quote(end_ns) || '|' || "
@@ -43,9 +43,7 @@ constexpr Table kTables[] = {
      "SELECT container || '|' || entity || '|' || time_ns || '|' || quote(id) || '|' || "
      "quote(" TL_TERM("name") ") || '|' || quote(" TL_TERM(
          "environment") ") || '|' || "
-                        "quote(observation) || '|' || quote(" TL_TERM(
-                            "session") ") "
-                                       "FROM score ORDER BY container, entity"},
+                        "quote(observation) FROM score ORDER BY container, entity"},
     {"member",
      "SELECT container || '|' || term.kind || '|' || quote(term.text) || '|' || member.count "
      "FROM member JOIN term ON term.id = member.term ORDER BY container, term.kind, term.text"},
@@ -59,7 +57,7 @@ constexpr Table kTables[] = {
 
 Result<bool> next(Statement& statement, std::string& row) {
   TL_TRY_ASSIGN(more, statement.step());
-  if (more) row = statement.text(0);
+  if (more) row = statement.bytes(0);
   return more;
 }
 

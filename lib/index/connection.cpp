@@ -216,6 +216,12 @@ Status Connection::detach() {
   return {};
 }
 
+void Connection::pause() { state_->file.pause(); }
+
+bool Connection::resume(store::ReadTransaction& transaction) {
+  return transaction.environment().get() == state_->environment && state_->file.resume(transaction);
+}
+
 Status Connection::begin(store::WriteTransaction& transaction) {
   State& state = *state_;
   if (!state.writer) return misuse("a read connection cannot begin a batch");

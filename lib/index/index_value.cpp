@@ -24,9 +24,8 @@ IndexId::IndexId(Bytes id) {
   }
 }
 
-std::string IndexId::from_column(const Statement& statement, int at) {
-  const Bytes value = statement.text(at);
-  if (sqlite3_column_type(statement.get(), at) != SQLITE_BLOB) return std::string(value);
+std::string IndexId::text_of(bool is_blob, Bytes value) {
+  if (!is_blob) return std::string(value);
   static constexpr char kHex[] = "0123456789abcdef";
   std::string id;
   for (const char byte : value) {
@@ -34,6 +33,10 @@ std::string IndexId::from_column(const Statement& statement, int at) {
     id.push_back(kHex[static_cast<unsigned char>(byte) & 15]);
   }
   return id;
+}
+
+std::string IndexId::from_column(const Statement& statement, int at) {
+  return text_of(statement.type(at) == SQLITE_BLOB, statement.bytes(at));
 }
 
 void IndexId::bind(Statement& statement, int at) const {
@@ -51,9 +54,23 @@ void bind_cost(Statement& statement, int at, model::Int128 units, std::string& t
 }
 
 model::Int128 read_cost(const Statement& statement, int at) {
-  if (sqlite3_column_type(statement.get(), at) == SQLITE_INTEGER) return statement.integer(at);
-  ByteReader reader(statement.text(at));
+  if (statement.type(at) == SQLITE_INTEGER) return statement.integer(at);
+  ByteReader reader(statement.bytes(at));
   return model::read_int128(reader);
+}
+
+Figures read_figures(const Statement& statement, int first) {
+  Figures figures;
+  figures.start_ns = statement.integer(first);
+  if (!statement.is_null(first + 1)) figures.end_ns = statement.integer(first + 1);
+  figures.is_event =
+      statement.integer(first + 2) == static_cast<std::int64_t>(model::ObservationType::event);
+  figures.level = statement.integer(first + 3);
+  figures.input_tokens = statement.integer(first + 4);
+  figures.output_tokens = statement.integer(first + 5);
+  figures.total_tokens = statement.integer(first + 6);
+  figures.cost = read_cost(statement, first + 7);
+  return figures;
 }
 
 }  // namespace tracelite::index

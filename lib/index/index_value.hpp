@@ -5,6 +5,7 @@
 #include <string>
 
 #include "index/statement.hpp"
+#include "index/trace_sums.hpp"
 #include "model/decimal.hpp"
 #include "record/record_key.hpp"
 
@@ -13,7 +14,8 @@ namespace tracelite::index {
 // An id as it is bound and compared: a BLOB for 16 or 32 lower-case hex digits, else TEXT.
 struct IndexId {
   explicit IndexId(Bytes id);
-  // Back to the text of the id, from a column.
+  // Back to the text of the id.
+  static std::string text_of(bool is_blob, Bytes value);
   static std::string from_column(const Statement& statement, int at);
   void bind(Statement& statement, int at) const;
 
@@ -33,5 +35,8 @@ inline std::int64_t to_token_count(std::uint64_t value) {
 // `text` must stay until the statement is reset: it holds the digits where an integer is too small.
 void bind_cost(Statement& statement, int at, model::Int128 units, std::string& text);
 model::Int128 read_cost(const Statement& statement, int at);
+// From start_ns, end_ns, type, level, input_tokens, output_tokens, total_tokens and cost of a row
+// of `observation`, in columns from `first` on.
+Figures read_figures(const Statement& statement, int first);
 
 }  // namespace tracelite::index

@@ -19,8 +19,8 @@ using model::TraceView;
 using record::RecordKind;
 
 struct Statements {
-  Statement find_trace, put_trace, erase_trace, count_observations;
-  Statement put_observation, erase_observation, earliest, root;
+  Statement find_trace, put_trace, put_sums, erase_trace;
+  Statement put_observation, erase_observation, figures, root, count_scores;
   Statement put_score, erase_score;
   Statement find_member, put_member, erase_member;
   Statement put_attribute, erase_attribute;
@@ -35,7 +35,9 @@ struct TraceRow {
   std::optional<std::int64_t> root;
   std::int64_t root_rank = 0;
   std::int64_t root_start_ns = 0;
-  std::int64_t observation_count = 0;
+  TraceSums sums;
+
+  friend bool operator==(const TraceRow&, const TraceRow&) = default;
 };
 
 // Lower is nearer to being the root: without a parent first, then the earliest, then by key.
@@ -55,6 +57,23 @@ struct Members {
 std::optional<std::int64_t> optional_integer(const Statement& statement, int at) {
   return statement.is_null(at) ? std::nullopt : std::optional(statement.integer(at));
 }
+
+// An observation, before or after.
+struct Observed {
+  explicit Observed(const Entity& entity)
+      : view(model::view_observation(entity)),
+        figures{view.start_ns,
+                view.end_ns,
+                view.type == model::ObservationType::event,
+                static_cast<std::int64_t>(view.level),
+                to_token_count(view.input_tokens()),
+                to_token_count(view.output_tokens()),
+                to_token_count(view.total_tokens()),
+                view.total_cost()} {}
+
+  ObservationView view;
+  Figures figures;
+};
 
 bool trace_is_visible(const TraceView& view) {
   return view.has_record || view.is_public || view.is_bookmarked;
@@ -76,10 +95,12 @@ struct IndexWriter::State {
   Status use_session(Bytes session, int difference);
   Result<TraceRow> read_trace(record::ContainerNumber container);
   Status write_trace(record::ContainerNumber container, Bytes id, const TraceRow& row);
-  Status derive(record::ContainerNumber container, TraceRow& row);
+  // Of a row that is there.
+  Status write_sums(record::ContainerNumber container, const TraceRow& row);
+  Status sum_up(record::ContainerNumber container, TraceSums& sums);
   Status rebuild_root(record::ContainerNumber container, TraceRow& row);
-  Status count_in_trace(const Change& change, const ObservationView* before,
-                        const ObservationView* after);
+  Status count_in_trace(const Change& change, const Observed* before, const Observed* after);
+  Status count_score(record::ContainerNumber container, bool is_more);
 };
 
 // ------------------------------------------------------------------------------ opening
@@ -101,25 +122,29 @@ Status prepare_all(sqlite3* connection, Statements& sql) {
   const std::pair<Statement*, const char*> all[] = {
       {&sql.find_trace,
        "SELECT time_ns, name, environment, release, version, has_record, root, root_rank, "
-       "root_start_ns, observation_count FROM trace WHERE container = ?1"},
+       "root_start_ns, sums FROM trace WHERE container = ?1"},
       {&sql.put_trace,
        "INSERT OR REPLACE INTO trace(container, id, time_ns, name, environment, release, version, "
-       "has_record, root, root_rank, root_start_ns, observation_count) "
+       "has_record, root, root_rank, root_start_ns, sums) "
        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"},
+      {&sql.put_sums, "UPDATE trace SET sums = ?2 WHERE container = ?1"},
       {&sql.erase_trace, "DELETE FROM trace WHERE container = ?1"},
       {&sql.put_observation,
        "INSERT OR REPLACE INTO observation(container, entity, start_ns, end_ns, name, model, "
        "environment, version, type, level, has_parent, input_tokens, output_tokens, total_tokens, "
        "cost) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"},
       {&sql.erase_observation, "DELETE FROM observation WHERE container = ?1 AND entity = ?2"},
-      {&sql.earliest, "SELECT min(start_ns) FROM observation WHERE container = ?1"},
+      {&sql.figures,
+       "SELECT start_ns, end_ns, type, level, input_tokens, output_tokens, total_tokens, cost "
+       "FROM observation WHERE container = ?1"},
+      {&sql.count_scores, "SELECT count(*) FROM score WHERE container = ?1"},
       // Entity keys are unsigned: the sign bit is flipped to order them.
       {&sql.root,
        "SELECT entity, has_parent, start_ns, name, environment FROM observation "
        "WHERE container = ?1 ORDER BY has_parent, start_ns, (entity < 0), entity LIMIT 1"},
       {&sql.put_score,
        "INSERT OR REPLACE INTO score(container, entity, time_ns, id, name, environment, "
-       "observation, session) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"},
+       "observation) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
       {&sql.erase_score, "DELETE FROM score WHERE container = ?1 AND entity = ?2"},
       {&sql.find_member, "SELECT count FROM member WHERE term = ?1 AND container = ?2"},
       {&sql.put_member, "INSERT OR REPLACE INTO member(term, container, count) VALUES(?1, ?2, ?3)"},
@@ -292,7 +317,7 @@ Result<TraceRow> IndexWriter::State::read_trace(record::ContainerNumber containe
   row.root = optional_integer(find, 6);
   row.root_rank = find.integer(7);
   row.root_start_ns = find.integer(8);
-  row.observation_count = find.integer(9);
+  row.sums = TraceSums::decode(find.bytes(9), row.time_ns);
   return row;
 }
 
@@ -311,31 +336,51 @@ Status IndexWriter::State::write_trace(record::ContainerNumber container, Bytes 
   put.bind(9, row.root);
   put.bind(10, row.root ? std::optional(row.root_rank) : std::nullopt);
   put.bind(11, row.root ? std::optional(row.root_start_ns) : std::nullopt);
-  put.bind(12, row.observation_count);
+  std::string sums;
+  row.sums.encode(row.time_ns, sums);
+  put.bind_blob(12, sums);
   TL_TRY(put.run());
   if (!row.exists) ++counts.traces;
   return {};
 }
 
-// Finds the root and the earliest start among all observations: only where they cannot be told from
-// the one that changed.
+Status IndexWriter::State::write_sums(record::ContainerNumber container, const TraceRow& row) {
+  std::string sums;
+  row.sums.encode(row.time_ns, sums);
+  sql.put_sums.bind(1, to_integer(container));
+  sql.put_sums.bind_blob(2, sums);
+  return sql.put_sums.run();
+}
+
+// From the rows: only where it cannot be told from the one that changed.
+Status IndexWriter::State::sum_up(record::ContainerNumber container, TraceSums& sums) {
+  sums = {};
+  sql.figures.bind(1, to_integer(container));
+  const ResetGuard figures_guard(sql.figures);
+  for (;;) {
+    TL_TRY_ASSIGN(found, sql.figures.step());
+    if (!found) break;
+    sums.add(read_figures(sql.figures, 0));
+  }
+  sql.count_scores.bind(1, to_integer(container));
+  const ResetGuard count_guard(sql.count_scores);
+  TL_TRY_ASSIGN(counted, sql.count_scores.step());
+  if (counted) sums.score_count = static_cast<std::uint64_t>(sql.count_scores.integer(0));
+  return {};
+}
+
+// Finds the root among all observations: only where it cannot be told from the one that changed.
 Status IndexWriter::State::rebuild_root(record::ContainerNumber container, TraceRow& row) {
   row.root.reset();
   sql.root.bind(1, to_integer(container));
-  {
-    const ResetGuard guard(sql.root);
-    TL_TRY_ASSIGN(found, sql.root.step());
-    if (!found) return {};
-    row.root = sql.root.integer(0);
-    row.root_rank = sql.root.integer(1);
-    row.root_start_ns = sql.root.integer(2);
-    row.name = optional_integer(sql.root, 3);
-    row.environment = optional_integer(sql.root, 4);
-  }
-  sql.earliest.bind(1, to_integer(container));
-  const ResetGuard guard(sql.earliest);
-  TL_TRY_ASSIGN(found, sql.earliest.step());
-  if (found) row.time_ns = sql.earliest.integer(0);
+  const ResetGuard guard(sql.root);
+  TL_TRY_ASSIGN(found, sql.root.step());
+  if (!found) return {};
+  row.root = sql.root.integer(0);
+  row.root_rank = sql.root.integer(1);
+  row.root_start_ns = sql.root.integer(2);
+  row.name = optional_integer(sql.root, 3);
+  row.environment = optional_integer(sql.root, 4);
   return {};
 }
 
@@ -349,7 +394,7 @@ Status IndexWriter::trace_changed(const Change& change) {
   TL_TRY(state.change_attributes(change));
 
   TL_TRY_ASSIGN(row, state.read_trace(change.key.container));
-  if (!trace_is_visible(after) && row.observation_count == 0) {
+  if (!trace_is_visible(after) && row.sums.observation_count() == 0) {
     if (!row.exists) return {};
     --state.counts.traces;
     state.sql.erase_trace.bind(1, to_integer(change.key.container));
@@ -357,7 +402,8 @@ Status IndexWriter::trace_changed(const Change& change) {
   }
   TraceRow now;
   now.exists = row.exists;
-  now.observation_count = row.observation_count;
+  now.sums = row.sums;
+  if (!row.exists) TL_TRY(state.sum_up(change.key.container, now.sums));
   now.has_record = after.has_record;
   now.time_ns = after.timestamp_ns.value_or(after.first_event_ns);
   if (after.has_record) {
@@ -371,6 +417,7 @@ Status IndexWriter::trace_changed(const Change& change) {
     now.version = version;
   } else {
     TL_TRY(state.rebuild_root(change.key.container, now));
+    if (now.root) now.time_ns = now.sums.earliest_start_ns;
   }
   return state.write_trace(change.key.container, change.id, now);
 }
@@ -378,16 +425,20 @@ Status IndexWriter::trace_changed(const Change& change) {
 // ------------------------------------------------------------------------------ observations
 
 // The trace's row after one of its observations came, changed or went.
-Status IndexWriter::State::count_in_trace(const Change& change, const ObservationView* before,
-                                          const ObservationView* after) {
+Status IndexWriter::State::count_in_trace(const Change& change, const Observed* before,
+                                          const Observed* after) {
   TL_TRY_ASSIGN(row, read_trace(change.key.container));
   TraceRow now = row;
-  now.observation_count += (after != nullptr ? 1 : 0) - (before != nullptr ? 1 : 0);
-  if (now.has_record) {
-    if (now.observation_count == row.observation_count) return {};
-    return write_trace(change.key.container, change.id, now);
+  if (!row.exists || !now.sums.change(before == nullptr ? nullptr : &before->figures,
+                                      after == nullptr ? nullptr : &after->figures)) {
+    TL_TRY(sum_up(change.key.container, now.sums));
   }
-  if (now.observation_count == 0 && row.exists) {
+  if (now.has_record) {
+    if (now.sums == row.sums) return {};
+    return row.exists ? write_sums(change.key.container, now)
+                      : write_trace(change.key.container, change.id, now);
+  }
+  if (now.sums.observation_count() == 0 && row.exists) {
     // Only its two flags may keep a trace without observations in sight: trace_changed decides.
     --counts.traces;
     sql.erase_trace.bind(1, to_integer(change.key.container));
@@ -396,58 +447,55 @@ Status IndexWriter::State::count_in_trace(const Change& change, const Observatio
   const RootRank current{row.root_rank, row.root_start_ns,
                          row.root ? from_integer(*row.root) : UINT64_MAX};
   const bool was_root = row.root && from_integer(*row.root) == change.key.entity;
-  const bool was_earliest = before != nullptr && before->start_ns == row.time_ns;
   bool rebuild = !row.root || after == nullptr;
   if (after != nullptr && row.root) {
-    const RootRank own{after->parent_id ? 1 : 0, after->start_ns, change.key.entity};
-    rebuild = was_root || own < current || (was_earliest && after->start_ns > row.time_ns);
-    if (!rebuild) now.time_ns = std::min(row.time_ns, after->start_ns);
+    const RootRank own{after->view.parent_id ? 1 : 0, after->view.start_ns, change.key.entity};
+    rebuild = was_root || own < current;
   }
   if (rebuild) TL_TRY(rebuild_root(change.key.container, now));
-  if (row.exists && now.time_ns == row.time_ns && now.root == row.root && now.name == row.name &&
-      now.environment == row.environment && now.observation_count == row.observation_count &&
-      now.root_rank == row.root_rank && now.root_start_ns == row.root_start_ns) {
-    return {};
-  }
+  now.time_ns = now.sums.earliest_start_ns;
+  if (row.exists && now == row) return {};
   return write_trace(change.key.container, change.id, now);
 }
 
 Status IndexWriter::observation_changed(const Change& change) {
   State& state = *state_;
-  std::optional<ObservationView> before;
-  std::optional<ObservationView> after;
-  if (change.before != nullptr) before = model::view_observation(*change.before);
-  if (change.after != nullptr) after = model::view_observation(*change.after);
+  std::optional<Observed> before;
+  std::optional<Observed> after;
+  if (change.before != nullptr) before.emplace(*change.before);
+  if (change.after != nullptr) after.emplace(*change.after);
   Members members_before;
   Members members_after;
-  if (before) members_before = {before->session_id, before->user_id, {}};
-  if (after) members_after = {after->session_id, after->user_id, {}};
+  if (before) members_before = {before->view.session_id, before->view.user_id, {}};
+  if (after) members_after = {after->view.session_id, after->view.user_id, {}};
   TL_TRY(state.change_members(members_before, members_after, change.key.container));
   TL_TRY(state.change_attributes(change));
   state.counts.observations += (after ? 1 : 0) - (before ? 1 : 0);
 
   if (after) {
-    TL_TRY_ASSIGN(name, state.terms.optional_number(TermKind::name, after->name));
-    TL_TRY_ASSIGN(model, state.terms.optional_number(TermKind::model, after->model));
-    TL_TRY_ASSIGN(environment, state.terms.number(TermKind::environment, after->environment));
-    TL_TRY_ASSIGN(version, state.terms.optional_number(TermKind::version, after->version));
+    const ObservationView& view = after->view;
+    const Figures& figures = after->figures;
+    TL_TRY_ASSIGN(name, state.terms.optional_number(TermKind::name, view.name));
+    TL_TRY_ASSIGN(model, state.terms.optional_number(TermKind::model, view.model));
+    TL_TRY_ASSIGN(environment, state.terms.number(TermKind::environment, view.environment));
+    TL_TRY_ASSIGN(version, state.terms.optional_number(TermKind::version, view.version));
     std::string cost_text;
     Statement& put = state.sql.put_observation;
     put.bind(1, to_integer(change.key.container));
     put.bind(2, to_integer(change.key.entity));
-    put.bind(3, after->start_ns);
-    put.bind(4, after->end_ns);
+    put.bind(3, figures.start_ns);
+    put.bind(4, figures.end_ns);
     put.bind(5, name);
     put.bind(6, model);
     put.bind(7, environment);
     put.bind(8, version);
-    put.bind(9, static_cast<std::int64_t>(after->type));
-    put.bind(10, static_cast<std::int64_t>(after->level));
-    put.bind(11, std::int64_t{after->parent_id.has_value()});
-    put.bind(12, to_token_count(after->input_tokens()));
-    put.bind(13, to_token_count(after->output_tokens()));
-    put.bind(14, to_token_count(after->total_tokens()));
-    bind_cost(put, 15, after->total_cost(), cost_text);
+    put.bind(9, static_cast<std::int64_t>(view.type));
+    put.bind(10, figures.level);
+    put.bind(11, std::int64_t{view.parent_id.has_value()});
+    put.bind(12, figures.input_tokens);
+    put.bind(13, figures.output_tokens);
+    put.bind(14, figures.total_tokens);
+    bind_cost(put, 15, figures.cost, cost_text);
     TL_TRY(put.run());
   } else {
     state.sql.erase_observation.bind(1, to_integer(change.key.container));
@@ -459,6 +507,13 @@ Status IndexWriter::observation_changed(const Change& change) {
 
 // ------------------------------------------------------------------------------ scores, sessions
 
+Status IndexWriter::State::count_score(record::ContainerNumber container, bool is_more) {
+  TL_TRY_ASSIGN(row, read_trace(container));
+  if (!row.exists) return {};
+  is_more ? ++row.sums.score_count : --row.sums.score_count;
+  return write_sums(container, row);
+}
+
 Status IndexWriter::score_changed(const Change& change) {
   State& state = *state_;
   std::optional<model::ScoreView> before;
@@ -468,13 +523,13 @@ Status IndexWriter::score_changed(const Change& change) {
   TL_TRY(state.change_attributes(change));
   state.counts.scores += (after ? 1 : 0) - (before ? 1 : 0);
   const auto session_of = [](const std::optional<model::ScoreView>& view) {
-    return view && view->subject_kind == model::SubjectKind::session ? view->session_id : Bytes();
+    const bool is_of_session = view && view->subject_kind == model::SubjectKind::session;
+    return is_of_session ? std::optional(view->session_id) : std::nullopt;
   };
-  const Bytes session_before = session_of(before);
-  const Bytes session_after = session_of(after);
-  if (session_before != session_after) {
-    if (!session_after.empty()) TL_TRY(state.use_session(session_after, 1));
-    if (!session_before.empty()) TL_TRY(state.use_session(session_before, -1));
+  TL_TRY(state.change_members({session_of(before), {}, {}}, {session_of(after), {}, {}},
+                              change.key.container));
+  if (after.has_value() != before.has_value()) {
+    TL_TRY(state.count_score(change.key.container, after.has_value()));
   }
   if (!after) {
     state.sql.erase_score.bind(1, to_integer(change.key.container));
@@ -483,11 +538,6 @@ Status IndexWriter::score_changed(const Change& change) {
   }
   TL_TRY_ASSIGN(name, state.terms.number(TermKind::name, after->name));
   TL_TRY_ASSIGN(environment, state.terms.number(TermKind::environment, after->environment));
-  std::optional<TermNumber> session;
-  if (!session_after.empty()) {
-    TL_TRY_ASSIGN(term, state.terms.number(TermKind::session, session_after));
-    session = term;
-  }
   const IndexId id(after->id);
   const IndexId observation(after->observation_id);
   Statement& put = state.sql.put_score;
@@ -498,7 +548,6 @@ Status IndexWriter::score_changed(const Change& change) {
   put.bind(5, name);
   put.bind(6, environment);
   if (after->subject_kind == model::SubjectKind::observation) observation.bind(put, 7);
-  put.bind(8, session);
   return put.run();
 }
 

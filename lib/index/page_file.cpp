@@ -227,6 +227,13 @@ Status PageFile::attach(store::WriteTransaction& transaction) {
   return {};
 }
 
+bool PageFile::resume(const store::ReadTransaction& transaction) {
+  if (transaction_id_ == 0 || transaction.id() != transaction_id_) return false;
+  failure_.reset();
+  transaction_ = &transaction;
+  return true;
+}
+
 Status PageFile::attach_transaction(const store::Transaction& transaction) {
   detach();
   failure_.reset();
@@ -252,6 +259,7 @@ Status PageFile::attach_transaction(const store::Transaction& transaction) {
   }
   page_count_ = *page ? field_at(**page, kPageCountOffset) : 0;
   page_count_before_ = page_count_;
+  transaction_id_ = transaction.id();
   return {};
 }
 
@@ -277,6 +285,7 @@ void PageFile::detach() {
   // A write transaction that came to nothing, and SQLite may remember parts of it.
   if (writer_ != nullptr && !committed_) show_another_counter();
   transaction_ = nullptr;
+  transaction_id_ = 0;
   writer_ = nullptr;
   page_count_ = page_count_before_ = 0;
   wrote_ = may_commit_ = committed_ = false;
@@ -336,6 +345,10 @@ Result<std::optional<Bytes>> PageFile::get(std::uint32_t number) const {
 
 int PageFile::read(std::span<char> out, std::uint64_t offset) {
   if (transaction_ == nullptr) {
+    if (locked()) {
+      return fail(make_error(Code::misuse, "a statement reads the index while it is paused"),
+                  SQLITE_IOERR_READ);
+    }
     // SQLite peeks at the header before it locks anything; it reads no page then.
     std::fill(out.begin(), out.end(), '\0');
     return SQLITE_IOERR_SHORT_READ;

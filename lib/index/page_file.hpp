@@ -63,9 +63,15 @@ class Connection {
   // Lets go of a reader's snapshot, which can then be dropped; the cache is kept. Errors: misuse.
   Status detach();
 
-  // Begins a SQLite write transaction on top of an LMDB one (which must have been begun first, and
-  // must not be dropped before commit() or rollback()). On failure the LMDB transaction is still
-  // the caller's. Errors: as attach.
+  // As detach, but SQLite's read transaction, if one is open, stays so: it goes on with resume() as
+  // if nothing had been, or must be ended before attach(). All statements must have been reset.
+  void pause();
+  // Goes on after pause() if this transaction sees the commit that was attached last. False if not.
+  [[nodiscard]] bool resume(store::ReadTransaction& transaction);
+
+  // Begins a SQLite write transaction on top of an LMDB one, which must have been begun first, and
+  // must be neither moved nor destroyed before commit() or rollback() has returned. On failure the
+  // LMDB transaction is still the caller's. Errors: as attach.
   Status begin(store::WriteTransaction& transaction);
   // Commits both; the LMDB transaction also if no page changed. On failure neither is committed, as
   // after rollback(), and the error is the one that spoilt the batch: disk_full or io with LMDB's

@@ -42,6 +42,10 @@ class PageFile {
   // says.
   Status attach(const store::ReadTransaction& transaction);
   Status attach(store::WriteTransaction& transaction);
+  // Lets go of a read transaction, and takes one that sees the same commit in its place, while
+  // SQLite may go on reading in between only what it has in its cache. False if it sees another.
+  void pause() { transaction_ = nullptr; }
+  bool resume(const store::ReadTransaction& transaction);
   // Ends the use of the transaction. A write transaction that was not committed costs the
   // connection its cache.
   void detach();
@@ -84,6 +88,7 @@ class PageFile {
   sqlite3_vfs vfs_{};
   std::string name_;
   const store::Transaction* transaction_ = nullptr;
+  std::uint64_t transaction_id_ = 0;           // of the one attached last; 0 if it is of no use
   store::WriteTransaction* writer_ = nullptr;  // the same transaction, if it may write
   std::uint32_t page_count_ = 0;               // as page 1 says now
   std::uint32_t page_count_before_ = 0;        // as page 1 said when the transaction was attached

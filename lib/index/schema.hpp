@@ -25,8 +25,8 @@ enum class TermKind : std::uint8_t {
 // Entity keys are 64-bit unsigned numbers, stored as the signed number with the same bits.
 // Costs are whole units of 10^-12: an INTEGER where it fits, else a BLOB (model::append_int128).
 inline constexpr const char* kSchema = R"sql(
-CREATE TABLE term(                    -- uses: how many traces, scores and records name it; only
-  id INTEGER PRIMARY KEY,             -- counted for sessions and users, which exist while it is > 0
+CREATE TABLE term(                    -- uses: its rows in `member`, and a session's own
+  id INTEGER PRIMARY KEY,             -- record; counted for sessions, users and tags only
   kind INTEGER NOT NULL,
   text TEXT NOT NULL,
   uses INTEGER NOT NULL DEFAULT 0);
@@ -40,7 +40,7 @@ CREATE TABLE trace(                   -- one row for each visible trace
   has_record INTEGER NOT NULL,        -- 0: derived from its observations
   root INTEGER,                       -- entity key of the root it is derived from
   root_rank INTEGER, root_start_ns INTEGER,   -- 0 without a parent, 1 with; its start
-  observation_count INTEGER NOT NULL DEFAULT 0);
+  sums NOT NULL);                     -- of its observations and scores: index/trace_sums.hpp
 CREATE INDEX trace_time ON trace(time_ns);
 
 CREATE TABLE observation(             -- clustered by trace: a commit touches few pages
@@ -55,6 +55,7 @@ CREATE TABLE observation(             -- clustered by trace: a commit touches fe
   cost NOT NULL,
   PRIMARY KEY(container, entity)) WITHOUT ROWID;
 CREATE INDEX observation_time ON observation(start_ns);
+CREATE INDEX observation_problem ON observation(level, start_ns, model) WHERE level >= 3;
 
 CREATE TABLE score(
   container INTEGER NOT NULL,         -- of its trace or session
@@ -63,13 +64,12 @@ CREATE TABLE score(
   id NOT NULL,
   name INTEGER NOT NULL, environment INTEGER NOT NULL,   -- terms
   observation,                        -- the id of its observation, if it has one
-  session INTEGER,                    -- term, of a session's score
   PRIMARY KEY(container, entity)) WITHOUT ROWID;
 CREATE INDEX score_time ON score(time_ns);
 
-CREATE TABLE member(                  -- traces by session, user and tag; count: how many of the
-  term INTEGER NOT NULL,              -- trace and its observations name it
-  container INTEGER NOT NULL,
+CREATE TABLE member(                  -- traces by session, user and tag, and a session that has
+  term INTEGER NOT NULL,              -- scores by itself; count: how many of the trace and its
+  container INTEGER NOT NULL,         -- observations, or of the scores, name it
   count INTEGER NOT NULL,
   PRIMARY KEY(term, container)) WITHOUT ROWID;
 

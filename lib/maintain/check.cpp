@@ -188,7 +188,7 @@ Status Checker::check_sqlite(sqlite3* connection) {
   while (true) {
     TL_TRY_ASSIGN(more, statement.step());
     if (!more) return {};
-    if (statement.text(0) != "ok") find("page", std::string(statement.text(0)));
+    if (statement.bytes(0) != "ok") find("page", std::string(statement.bytes(0)));
   }
 }
 

@@ -2,6 +2,7 @@
 #include "model/decimal.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "model/limits.hpp"
 
@@ -100,21 +101,28 @@ std::optional<Int128> parse_decimal(Bytes text) {
 }
 
 std::string format_decimal(Int128 units) {
-  const bool negative = units < 0;
+  if (units == 0) return "0";
   auto rest = static_cast<Unsigned128>(units);
-  if (negative) rest = 0 - rest;
-  std::string digits;
-  while (rest != 0 || digits.size() <= kCostDecimalPlaces) {
-    digits.push_back(static_cast<char>('0' + static_cast<int>(rest % 10)));
-    rest /= 10;
+  if (units < 0) rest = 0 - rest;
+  std::array<char, 48> digits;  // filled from its end
+  std::size_t start = digits.size();
+  for (int place = 0; rest != 0 || place <= kCostDecimalPlaces; ++place) {
+    unsigned digit = 0;
+    if (rest <= UINT64_MAX) {  // which is divided ten times as fast
+      const auto small = static_cast<std::uint64_t>(rest);
+      digit = static_cast<unsigned>(small % 10);
+      rest = small / 10;
+    } else {
+      digit = static_cast<unsigned>(rest % 10);
+      rest /= 10;
+    }
+    const bool has_digit = start < digits.size();
+    if (place < kCostDecimalPlaces && digit == 0 && !has_digit) continue;
+    if (place == kCostDecimalPlaces && has_digit) digits[--start] = '.';
+    digits[--start] = static_cast<char>('0' + digit);
   }
-  std::reverse(digits.begin(), digits.end());
-  const std::size_t point = digits.size() - kCostDecimalPlaces;
-  std::string fraction = digits.substr(point);
-  fraction.erase(fraction.find_last_not_of('0') + 1);
-  std::string text = digits.substr(0, point);
-  if (!fraction.empty()) text += "." + fraction;
-  return negative ? "-" + text : text;
+  if (units < 0) digits[--start] = '-';
+  return {digits.data() + start, digits.size() - start};
 }
 
 Int128 add_saturated(Int128 a, Int128 b) {

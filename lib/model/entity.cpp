@@ -131,6 +131,22 @@ Order read_order(ByteReader& reader, std::int64_t base_ns) {
   return order;
 }
 
+void read_id(ByteReader& reader, std::string& id) {
+  static constexpr std::array<char, 17> kHex = {"0123456789abcdef"};
+  const std::uint8_t size_bytes = reader.byte();
+  if (size_bytes == 0) {
+    id = reader.text();
+    return;
+  }
+  if (size_bytes != 8 && size_bytes != 16) reader.fail();
+  const Bytes bytes = reader.take(size_bytes);
+  id.resize(bytes.size() * 2);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    id[2 * i] = kHex[static_cast<unsigned char>(bytes[i]) >> 4];
+    id[2 * i + 1] = kHex[static_cast<unsigned char>(bytes[i]) & 15];
+  }
+}
+
 Error damaged() { return make_error(Code::corrupt, "a record is damaged"); }
 
 }  // namespace
@@ -192,15 +208,8 @@ void append_id(std::string& out, Bytes id) {
 }
 
 std::string read_id(ByteReader& reader) {
-  static constexpr std::array<char, 17> kHex = {"0123456789abcdef"};
-  const std::uint8_t size_bytes = reader.byte();
-  if (size_bytes == 0) return std::string(reader.text());
-  if (size_bytes != 8 && size_bytes != 16) reader.fail();
   std::string id;
-  for (const char byte : reader.take(size_bytes)) {
-    id.push_back(kHex[static_cast<unsigned char>(byte) >> 4]);
-    id.push_back(kHex[static_cast<unsigned char>(byte) & 15]);
-  }
+  read_id(reader, id);
   return id;
 }
 
@@ -223,17 +232,17 @@ void encode(const Entity& entity, std::string& out) {
   }
 }
 
-Result<Entity> decode(Bytes record) {
+Status decode(Bytes record, Entity& entity) {
   ByteReader reader(record);
-  Entity entity;
   const std::uint8_t kind = reader.byte();
   const std::uint8_t flags = reader.byte();
   if (kind < 1 || kind > 4 || flags > kHasStrayFlag) return damaged();
   entity.kind = static_cast<EntityKind>(kind);
   entity.has_stray = flags == kHasStrayFlag;
-  entity.id = read_id(reader);
+  read_id(reader, entity.id);
   if (entity.id.empty() || entity.id.size() > kIdSizeBytesMax) return damaged();
 
+  entity.orders.clear();
   const std::uint64_t order_count = reader.varint();
   for (std::uint64_t i = 0; i < order_count && !reader.failed(); ++i) {
     const std::int64_t base_ns = entity.orders.empty() ? 0 : entity.last_order().event_time_ns;
@@ -242,24 +251,30 @@ Result<Entity> decode(Bytes record) {
     entity.orders.push_back(order);
   }
   const std::uint64_t register_count = reader.varint();
-  entity.registers.reserve(std::min<std::uint64_t>(register_count, kFieldCount));
-  for (std::uint64_t i = 0; i < register_count && !reader.failed(); ++i) {
-    Register reg;
+  if (register_count > kFieldCount) return damaged();
+  entity.registers.resize(static_cast<std::size_t>(register_count));
+  int last_field = -1;
+  for (Register& reg : entity.registers) {
     const std::uint8_t field = reader.byte();
-    if (field >= kFieldCount) return damaged();
+    if (field >= kFieldCount || field <= last_field) return damaged();
+    last_field = field;
     reg.field = static_cast<Field>(field);
     reg.flags = reader.byte();
     const std::uint64_t order = order_count > 1 ? reader.varint() : 0;
     if (order >= order_count) return damaged();
     reg.order = static_cast<std::uint32_t>(order);
-    if (!reg.cleared()) reg.value = reader.text();
-    if (!entity.registers.empty() && reg.field <= entity.registers.back().field) return damaged();
+    reg.value = reg.cleared() ? Bytes() : reader.text();
     if (reader.failed() || !is_sound(reg)) return damaged();
-    entity.registers.push_back(std::move(reg));
   }
   if (reader.failed() || !reader.at_end()) return damaged();
   const bool may_be_bare = entity.kind == EntityKind::trace || entity.kind == EntityKind::session;
   if (entity.orders.empty() && (!may_be_bare || !entity.registers.empty())) return damaged();
+  return {};
+}
+
+Result<Entity> decode(Bytes record) {
+  Entity entity;
+  TL_TRY(decode(record, entity));
   return entity;
 }
 

@@ -96,6 +96,8 @@ struct Entity {
 void encode(const Entity& entity, std::string& out);
 // Errors: corrupt.
 Result<Entity> decode(Bytes record);
+// The same into an entity that is there already, whose memory is used again.
+Status decode(Bytes record, Entity& entity);
 
 // Ids in W3C form are kept as bytes: see "id" above.
 void append_id(std::string& out, Bytes id);

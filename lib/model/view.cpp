@@ -2,6 +2,7 @@
 #include "model/view.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 #include "model/limits.hpp"
@@ -9,54 +10,69 @@
 namespace tracelite::model {
 namespace {
 
-const Register* written(const Entity& entity, Field field) {
-  const Register* reg = entity.find(field);
+// The registers of an entity by their fields: a view asks for every field there is.
+class Fields {
+ public:
+  explicit Fields(const Entity& entity) {
+    for (const Register& reg : entity.registers) all_[static_cast<std::size_t>(reg.field)] = &reg;
+  }
+  [[nodiscard]] const Register* find(Field field) const {
+    return all_[static_cast<std::size_t>(field)];
+  }
+
+ private:
+  std::array<const Register*, kFieldCount> all_{};
+};
+
+const Register* written(const Fields& fields, Field field) {
+  const Register* reg = fields.find(field);
   return reg == nullptr || reg->cleared() ? nullptr : reg;
 }
 
-OptionalText text(const Entity& entity, Field field) {
-  const Register* reg = written(entity, field);
+OptionalText text(const Fields& fields, Field field) {
+  const Register* reg = written(fields, field);
   if (reg == nullptr) return std::nullopt;
   return Bytes(reg->value);
 }
 
-OptionalTime time(const Entity& entity, Field field) {
-  const Register* reg = written(entity, field);
+OptionalTime time(const Fields& fields, Field field) {
+  const Register* reg = written(fields, field);
   if (reg == nullptr) return std::nullopt;
   return ByteReader(reg->value).signed_varint();
 }
 
 template <class Enum>
-Enum choice(const Entity& entity, Field field, Enum otherwise) {
-  const Register* reg = written(entity, field);
+Enum choice(const Fields& fields, Field field, Enum otherwise) {
+  const Register* reg = written(fields, field);
   return reg == nullptr || reg->value.empty() ? otherwise : static_cast<Enum>(reg->value.front());
 }
 
-std::optional<bool> flag(const Entity& entity, Field field) {
-  const Register* reg = written(entity, field);
+std::optional<bool> flag(const Fields& fields, Field field) {
+  const Register* reg = written(fields, field);
   if (reg == nullptr || reg->value.empty()) return std::nullopt;
   return reg->value.front() != '\0';
 }
 
-std::vector<Bytes> tags(const Entity& entity) {
+std::vector<Bytes> tags(const Fields& fields) {
   std::vector<Bytes> all;
-  if (const Register* reg = written(entity, Field::tags); reg != nullptr) {
+  if (const Register* reg = written(fields, Field::tags); reg != nullptr) {
+    all.reserve(8);
     for (ByteReader reader(reg->value); !reader.at_end();) all.push_back(reader.text());
   }
   return all;
 }
 
-PayloadView payload(const Entity& entity, Field field) {
+PayloadView payload(const Fields& fields, Field field) {
   PayloadView view;
-  if (const Register* reg = written(entity, field); reg != nullptr) {
+  if (const Register* reg = written(fields, field); reg != nullptr) {
     view.value = PayloadValue::decode(reg->value);
     view.is_tree = reg->tree();
   }
   return view;
 }
 
-Bytes environment(const Entity& entity) {
-  return text(entity, Field::environment).value_or(Bytes("default"));
+Bytes environment(const Fields& fields) {
+  return text(fields, Field::environment).value_or(Bytes("default"));
 }
 
 std::uint64_t add_saturated(std::uint64_t a, std::uint64_t b) {
@@ -91,9 +107,9 @@ bool fits(DataType type, const ScoreView& score) {
 }
 
 // A score's number and text are one value: where one was written after the other, that one counts.
-void view_value(const Entity& entity, ScoreView& view) {
-  const Register* number = entity.find(Field::value);
-  const Register* text = entity.find(Field::string_value);
+void view_value(const Fields& fields, ScoreView& view) {
+  const Register* number = fields.find(Field::value);
+  const Register* text = fields.find(Field::string_value);
   if (number != nullptr && text != nullptr && number->order != text->order) {
     (number->order < text->order ? number : text) = nullptr;
   }
@@ -102,7 +118,7 @@ void view_value(const Entity& entity, ScoreView& view) {
   }
   if (text != nullptr && !text->cleared()) view.string_value = text->value;
   const DataType inferred = view.value ? DataType::numeric : DataType::categorical;
-  view.data_type = choice(entity, Field::data_type, inferred);
+  view.data_type = choice(fields, Field::data_type, inferred);
   if (!fits(view.data_type, view)) view.data_type = inferred;
 }
 
@@ -130,60 +146,62 @@ Int128 ObservationView::total_cost() const {
 }
 
 TraceView view_trace(const Entity& entity) {
+  const Fields fields(entity);
   TraceView view;
   view.id = entity.id;
   view.has_record =
       std::any_of(entity.registers.begin(), entity.registers.end(), [](const Register& reg) {
         return reg.field != Field::is_public && reg.field != Field::is_bookmarked;
       });
-  view.timestamp_ns = time(entity, Field::timestamp);
+  view.timestamp_ns = time(fields, Field::timestamp);
   view.first_event_ns = entity.orders.empty() ? 0 : entity.first_order().event_time_ns;
-  view.name = text(entity, Field::name);
-  view.user_id = text(entity, Field::user_id);
-  view.session_id = text(entity, Field::session_id);
-  view.release = text(entity, Field::release);
-  view.version = text(entity, Field::version);
-  view.environment = environment(entity);
-  view.tags = tags(entity);
-  view.metadata = payload(entity, Field::metadata);
-  view.input = payload(entity, Field::input);
-  view.output = payload(entity, Field::output);
-  view.is_public = flag(entity, Field::is_public);
-  view.is_bookmarked = flag(entity, Field::is_bookmarked);
+  view.name = text(fields, Field::name);
+  view.user_id = text(fields, Field::user_id);
+  view.session_id = text(fields, Field::session_id);
+  view.release = text(fields, Field::release);
+  view.version = text(fields, Field::version);
+  view.environment = environment(fields);
+  view.tags = tags(fields);
+  view.metadata = payload(fields, Field::metadata);
+  view.input = payload(fields, Field::input);
+  view.output = payload(fields, Field::output);
+  view.is_public = flag(fields, Field::is_public);
+  view.is_bookmarked = flag(fields, Field::is_bookmarked);
   return view;
 }
 
 ObservationView view_observation(const Entity& entity) {
+  const Fields fields(entity);
   ObservationView view;
   view.id = entity.id;
-  view.parent_id = text(entity, Field::parent_observation_id);
-  view.type = choice(entity, Field::type, ObservationType::span);
-  view.name = text(entity, Field::name);
-  view.start_ns = time(entity, Field::start_time).value_or(entity.first_order().event_time_ns);
-  view.end_ns = time(entity, Field::end_time);
+  view.parent_id = text(fields, Field::parent_observation_id);
+  view.type = choice(fields, Field::type, ObservationType::span);
+  view.name = text(fields, Field::name);
+  view.start_ns = time(fields, Field::start_time).value_or(entity.first_order().event_time_ns);
+  view.end_ns = time(fields, Field::end_time);
   if (view.end_ns) view.end_ns = std::max(*view.end_ns, view.start_ns);
-  view.completion_start_ns = time(entity, Field::completion_start_time);
-  view.level = choice(entity, Field::level, Level::normal);
-  view.status_message = text(entity, Field::status_message);
-  view.version = text(entity, Field::version);
-  view.user_id = text(entity, Field::user_id);
-  view.session_id = text(entity, Field::session_id);
-  view.model = text(entity, Field::model);
-  view.model_parameters = text(entity, Field::model_parameters);
-  view.prompt_name = text(entity, Field::prompt_name);
-  view.prompt_version = time(entity, Field::prompt_version);
-  view.environment = environment(entity);
-  view.tags = tags(entity);
-  view.metadata = payload(entity, Field::metadata);
-  view.input = payload(entity, Field::input);
-  view.output = payload(entity, Field::output);
-  if (const Register* reg = written(entity, Field::usage_details); reg != nullptr) {
+  view.completion_start_ns = time(fields, Field::completion_start_time);
+  view.level = choice(fields, Field::level, Level::normal);
+  view.status_message = text(fields, Field::status_message);
+  view.version = text(fields, Field::version);
+  view.user_id = text(fields, Field::user_id);
+  view.session_id = text(fields, Field::session_id);
+  view.model = text(fields, Field::model);
+  view.model_parameters = text(fields, Field::model_parameters);
+  view.prompt_name = text(fields, Field::prompt_name);
+  view.prompt_version = time(fields, Field::prompt_version);
+  view.environment = environment(fields);
+  view.tags = tags(fields);
+  view.metadata = payload(fields, Field::metadata);
+  view.input = payload(fields, Field::input);
+  view.output = payload(fields, Field::output);
+  if (const Register* reg = written(fields, Field::usage_details); reg != nullptr) {
     for (ByteReader reader(reg->value); !reader.at_end();) {
       const Bytes name = reader.text();
       view.usage.emplace_back(name, reader.varint());
     }
   }
-  if (const Register* reg = written(entity, Field::cost_details); reg != nullptr) {
+  if (const Register* reg = written(fields, Field::cost_details); reg != nullptr) {
     for (ByteReader reader(reg->value); !reader.at_end();) {
       const Bytes name = reader.text();
       view.cost.emplace_back(name, read_int128(reader));
@@ -193,9 +211,10 @@ ObservationView view_observation(const Entity& entity) {
 }
 
 ScoreView view_score(const Entity& entity) {
+  const Fields fields(entity);
   ScoreView view;
   view.id = entity.id;
-  if (const Register* reg = written(entity, Field::subject); reg != nullptr) {
+  if (const Register* reg = written(fields, Field::subject); reg != nullptr) {
     ByteReader reader(reg->value);
     view.subject_kind = static_cast<SubjectKind>(reader.byte());
     if (view.subject_kind == SubjectKind::session) {
@@ -205,23 +224,24 @@ ScoreView view_score(const Entity& entity) {
       if (view.subject_kind == SubjectKind::observation) view.observation_id = read_id(reader);
     }
   }
-  view.name = text(entity, Field::name).value_or(Bytes());
-  view_value(entity, view);
-  view.source = choice(entity, Field::source, Source::api);
-  view.comment = text(entity, Field::comment);
-  view.config_id = text(entity, Field::config_id);
-  view.author_user_id = text(entity, Field::author_user_id);
-  view.metadata = payload(entity, Field::metadata);
-  view.environment = environment(entity);
-  view.timestamp_ns = time(entity, Field::timestamp).value_or(entity.first_order().event_time_ns);
+  view.name = text(fields, Field::name).value_or(Bytes());
+  view_value(fields, view);
+  view.source = choice(fields, Field::source, Source::api);
+  view.comment = text(fields, Field::comment);
+  view.config_id = text(fields, Field::config_id);
+  view.author_user_id = text(fields, Field::author_user_id);
+  view.metadata = payload(fields, Field::metadata);
+  view.environment = environment(fields);
+  view.timestamp_ns = time(fields, Field::timestamp).value_or(entity.first_order().event_time_ns);
   return view;
 }
 
 SessionView view_session(const Entity& entity) {
+  const Fields fields(entity);
   SessionView view;
   view.id = entity.id;
-  view.is_public = flag(entity, Field::is_public);
-  view.is_bookmarked = flag(entity, Field::is_bookmarked);
+  view.is_public = flag(fields, Field::is_public);
+  view.is_bookmarked = flag(fields, Field::is_bookmarked);
   return view;
 }
 

@@ -1,78 +1,39 @@
-// Sums that stay inside their ranges.
+// Sums of traces and observations as readers see them.
 #include "query/accumulator.hpp"
 
 #include <algorithm>
 
-#include "query/reader.hpp"
-
 namespace tracelite::query {
-namespace {
 
-void add_tokens(std::uint64_t& sum, std::int64_t more) {
-  const auto amount = static_cast<std::uint64_t>(std::max<std::int64_t>(more, 0));
-  sum = sum > UINT64_MAX - amount ? UINT64_MAX : sum + amount;
-}
-
-}  // namespace
-
-void Accumulator::activity(std::int64_t time_ns) {
-  sums_.first_activity_ns = any_ ? std::min(sums_.first_activity_ns, time_ns) : time_ns;
-  sums_.last_activity_ns = any_ ? std::max(sums_.last_activity_ns, time_ns) : time_ns;
-  any_ = true;
-}
-
-void Accumulator::add_trace(std::int64_t time_ns) {
+void Accumulator::add_trace(std::int64_t time_ns, const index::TraceSums& sums) {
   count_trace();
-  activity(time_ns);
-}
-
-void Accumulator::add_observation(const Statement& row, int first_column) {
-  const std::int64_t start_ns = row.integer(first_column);
-  const auto type = static_cast<model::ObservationType>(row.integer(first_column + 2));
-  const std::int64_t level = row.integer(first_column + 3);
-  ++sums_.observation_count;
-  activity(start_ns);
-  earliest_start_ = std::min(earliest_start_.value_or(start_ns), start_ns);
-  if (!row.is_null(first_column + 1)) {
-    const std::int64_t end_ns = row.integer(first_column + 1);
-    activity(end_ns);
-    latest_end_ = std::max(latest_end_.value_or(end_ns), end_ns);
-  } else if (type != model::ObservationType::event) {
-    ++sums_.unfinished_count;
-  }
-  if (level >= 1 && level <= model::kLevelCount) ++sums_.level_counts[level - 1];
-  add_tokens(sums_.input_tokens, row.integer(first_column + 4));
-  add_tokens(sums_.output_tokens, row.integer(first_column + 5));
-  add_tokens(sums_.total_tokens, row.integer(first_column + 6));
-  sums_.total_cost = model::add_saturated(sums_.total_cost, decode_cost(row, first_column + 7));
+  first_ns_ = has_time_ ? std::min(first_ns_, time_ns) : time_ns;
+  last_ns_ = has_time_ ? std::max(last_ns_, time_ns) : time_ns;
+  has_time_ = true;
+  sums_.add(sums);
 }
 
 Aggregate Accumulator::finish() const {
-  Aggregate sums = sums_;
-  if (latest_end_) {
-    sums.latency_ns = std::max<std::int64_t>(subtract_saturated(*latest_end_, *earliest_start_), 0);
+  Aggregate sums;
+  sums.trace_count = trace_count_;
+  sums.observation_count = sums_.observation_count();
+  sums.score_count = sums_.score_count;
+  std::copy(sums_.level_counts.begin(), sums_.level_counts.end(), sums.level_counts);
+  sums.unfinished_count = sums_.unfinished_count;
+  sums.input_tokens = sums_.input_tokens;
+  sums.output_tokens = sums_.output_tokens;
+  sums.total_tokens = sums_.total_tokens;
+  sums.total_cost = sums_.cost;
+  sums.first_activity_ns = first_ns_;
+  sums.last_activity_ns = last_ns_;
+  if (sums.observation_count > 0) {
+    sums.first_activity_ns =
+        has_time_ ? std::min(first_ns_, sums_.earliest_start_ns) : sums_.earliest_start_ns;
+    sums.last_activity_ns =
+        has_time_ ? std::max(last_ns_, sums_.last_activity_ns) : sums_.last_activity_ns;
   }
+  sums.latency_ns = sums_.latency_ns();
   return sums;
-}
-
-Status add_whole_trace(const Snapshot::Use& use, std::int64_t container, std::int64_t time_ns,
-                       bool with_scores, Accumulator& sums) {
-  static const std::string kObservations =
-      std::string("SELECT ") + Accumulator::kColumns + " FROM observation o WHERE o.container = ?1";
-  sums.add_trace(time_ns);
-  TL_TRY_ASSIGN(rows, use.prepare(kObservations));
-  TL_TRY(rows.bind(container));
-  for (;;) {
-    TL_TRY_ASSIGN(more, rows.step());
-    if (!more) break;
-    sums.add_observation(rows, 0);
-  }
-  if (!with_scores) return {};
-  TL_TRY_ASSIGN(count, use.prepare("SELECT count(*) FROM score WHERE container = ?1"));
-  TL_TRY(count.bind(container));
-  TL_TRY_ASSIGN(counted, count.step());
-  if (counted) sums.add_scores(static_cast<std::uint64_t>(count.integer(0)));
-  return {};
 }
 
 }  // namespace tracelite::query

@@ -36,6 +36,20 @@ Status Cursor::read_payload(const model::PayloadView& view, std::uint64_t offset
   return {};
 }
 
+void Row::start(Kind new_kind) {
+  kind = new_kind;
+  trace_id.clear();
+  key = {};
+  if (!root.orders.empty()) root = {};
+  is_derived = false;
+  time_ns = 0;
+  environment.clear();
+  aggregate = {};
+  depth = 0;
+  phase = Phase::none;
+  at_ns = wait_ns = 0;
+}
+
 model::TraceView Row::trace() const {
   model::TraceView view = model::view_trace(entity);
   if (is_derived && !root.orders.empty()) {

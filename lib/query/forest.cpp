@@ -23,33 +23,34 @@ struct Found {
 Result<std::vector<Found>> read_observations(const Snapshot::Use& use, std::int64_t container) {
   TL_TRY_ASSIGN(rows, use.prepare("SELECT entity, start_ns, end_ns, type FROM observation "
                                   "WHERE container = ?1"));
-  TL_TRY(rows.bind(container));
+  rows.bind(container);
   std::vector<Found> all;
+  model::Entity entity;
   for (;;) {
-    TL_TRY_ASSIGN(more, rows.step());
+    TL_TRY_ASSIGN(more, rows->step());
     if (!more) break;
     if (all.size() == kNone - 1)
       return make_error(Code::limit, "the trace is too large for a tree");
     Found& found = all.emplace_back();
-    found.node.entity = rows.integer(0);
-    found.node.start_ns = rows.integer(1);
-    found.node.has_end = !rows.is_null(2);
+    found.node.entity = rows->integer(0);
+    found.node.start_ns = rows->integer(1);
+    found.node.has_end = !rows->is_null(2);
     found.node.end_ns =
-        found.node.has_end ? std::max(rows.integer(2), rows.integer(1)) : found.node.start_ns;
+        found.node.has_end ? std::max(rows->integer(2), rows->integer(1)) : found.node.start_ns;
     found.node.is_event =
-        rows.integer(3) == static_cast<std::int64_t>(model::ObservationType::event);
+        rows->integer(3) == static_cast<std::int64_t>(model::ObservationType::event);
     record::RecordKey key{static_cast<record::ContainerNumber>(container),
                           record::RecordKind::observation,
                           static_cast<record::EntityKey>(found.node.entity)};
-    TL_TRY_ASSIGN(entity, read_observation(use.transaction(), key));
-    if (!entity) {
+    TL_TRY_ASSIGN(is_there, read_observation(use.transaction(), key, entity));
+    if (!is_there) {
       return make_error(Code::corrupt,
                         "the index has an observation without a record; try reindex");
     }
-    const model::Register* parent = entity->find(model::Field::parent_observation_id);
+    const model::Register* parent = entity.find(model::Field::parent_observation_id);
     found.has_parent = parent != nullptr && !parent->cleared();
     if (found.has_parent) found.parent_id = parent->value;
-    found.id = std::move(entity->id);
+    found.id = entity.id;
   }
   std::sort(all.begin(), all.end(), [](const Found& a, const Found& b) {
     return std::tie(a.node.start_ns, a.id) < std::tie(b.node.start_ns, b.id);

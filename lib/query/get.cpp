@@ -36,10 +36,8 @@ Error missing(const char* what, Bytes id) {
 std::int64_t to_integer(std::uint64_t number) { return static_cast<std::int64_t>(number); }
 
 Result<Row> get_trace(const Snapshot::Use& use, Bytes id) {
-  TL_TRY_ASSIGN(container, EntityReader(use.transaction()).find_trace(id));
-  if (!container) return missing("trace", id);
   Row row;
-  TL_TRY_ASSIGN(found, load_trace(use, to_integer(*container), row));
+  TL_TRY_ASSIGN(found, load_trace_by_id(use, id, row));
   if (!found) return missing("trace", id);
   return row;
 }
@@ -49,8 +47,9 @@ Result<Row> get_trace(const Snapshot::Use& use, Bytes id) {
 Result<bool> is_visible(const Snapshot::Use& use, const RecordKey& key) {
   TL_TRY_ASSIGN(find,
                 use.prepare("SELECT 1 FROM observation WHERE container = ?1 AND entity = ?2"));
-  TL_TRY(find.bind({Value::of(to_integer(key.container)), Value::of(to_integer(key.entity))}));
-  return find.step();
+  find->bind(1, to_integer(key.container));
+  find->bind(2, to_integer(key.entity));
+  return find->step();
 }
 
 // Where an observation with this id is visible.

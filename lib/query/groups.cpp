@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "index/index_value.hpp"
 #include "query/accumulator.hpp"
 #include "query/list.hpp"
 #include "query/position.hpp"
@@ -117,12 +118,19 @@ std::vector<Group> Collector::take() {
 
 // ------------------------------------------------------------------------------ summing
 
-// Adds the traces that `rows` gives by container and timestamp.
-Status sum_members(const Snapshot::Use& use, Statement& rows, bool with_scores, Accumulator& sums) {
+// Adds a trace from its time and sums, in columns 0 and 1.
+void add_trace(const index::Statement& row, bool with_scores, Accumulator& group) {
+  const std::int64_t time_ns = row.integer(0);
+  index::TraceSums sums = index::TraceSums::decode(row.bytes(1), time_ns);
+  if (!with_scores) sums.score_count = 0;
+  group.add_trace(time_ns, sums);
+}
+
+Status sum_members(const CachedStatement& rows, bool with_scores, Accumulator& group) {
   for (;;) {
-    TL_TRY_ASSIGN(more, rows.step());
+    TL_TRY_ASSIGN(more, rows->step());
     if (!more) return {};
-    TL_TRY(add_whole_trace(use, rows.integer(0), rows.integer(1), with_scores, sums));
+    add_trace(*rows, with_scores, group);
   }
 }
 
@@ -132,7 +140,7 @@ Status collect_members(const Snapshot::Use& use, Kind kind, const Filter& filter
   TL_TRY_ASSIGN(conditions, trace_conditions(use, filter));
   if (!conditions) return {};
   Sql members;
-  members.add("SELECT m.container, t.time_ns FROM member m CROSS JOIN trace t WHERE 1");
+  members.add("SELECT t.time_ns, t.sums FROM member m CROSS JOIN trace t WHERE 1");
   members.add(*conditions).add(" AND t.container = m.container AND m.term = ").bind(Value::of(0));
   TL_TRY_ASSIGN(traces, use.prepare(members.text));
 
@@ -141,19 +149,19 @@ Status collect_members(const Snapshot::Use& use, Kind kind, const Filter& filter
   terms.bind(Value::of(static_cast<std::int64_t>(term_kind(kind))));
   if (only) terms.add(" AND id = ").bind(Value::of(*only));
   TL_TRY_ASSIGN(all, use.prepare(terms.text));
-  TL_TRY(all.bind(terms.values));
+  all.bind(terms.values);
   const bool bare_too = may_be_bare(kind) && is_empty(filter);
   for (;;) {
-    TL_TRY_ASSIGN(more, all.step());
+    TL_TRY_ASSIGN(more, all->step());
     if (!more) return {};
-    const std::int64_t term = all.integer(0);
-    if (may_be_bare(kind) && all.integer(2) <= 0) continue;
+    const std::int64_t term = all->integer(0);
+    if (may_be_bare(kind) && all->integer(2) <= 0) continue;
     members.values.back() = Value::of(term);
-    TL_TRY(traces.bind(members.values));
+    traces.bind(members.values);
     Accumulator sums;
-    TL_TRY(sum_members(use, traces, kind == Kind::session, sums));
+    TL_TRY(sum_members(traces, kind == Kind::session, sums));
     Aggregate aggregate = sums.finish();
-    if (aggregate.trace_count > 0 || bare_too) collector.add(term, all.bytes(1), aggregate);
+    if (aggregate.trace_count > 0 || bare_too) collector.add(term, all->bytes(1), aggregate);
   }
 }
 
@@ -162,9 +170,9 @@ using Sums = std::unordered_map<std::int64_t, Accumulator>;
 Status collect_sums(const Snapshot::Use& use, const Sums& sums, Collector& collector) {
   TL_TRY_ASSIGN(find, use.prepare("SELECT text FROM term WHERE id = ?1"));
   for (const auto& [term, group] : sums) {
-    TL_TRY(find.bind(term));
-    TL_TRY_ASSIGN(found, find.step());
-    if (found) collector.add(term, find.bytes(0), group.finish());
+    find.bind(term);
+    TL_TRY_ASSIGN(found, find->step());
+    if (found) collector.add(term, find->bytes(0), group.finish());
   }
   return {};
 }
@@ -176,17 +184,19 @@ Status collect_environments(const Snapshot::Use& use, const Filter& filter,
   // A trace without an environment is in the default one, which need not be a term.
   TL_TRY_ASSIGN(default_term, find_term(use, TermKind::environment, kDefaultEnvironment));
   Sql sql;
-  sql.add("SELECT t.container, t.time_ns, coalesce(t.environment, ");
-  sql.bind(Value::of(default_term.value_or(kNoTerm))).add(") AS e FROM ").add(selection->from);
+  sql.add("SELECT t.time_ns, t.sums, coalesce(t.environment, ");
+  sql.bind(Value::of(default_term ? default_term->number : kNoTerm))
+      .add(") AS e FROM ")
+      .add(selection->from);
   sql.add(" WHERE 1").add(selection->where);
   if (only) sql.add(" AND e = ").bind(Value::of(*only));
   TL_TRY_ASSIGN(rows, use.prepare(sql.text));
-  TL_TRY(rows.bind(sql.values));
+  rows.bind(sql.values);
   Sums sums;
   for (;;) {
-    TL_TRY_ASSIGN(more, rows.step());
+    TL_TRY_ASSIGN(more, rows->step());
     if (!more) break;
-    TL_TRY(add_whole_trace(use, rows.integer(0), rows.integer(1), false, sums[rows.integer(2)]));
+    add_trace(*rows, false, sums[rows->integer(2)]);
   }
   if (const auto bare = sums.find(kNoTerm); bare != sums.end()) {
     collector.add(kNoTerm, kDefaultEnvironment, bare->second.finish());
@@ -207,19 +217,19 @@ Status collect_observed(const Snapshot::Use& use, Kind kind, const Filter& filte
   if (only) sql.add(" AND ").add(column).add(" = ").bind(Value::of(*only));
   sql.add(" ORDER BY o.container");
   TL_TRY_ASSIGN(rows, use.prepare(sql.text));
-  TL_TRY(rows.bind(sql.values));
+  rows.bind(sql.values);
   Sums sums;
   std::unordered_map<std::int64_t, std::int64_t> last_trace;
   for (;;) {
-    TL_TRY_ASSIGN(more, rows.step());
+    TL_TRY_ASSIGN(more, rows->step());
     if (!more) break;
-    const std::int64_t term = rows.integer(0);
-    const std::int64_t container = rows.integer(1);
+    const std::int64_t term = rows->integer(0);
+    const std::int64_t container = rows->integer(1);
     Accumulator& group = sums[term];
     const auto [last, is_new] = last_trace.try_emplace(term, container);
     if (is_new || last->second != container) group.count_trace();
     last->second = container;
-    group.add_observation(rows, 2);
+    group.add_observation(index::read_figures(*rows, 2));
   }
   return collect_sums(use, sums, collector);
 }
@@ -300,9 +310,10 @@ Result<bool> GroupCursor::next(Row& row) {
 }  // namespace
 
 Result<std::unique_ptr<Cursor>> list_groups(std::shared_ptr<Snapshot> snapshot, Kind kind,
-                                            const Filter& filter, ListOrder order, Bytes after,
+                                            Filter filter, ListOrder order, Bytes after,
                                             std::uint64_t limit) {
-  auto cursor = std::make_unique<GroupCursor>(std::move(snapshot), kind, filter, order, limit);
+  auto cursor =
+      std::make_unique<GroupCursor>(std::move(snapshot), kind, std::move(filter), order, limit);
   TL_TRY(cursor->start_after(after));
   return std::unique_ptr<Cursor>(std::move(cursor));
 }
@@ -314,7 +325,7 @@ Result<Row> group_by_key(Snapshot& snapshot, Kind kind, Bytes key) {
   TL_TRY_ASSIGN(term, find_term(use, term_kind(kind), key));
   if (!term && !(kind == Kind::environment && key == kDefaultEnvironment)) return missing;
   Collector collector({}, 1);
-  TL_TRY(collect(use, kind, {}, term.value_or(kNoTerm), collector));
+  TL_TRY(collect(use, kind, {}, term ? term->number : kNoTerm, collector));
   std::vector<Group> groups = collector.take();
   if (groups.empty()) return missing;
   Row row;

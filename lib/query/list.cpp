@@ -3,10 +3,15 @@
 // No statement stays open between calls: a page is asked for behind the last row of the one before
 // (keyset), so that rows may come and go, and the view may be renewed. Pages grow, so that a list
 // that must be sorted anew for each of them is sorted a few times only; kPageSizeMax bounds memory.
+//
+// Where an index gives the rows in the order of time, they are read until the page is full; SQLite
+// is not asked to sort or to limit, since it would make a temporary B-tree for every page.
 #include "query/list.hpp"
 
 #include <algorithm>
+#include <utility>
 
+#include "index/index_value.hpp"
 #include "query/position.hpp"
 #include "query/rows.hpp"
 #include "query/selection.hpp"
@@ -17,53 +22,131 @@ namespace {
 constexpr std::uint64_t kFirstPageSize = 64;
 constexpr std::uint64_t kPageGrowth = 4;
 constexpr std::uint64_t kPageSizeMax = 16'384;
+// So many keys, and a quarter of the page, may be collected in vain before they are thrown away.
+constexpr std::size_t kPruneSize = 16;
 
-// What a list is ordered by: the order asked for, then what makes it total. The id decides between
-// equal ones (of observations: the number made from the id, then the trace's id), the container
-// last, so that the order does not depend on arrival.
-constexpr std::size_t kKeyCount = 4;
-struct OrderKeys {
-  const char* first;
-  const char* others;
-};
-
-constexpr const char* kTraceOrders[] = {
+constexpr const char* kTraceRanks[] = {
     "t.time_ns",
     "coalesce((SELECT text FROM term WHERE id = t.name), '')",
-    "(SELECT tl_span(min(start_ns), max(end_ns)) FROM observation WHERE container = t.container)",
-    "(SELECT tl_sum(total_tokens) FROM observation WHERE container = t.container)",
-    "(SELECT tl_cost_sum(cost) FROM observation WHERE container = t.container)",
+    "tl_latency(t.sums, t.time_ns)",
+    "tl_tokens(t.sums)",
+    "tl_cost_of(t.sums)",
 };
-constexpr const char* kObservationOrders[] = {
+constexpr const char* kObservationRanks[] = {
     "o.start_ns",
     "coalesce((SELECT text FROM term WHERE id = o.name), '')",
     "tl_span(o.start_ns, o.end_ns)",
     "o.total_tokens",
     "tl_cost(o.cost)",
 };
-constexpr const char* kScoreOrders[] = {
+constexpr const char* kScoreRanks[] = {
     "s.time_ns",
     "(SELECT text FROM term WHERE id = s.name)",
 };
 
-struct EntityList {
-  const char* keys;  // container, entity
-  OrderKeys order;
-};
-
-EntityList entity_list(Kind kind, OrderBy by) {
+const char* rank_of(Kind kind, OrderBy by) {
   const auto at = static_cast<std::size_t>(by);
-  if (kind == Kind::trace) return {"t.container, 0", {kTraceOrders[at], "t.id, t.container, 0"}};
-  if (kind == Kind::observation) {
-    return {"o.container, o.entity", {kObservationOrders[at], "o.entity, t.id, o.container"}};
-  }
-  return {"s.container, s.entity", {kScoreOrders[at], "s.id, s.container, s.entity"}};
+  if (kind == Kind::trace) return kTraceRanks[at];
+  return kind == Kind::observation ? kObservationRanks[at] : kScoreRanks[at];
+}
+
+// The columns behind the rank.
+const char* columns_of(Kind kind) {
+  if (kind == Kind::observation) return "t.id, o.container, o.entity";
+  return kind == Kind::score ? "s.id, s.container, s.entity" : "t.id, ";
 }
 
 struct Key {
+  Value rank;  // what the list is ordered by
+  Value id;    // of the trace; of a score its own
   std::int64_t container = 0;
   std::int64_t entity = 0;
-  std::vector<Value> order;
+  std::optional<TraceKey> trace;
+};
+
+// The order asked for, then what makes it total. The id decides between equal ones (of
+// observations: the number made from the id, then the trace's id), the container last, so that the
+// order does not depend on arrival.
+class KeyOrder {
+ public:
+  static constexpr std::size_t kValueCount = 4;
+
+  KeyOrder(Kind kind, ListOrder order) : kind_(kind), order_(order) {}
+
+  [[nodiscard]] bool before(const Value& a, const Value& b) const {
+    return order_.ascending ? a < b : b < a;
+  }
+  [[nodiscard]] bool operator()(const Key& a, const Key& b) const {
+    return order_.ascending ? less(a, b) : less(b, a);
+  }
+  // A key as a position keeps it.
+  [[nodiscard]] std::vector<Value> values(const Key& key) const {
+    const Value entity = Value::of(key.entity);
+    const Value container = Value::of(key.container);
+    if (kind_ == Kind::observation) return {key.rank, entity, key.id, container};
+    return {key.rank, key.id, container, entity};
+  }
+  [[nodiscard]] Key key(std::vector<Value> values) const {
+    const bool of_observation = kind_ == Kind::observation;
+    Key key;
+    key.rank = std::move(values[0]);
+    key.id = std::move(values[of_observation ? 2 : 1]);
+    key.container = values[of_observation ? 3 : 2].integer;
+    key.entity = values[of_observation ? 1 : 3].integer;
+    return key;
+  }
+
+ private:
+  [[nodiscard]] bool less(const Key& a, const Key& b) const {
+    if (const auto order = a.rank <=> b.rank; order != 0) return order < 0;
+    if (kind_ == Kind::observation && a.entity != b.entity) return a.entity < b.entity;
+    if (const auto order = a.id <=> b.id; order != 0) return order < 0;
+    return std::pair(a.container, a.entity) < std::pair(b.container, b.entity);
+  }
+
+  Kind kind_;
+  ListOrder order_;
+};
+
+// Collects the first `size` keys of an order, from rows in that order of ranks or in none.
+class Page {
+ public:
+  Page(const KeyOrder& order, bool is_ranked, std::size_t size)
+      : order_(order), is_ranked_(is_ranked), size_(size) {
+    keys_.reserve(std::min<std::size_t>(size, kFirstPageSize));
+  }
+
+  // Whether a key with this rank has no place any more.
+  [[nodiscard]] bool is_beyond(const Value& rank) const {
+    if (keys_.size() < size_ || !(is_ranked_ || is_pruned_)) return false;
+    return order_.before(keys_[size_ - 1].rank, rank);
+  }
+  void add(Key key) {
+    keys_.push_back(std::move(key));
+    if (keys_.size() >= size_ + size_ / 4 + kPruneSize) prune();
+  }
+  // Sorted.
+  std::vector<Key> take() {
+    if (!std::is_sorted(keys_.begin(), keys_.end(), order_)) {
+      std::sort(keys_.begin(), keys_.end(), order_);
+    }
+    if (keys_.size() > size_) keys_.erase(keys_.begin() + offset(size_), keys_.end());
+    return std::move(keys_);
+  }
+
+ private:
+  static std::ptrdiff_t offset(std::size_t at) { return static_cast<std::ptrdiff_t>(at); }
+  void prune() {
+    std::nth_element(keys_.begin(), keys_.begin() + offset(size_ - 1), keys_.end(), order_);
+    keys_.erase(keys_.begin() + offset(size_), keys_.end());
+    is_pruned_ = true;
+  }
+
+  const KeyOrder& order_;
+  bool is_ranked_;
+  bool is_pruned_ = false;
+  std::size_t size_;
+  std::vector<Key> keys_;
 };
 
 class EntityCursor : public Cursor {
@@ -74,6 +157,7 @@ class EntityCursor : public Cursor {
         kind_(kind),
         filter_(std::move(filter)),
         order_(order),
+        key_order_(kind, order),
         remaining_(limit == 0 ? UINT64_MAX : limit) {}
 
   Status start_after(Bytes after);
@@ -82,85 +166,113 @@ class EntityCursor : public Cursor {
 
  private:
   Status fetch(const Snapshot::Use& use);
-  Result<Sql> page_query(const Selection& selection, std::uint64_t size) const;
+  [[nodiscard]] Sql page_query(const Selection& selection) const;
+  [[nodiscard]] Key read_key(const index::Statement& row) const;
   Result<bool> load(const Snapshot::Use& use, const Key& key, Row& row);
 
   Kind kind_;
   Filter filter_;
   ListOrder order_;
+  KeyOrder key_order_;
   std::uint64_t remaining_;
   std::vector<Key> page_;
   std::size_t next_in_page_ = 0;
   std::uint64_t page_size_ = kFirstPageSize;
   std::uint64_t page_generation_ = 0;
   bool is_last_page_ = false;
-  std::vector<Value> after_;  // where the next page begins; empty at the start
-  std::vector<Value> last_;   // of the row that was given last
+  std::optional<Key> after_;  // where the page begins; none at the start
+  bool is_any_given_ = false;
 };
 
 Status EntityCursor::start_after(Bytes after) {
   if (after.empty()) return {};
-  TL_TRY_ASSIGN(values, decode_position(after, fingerprint(kind_, filter_, order_), kKeyCount));
-  after_ = std::move(values);
+  TL_TRY_ASSIGN(values,
+                decode_position(after, fingerprint(kind_, filter_, order_), KeyOrder::kValueCount));
+  after_ = key_order_.key(std::move(values));
   return {};
 }
 
 Result<std::string> EntityCursor::position() const {
-  if (last_.empty()) return Cursor::position();
-  return encode_position(fingerprint(kind_, filter_, order_), last_);
+  if (!is_any_given_) return Cursor::position();
+  const Key& last = next_in_page_ > 0 ? page_[next_in_page_ - 1] : *after_;
+  return encode_position(fingerprint(kind_, filter_, order_), key_order_.values(last));
 }
 
-Result<Sql> EntityCursor::page_query(const Selection& selection, std::uint64_t size) const {
-  const EntityList list = entity_list(kind_, order_.by);
+Sql EntityCursor::page_query(const Selection& selection) const {
+  const bool by_time = order_.by == OrderBy::time;
+  const char* rank = rank_of(kind_, order_.by);
   Sql sql;
-  sql.add("SELECT ").add(list.keys).add(", ").add(list.order.first).add(" AS k, ");
-  sql.add(list.order.others).add(" FROM ").add(selection.from).add(" WHERE 1");
-  sql.add(selection.where);
-  if (!after_.empty()) {
-    sql.add(" AND (k, ").add(list.order.others).add(order_.ascending ? ") > (" : ") < (");
-    for (std::size_t i = 0; i < kKeyCount; ++i) {
-      sql.add(i == 0 ? "" : ", ").bind(after_[i]);
-    }
-    sql.add(")");
+  sql.reserve();
+  sql.add("SELECT ").add(rank).add(", ").add(columns_of(kind_));
+  if (kind_ == Kind::trace) sql.add(TraceKey::kColumns);
+  sql.add(" FROM ").add(selection.from).add(" WHERE 1").add(selection.where);
+  if (after_ && by_time) {
+    sql.add(" AND ").add(rank).add(order_.ascending ? " >= " : " <= ").bind(after_->rank);
   }
-  const char* direction = order_.ascending ? " ASC" : " DESC";
-  sql.add(" ORDER BY k").add(direction);
-  // Columns 4 to 6 are the tie breakers.
-  for (const char* column : {", 4", ", 5", ", 6"}) sql.add(column).add(direction);
-  sql.add(" LIMIT ").bind(Value::of(static_cast<std::int64_t>(size)));
+  // What came first has most likely the least number: then what follows is soon beyond the page.
+  const char* read_by = selection.is_in_time_order ? rank
+                        : selection.is_driven      ? "d.container"
+                                                   : "";
+  if (*read_by != '\0') sql.add(" ORDER BY ").add(read_by).add(order_.ascending ? "" : " DESC");
   return sql;
 }
 
+Key EntityCursor::read_key(const index::Statement& row) const {
+  Key key;
+  key.id = Value::of_column(row, 1);
+  if (kind_ == Kind::trace) {
+    key.trace = TraceKey::read(row, 2);
+    key.container = key.trace->container;
+  } else {
+    key.container = row.integer(2);
+    key.entity = row.integer(3);
+  }
+  return key;
+}
+
 Status EntityCursor::fetch(const Snapshot::Use& use) {
+  if (!page_.empty()) after_ = std::move(page_.back());
   page_.clear();
   next_in_page_ = 0;
   page_generation_ = use.generation();
-  is_last_page_ = true;
-  if (use.connection() == nullptr) return {};
-  TL_TRY_ASSIGN(selection, select_rows(use, kind_, filter_));
-  if (!selection) return {};
-  const std::uint64_t size = std::min(page_size_, remaining_);
-  TL_TRY_ASSIGN(sql, page_query(*selection, size));
-  TL_TRY_ASSIGN(rows, use.prepare(sql.text));
-  TL_TRY(rows.bind(sql.values));
-  for (;;) {
-    TL_TRY_ASSIGN(more, rows.step());
-    if (!more) break;
-    Key& key = page_.emplace_back();
-    key.container = rows.integer(0);
-    key.entity = rows.integer(1);
-    for (int i = 0; i < static_cast<int>(kKeyCount); ++i) key.order.push_back(rows.value(2 + i));
+  if (use.connection() == nullptr) {
+    is_last_page_ = true;
+    return {};
   }
+  const std::uint64_t size = std::min(page_size_, remaining_);
+  TL_TRY_ASSIGN(selection, select_rows(use, kind_, filter_, {order_.by == OrderBy::time, size}));
+  if (!selection) {
+    is_last_page_ = true;
+    return {};
+  }
+  const Sql sql = page_query(*selection);
+  TL_TRY_ASSIGN(rows, use.prepare(sql.text));
+  rows.bind(sql.values);
+  Page page(key_order_, selection->is_in_time_order, size);
+  for (;;) {
+    TL_TRY_ASSIGN(more, rows->step());
+    if (!more) break;
+    Value rank = Value::of_column(*rows, 0);
+    if (page.is_beyond(rank)) {
+      if (selection->is_in_time_order) break;
+      continue;
+    }
+    Key key = read_key(*rows);
+    key.rank = std::move(rank);
+    if (!after_ || key_order_(*after_, key)) page.add(std::move(key));
+  }
+  page_ = page.take();
   is_last_page_ = page_.size() < size;
-  if (!page_.empty()) after_ = page_.back().order;
   page_size_ = std::min(page_size_ * kPageGrowth, kPageSizeMax);
   return {};
 }
 
 Result<bool> EntityCursor::load(const Snapshot::Use& use, const Key& key, Row& row) {
-  if (kind_ == Kind::trace) return load_trace(use, key.container, row);
+  if (kind_ == Kind::trace) return load_trace(use, *key.trace, row);
   if (kind_ == Kind::score) return load_score(use, key.container, key.entity, row);
-  return load_observation(use, key.container, key.entity, row);
+  const std::string trace_id =
+      index::IndexId::text_of(key.id.type == Value::Type::blob, key.id.bytes);
+  return load_observation(use, key.container, key.entity, row, &trace_id);
 }
 
 Result<bool> EntityCursor::next(Row& row) {
@@ -174,7 +286,7 @@ Result<bool> EntityCursor::next(Row& row) {
     }
     // Counted as given before it is read, so that a damaged one is behind us next time.
     const Key& key = page_[next_in_page_++];
-    last_ = key.order;
+    is_any_given_ = true;
     TL_TRY_ASSIGN(found, load(use, key, row));
     if (!found) {
       // Gone since the page was read: that can only be in a view that was renewed.
@@ -189,26 +301,26 @@ Result<bool> EntityCursor::next(Row& row) {
 }  // namespace
 
 Result<std::unique_ptr<Cursor>> list_entities(std::shared_ptr<Snapshot> snapshot, Kind kind,
-                                              const Filter& filter, ListOrder order, Bytes after,
+                                              Filter filter, ListOrder order, Bytes after,
                                               std::uint64_t limit) {
   if (kind == Kind::score && order.by != OrderBy::time && order.by != OrderBy::name) {
     return make_error(Code::invalid, "scores can be ordered by time or name only", "order");
   }
-  auto cursor = std::make_unique<EntityCursor>(std::move(snapshot), kind, filter, order, limit);
+  auto cursor =
+      std::make_unique<EntityCursor>(std::move(snapshot), kind, std::move(filter), order, limit);
   TL_TRY(cursor->start_after(after));
   return std::unique_ptr<Cursor>(std::move(cursor));
 }
 
-Result<std::unique_ptr<Cursor>> list(std::shared_ptr<Snapshot> snapshot, Kind kind,
-                                     const Filter& filter, ListOrder order, Bytes after,
-                                     std::uint64_t limit) {
+Result<std::unique_ptr<Cursor>> list(std::shared_ptr<Snapshot> snapshot, Kind kind, Filter filter,
+                                     ListOrder order, Bytes after, std::uint64_t limit) {
   if (kind < Kind::trace || kind > Kind::model) {
     return make_error(Code::invalid, "there is no such kind", "kind");
   }
   if (order.by > OrderBy::cost) return make_error(Code::invalid, "there is no such order", "order");
-  TL_TRY_ASSIGN(filter_to_use, normalised(filter));
+  TL_TRY(normalise(filter));
   const auto make = kind <= Kind::score ? list_entities : list_groups;
-  return make(std::move(snapshot), kind, filter_to_use, order, after, limit);
+  return make(std::move(snapshot), kind, std::move(filter), order, after, limit);
 }
 
 }  // namespace tracelite::query

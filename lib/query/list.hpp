@@ -7,11 +7,11 @@ namespace tracelite::query {
 
 // Traces, observations, scores. `filter` is normalised.
 Result<std::unique_ptr<Cursor>> list_entities(std::shared_ptr<Snapshot> snapshot, Kind kind,
-                                              const Filter& filter, ListOrder order, Bytes after,
+                                              Filter filter, ListOrder order, Bytes after,
                                               std::uint64_t limit);
 // Sessions, users, tags, environments, names, models.
 Result<std::unique_ptr<Cursor>> list_groups(std::shared_ptr<Snapshot> snapshot, Kind kind,
-                                            const Filter& filter, ListOrder order, Bytes after,
+                                            Filter filter, ListOrder order, Bytes after,
                                             std::uint64_t limit);
 // One of them by its key. Errors: not_found.
 Result<Row> group_by_key(Snapshot& snapshot, Kind kind, Bytes key);

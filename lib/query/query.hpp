@@ -73,6 +73,8 @@ struct Row {
   std::int64_t at_ns = 0;
   std::int64_t wait_ns = 0;
 
+  // Makes it a row of this kind with nothing in it, but keeps the memory of what was.
+  void start(Kind new_kind);
   // What to show of a trace: its own record, or what is derived from its root. `timestamp_ns` is
   // always set.
   [[nodiscard]] model::TraceView trace() const;
@@ -96,9 +98,8 @@ class Cursor {
 };
 
 // `after`: a position of a list with the same kind, filter and order, or empty. limit 0: all.
-Result<std::unique_ptr<Cursor>> list(std::shared_ptr<Snapshot> snapshot, Kind kind,
-                                     const Filter& filter, ListOrder order, Bytes after,
-                                     std::uint64_t limit);
+Result<std::unique_ptr<Cursor>> list(std::shared_ptr<Snapshot> snapshot, Kind kind, Filter filter,
+                                     ListOrder order, Bytes after, std::uint64_t limit);
 // Errors: not_found.
 Result<std::unique_ptr<Cursor>> tree(std::shared_ptr<Snapshot> snapshot, Bytes trace_id);
 struct ReplayPace {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "index/index_value.hpp"
 #include "record/entity_store.hpp"
 
 namespace tracelite::query {
@@ -43,48 +44,36 @@ void span_function(sqlite3_context* context, int, sqlite3_value** values) {
   sqlite3_result_int64(context, std::max<std::int64_t>(span, 0));
 }
 
-// The memory that SQLite keeps for an aggregate is zeroed, and aligned to 8 bytes only.
-void sum_step(sqlite3_context* context, int, sqlite3_value** values) {
-  auto* sum = static_cast<std::int64_t*>(sqlite3_aggregate_context(context, sizeof(std::int64_t)));
-  if (sum == nullptr) return sqlite3_result_error_nomem(context);
-  *sum = add_saturated(*sum, sqlite3_value_int64(values[0]));
+index::TraceSums sums_of(sqlite3_value* value, std::int64_t time_ns = 0) {
+  return index::TraceSums::decode(bytes_of(value), time_ns);
 }
 
-void sum_final(sqlite3_context* context) {
-  const auto* sum = static_cast<std::int64_t*>(sqlite3_aggregate_context(context, 0));
-  sqlite3_result_int64(context, sum == nullptr ? 0 : *sum);
+void latency_function(sqlite3_context* context, int, sqlite3_value** values) {
+  sqlite3_result_int64(context, sums_of(values[0], sqlite3_value_int64(values[1])).latency_ns());
+}
+
+void tokens_function(sqlite3_context* context, int, sqlite3_value** values) {
+  const std::uint64_t tokens = sums_of(values[0]).total_tokens;
+  sqlite3_result_int64(context,
+                       static_cast<std::int64_t>(std::min<std::uint64_t>(tokens, INT64_MAX)));
+}
+
+void cost_of_function(sqlite3_context* context, int, sqlite3_value** values) {
+  answer(context, sums_of(values[0]).cost);
 }
 
 void cost_function(sqlite3_context* context, int, sqlite3_value** values) {
   answer(context, cost_of(values[0]));
 }
 
-void cost_sum_step(sqlite3_context* context, int, sqlite3_value** values) {
-  void* memory = sqlite3_aggregate_context(context, sizeof(Int128));
-  if (memory == nullptr) return sqlite3_result_error_nomem(context);
-  Int128 sum = 0;
-  std::memcpy(&sum, memory, sizeof sum);
-  sum += cost_of(values[0]);
-  std::memcpy(memory, &sum, sizeof sum);
-}
-
-void cost_sum_final(sqlite3_context* context) {
-  Int128 sum = 0;
-  if (const void* memory = sqlite3_aggregate_context(context, 0); memory != nullptr) {
-    std::memcpy(&sum, memory, sizeof sum);
-  }
-  answer(context, sum);
-}
-
 void observation_function(sqlite3_context* context, int, sqlite3_value** values) {
   const auto* reader = static_cast<const Reader*>(sqlite3_user_data(context));
-  Value id;
-  id.type = sqlite3_value_type(values[1]) == SQLITE_BLOB ? Value::Type::blob : Value::Type::text;
-  id.bytes = bytes_of(values[1]);
+  const std::string id =
+      index::IndexId::text_of(sqlite3_value_type(values[1]) == SQLITE_BLOB, bytes_of(values[1]));
   const auto container = static_cast<record::ContainerNumber>(sqlite3_value_int64(values[0]));
   const record::EntityReader entities(*reader->transaction());
   for (const auto kind : {record::RecordKind::observation, record::RecordKind::stray}) {
-    const auto found = entities.find(container, kind, id.as_id());
+    const auto found = entities.find(container, kind, id);
     if (!found) return sqlite3_result_error(context, found.error().message.c_str(), -1);
     if (*found) {
       return sqlite3_result_int64(context, static_cast<std::int64_t>((*found)->key.entity));
@@ -97,19 +86,36 @@ struct Function {
   const char* name;
   int arguments;
   void (*call)(sqlite3_context*, int, sqlite3_value**);
-  void (*step)(sqlite3_context*, int, sqlite3_value**);
-  void (*final)(sqlite3_context*);
 };
 
 constexpr Function kFunctions[] = {
-    {"tl_span", 2, span_function, nullptr, nullptr},
-    {"tl_sum", 1, nullptr, sum_step, sum_final},
-    {"tl_cost", 1, cost_function, nullptr, nullptr},
-    {"tl_cost_sum", 1, nullptr, cost_sum_step, cost_sum_final},
-    {"tl_observation", 2, observation_function, nullptr, nullptr},
+    {"tl_span", 2, span_function},       {"tl_cost", 1, cost_function},
+    {"tl_latency", 2, latency_function}, {"tl_tokens", 1, tokens_function},
+    {"tl_cost_of", 1, cost_of_function}, {"tl_observation", 2, observation_function},
 };
 
 }  // namespace
+
+namespace {
+
+std::string term_key(index::TermKind kind, Bytes text) {
+  std::string key;
+  key.reserve(text.size() + 1);
+  key.push_back(static_cast<char>(kind));
+  return std::move(key.append(text));
+}
+
+}  // namespace
+
+const Term* TermCache::find(index::TermKind kind, Bytes text) const {
+  const auto found = entries_.find(term_key(kind, text));
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
+void TermCache::add(index::TermKind kind, Bytes text, const Term& term) {
+  if (entries_.size() >= kEntriesMax) entries_.clear();
+  entries_.emplace(term_key(kind, text), term);
+}
 
 Result<std::unique_ptr<Reader>> Reader::open(store::ReadTransaction& transaction) {
   std::unique_ptr<Reader> reader(new Reader);
@@ -124,7 +130,7 @@ Result<std::unique_ptr<Reader>> Reader::open(store::ReadTransaction& transaction
 
 Status Reader::run(const char* sql) {
   TL_TRY_ASSIGN(statement, statements_->prepare(sql));
-  TL_TRY_ASSIGN(row, statement.step());
+  TL_TRY_ASSIGN(row, statement->step());
   static_cast<void>(row);
   return {};
 }
@@ -132,31 +138,33 @@ Status Reader::run(const char* sql) {
 Status Reader::add_functions() {
   constexpr int kFlags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY;
   for (const Function& function : kFunctions) {
-    const int code =
-        sqlite3_create_function_v2(handle(), function.name, function.arguments, kFlags, this,
-                                   function.call, function.step, function.final, nullptr);
+    const int code = sqlite3_create_function_v2(handle(), function.name, function.arguments, kFlags,
+                                                this, function.call, nullptr, nullptr, nullptr);
     if (code != SQLITE_OK) return index::sqlite_error(handle(), code, "adding a function");
   }
   return {};
 }
 
 Status Reader::attach(store::ReadTransaction& transaction) {
-  TL_TRY(connection_->attach(transaction));
   transaction_ = &transaction;
+  if (connection_->resume(transaction)) return {};
+  terms_.clear();
+  TL_TRY(run("COMMIT"));
+  TL_TRY(connection_->attach(transaction));
   return run("BEGIN");
 }
 
 Status Reader::detach() {
+  if (!statements_->is_idle()) {
+    return make_error(Code::misuse, "a query still reads the previous snapshot");
+  }
+  // A query that fails may take the transaction with it.
+  if (sqlite3_get_autocommit(handle()) != 0) {
+    return make_error(Code::misuse, "the reading transaction was rolled back");
+  }
   transaction_ = nullptr;
-  TL_TRY(run("COMMIT"));
-  return connection_->detach();
-}
-
-Int128 decode_cost(const Statement& statement, int column) {
-  const Value value = statement.value(column);
-  if (value.type == Value::Type::integer) return value.integer;
-  ByteReader reader(value.bytes);
-  return model::read_int128(reader);
+  connection_->pause();
+  return {};
 }
 
 std::string sortable(Int128 number) {
@@ -177,12 +185,6 @@ std::int64_t subtract_saturated(std::int64_t a, std::int64_t b) {
   std::int64_t difference = 0;
   if (!__builtin_sub_overflow(a, b, &difference)) return difference;
   return a < b ? INT64_MIN : INT64_MAX;
-}
-
-std::int64_t add_saturated(std::int64_t a, std::int64_t b) {
-  std::int64_t sum = 0;
-  if (!__builtin_add_overflow(a, b, &sum)) return sum;
-  return a < 0 ? INT64_MIN : INT64_MAX;
 }
 
 }  // namespace tracelite::query

@@ -4,15 +4,19 @@
 //
 // SQL functions:
 //   tl_span(start, end)          end - start, at least 0 and saturated; 0 if either is NULL
-//   tl_sum(x)                    aggregate: the sum, saturated at 2^63-1; 0 of nothing
+//   tl_latency(sums, time)       of a trace
+//   tl_tokens(sums)              of a trace, saturated at 2^63-1
 //   tl_cost(cost)                a cost of the index as 16 bytes that sort like the number
-//   tl_cost_sum(cost)            aggregate: the sum of costs, in the same form
+//   tl_cost_of(sums)             the cost of a trace, in the same form
 //   tl_observation(container, id)  the entity key of the observation with this id, or NULL
 #pragma once
 
 #include <memory>
+#include <string>
+#include <unordered_map>
 
 #include "index/page_file.hpp"
+#include "index/schema.hpp"
 #include "model/decimal.hpp"
 #include "model/result.hpp"
 #include "query/statement.hpp"
@@ -22,16 +26,40 @@ struct sqlite3_value;
 
 namespace tracelite::query {
 
+struct Term {
+  std::int64_t number = 0;
+  std::int64_t uses = 0;  // see index/schema.hpp
+};
+
+// Terms that were looked up, for as long as the index stays the same: the next page of a list, or
+// the next list for the same session, asks for them again.
+class TermCache {
+ public:
+  static constexpr std::size_t kEntriesMax = 256;
+
+  [[nodiscard]] const Term* find(index::TermKind kind, Bytes text) const;
+  void add(index::TermKind kind, Bytes text, const Term& term);
+  void clear() { entries_.clear(); }
+
+ private:
+  std::unordered_map<std::string, Term> entries_;  // kind byte, then the text
+};
+
 class Reader {
  public:
-  // A reader is in one SQLite transaction while it is attached, so that a query does not take the
-  // lock and look at the first page again. Errors: as Connection::open_reader.
+  // A reader is always in one SQLite transaction, which outlives the snapshot and is ended only
+  // when the next one sees another commit: so a query does not take the lock and look at the first
+  // page again. Errors: as Connection::open_reader.
   static Result<std::unique_ptr<Reader>> open(store::ReadTransaction& transaction);
 
+  // Only while detached.
   Status attach(store::ReadTransaction& transaction);
+  // Lets go of the snapshot. Errors: misuse (a statement is on loan, or SQLite has rolled its
+  // transaction back after a failure): the reader is of no use any more.
   Status detach();
   [[nodiscard]] sqlite3* handle() const { return connection_->handle(); }
-  Result<Statement> prepare(std::string sql) { return statements_->prepare(std::move(sql)); }
+  Result<CachedStatement> prepare(Bytes sql) { return statements_->prepare(sql); }
+  TermCache& terms() { return terms_; }
   // The transaction that is attached; for the SQL functions.
   [[nodiscard]] const store::Transaction* transaction() const { return transaction_; }
 
@@ -42,17 +70,15 @@ class Reader {
 
   std::unique_ptr<index::Connection> connection_;
   std::unique_ptr<StatementCache> statements_;  // gone before the connection
+  TermCache terms_;
   const store::Transaction* transaction_ = nullptr;
 };
 
-// A cost of the index: an INTEGER, or a BLOB where that is too small (see index/schema.hpp).
-model::Int128 decode_cost(const Statement& statement, int column);
 // 16 bytes, most significant first, with the sign bit turned round: they sort like the numbers.
 std::string sortable(model::Int128 number);
 model::Int128 from_sortable(Bytes bytes);
 
-// a - b, a + b within the range of the type.
+// a - b within the range of the type.
 std::int64_t subtract_saturated(std::int64_t a, std::int64_t b);
-std::int64_t add_saturated(std::int64_t a, std::int64_t b);
 
 }  // namespace tracelite::query

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <tuple>
 
+#include "index/index_value.hpp"
 #include "query/forest.hpp"
 #include "query/list.hpp"
 #include "query/reader.hpp"
@@ -72,15 +73,15 @@ Result<std::vector<Part>> read_parts(const Snapshot::Use& use, std::int64_t term
   TL_TRY_ASSIGN(rows, use.prepare("SELECT t.container, t.id, t.time_ns FROM member m "
                                   "CROSS JOIN trace t ON t.container = m.container "
                                   "WHERE m.term = ?1"));
-  TL_TRY(rows.bind(term));
+  rows.bind(term);
   std::vector<Part> parts;
   for (;;) {
-    TL_TRY_ASSIGN(more, rows.step());
+    TL_TRY_ASSIGN(more, rows->step());
     if (!more) break;
     Part& part = parts.emplace_back();
-    part.trace = {rows.integer(0), rows.value(1).as_id()};
+    part.trace = {rows->integer(0), index::IndexId::from_column(*rows, 1)};
     TL_TRY_ASSIGN(observations, build_forest(use, part.trace.container));
-    part.node = trace_node(rows.integer(2), observations);
+    part.node = trace_node(rows->integer(2), observations);
     part.observations = std::move(observations);
   }
   std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) {
@@ -209,11 +210,11 @@ Result<std::unique_ptr<Cursor>> replay(std::shared_ptr<Snapshot> snapshot, Bytes
     if (use.connection() == nullptr) return missing;
     TL_TRY_ASSIGN(find, use.prepare("SELECT id FROM term WHERE kind = ?1 AND text = ?2 "
                                     "AND uses > 0"));
-    TL_TRY(find.bind(
-        {Value::of(static_cast<std::int64_t>(index::TermKind::session)), Value::text(session_id)}));
-    TL_TRY_ASSIGN(found, find.step());
+    find->bind(1, static_cast<std::int64_t>(index::TermKind::session));
+    find->bind_text(2, session_id);
+    TL_TRY_ASSIGN(found, find->step());
     if (!found) return missing;
-    TL_TRY_ASSIGN(whole, read_session(use, find.integer(0)));
+    TL_TRY_ASSIGN(whole, read_session(use, find->integer(0)));
     session = std::move(whole);
   }
   return std::unique_ptr<Cursor>(

@@ -1,6 +1,7 @@
 // Records, and what a row says beside them.
 #include "query/rows.hpp"
 
+#include "index/index_value.hpp"
 #include "query/accumulator.hpp"
 #include "record/entity_store.hpp"
 
@@ -15,67 +16,99 @@ record::ContainerNumber container_number(std::int64_t container) {
   return static_cast<record::ContainerNumber>(container);
 }
 
+// A record as it is, into the memory of another. False if there is none.
+Result<bool> read_record(const store::Transaction& transaction, const RecordKey& key,
+                         model::Entity& entity) {
+  TL_TRY_ASSIGN(value, transaction.get(store::KeySpace::record, record::encode(key)));
+  if (!value) return false;
+  TL_TRY(model::decode(*value, entity));
+  return true;
+}
+
 }  // namespace
 
-Result<std::optional<model::Entity>> read_observation(const store::Transaction& transaction,
-                                                      RecordKey& key) {
-  const EntityReader reader(transaction);
+Result<bool> read_observation(const store::Transaction& transaction, RecordKey& key,
+                              model::Entity& observation) {
   key.kind = RecordKind::observation;
-  TL_TRY_ASSIGN(observation, reader.visible_observation(key));
-  if (observation) return std::optional<model::Entity>(std::move(observation));
-  key.kind = RecordKind::stray;
-  return reader.load(key);
+  TL_TRY_ASSIGN(found, read_record(transaction, key, observation));
+  if (!found) {
+    key.kind = RecordKind::stray;
+    return read_record(transaction, key, observation);
+  }
+  if (observation.has_stray) {
+    TL_TRY_ASSIGN(whole, EntityReader(transaction).with_stray(std::move(observation)));
+    observation = std::move(whole);
+  }
+  return true;
+}
+
+TraceKey TraceKey::read(const index::Statement& row, int first) {
+  TraceKey key;
+  key.container = row.integer(first);
+  key.time_ns = row.integer(first + 1);
+  key.has_record = row.integer(first + 2) != 0;
+  if (!row.is_null(first + 3)) key.root = row.integer(first + 3);
+  key.sums = index::TraceSums::decode(row.bytes(first + 4), key.time_ns);
+  return key;
+}
+
+Result<bool> load_trace(const Snapshot::Use& use, const TraceKey& key, Row& row) {
+  row.start(Kind::trace);
+  row.key = {container_number(key.container), RecordKind::header, 0};
+  row.time_ns = key.time_ns;
+  row.is_derived = !key.has_record;
+  TL_TRY_ASSIGN(header, read_record(use.transaction(), row.key, row.entity));
+  if (!header) return make_error(Code::corrupt, "a trace of the index has no record; try reindex");
+  row.trace_id = row.entity.id;
+  if (row.is_derived && key.root) {
+    RecordKey root{row.key.container, RecordKind::observation,
+                   static_cast<record::EntityKey>(*key.root)};
+    TL_TRY_ASSIGN(observation, read_observation(use.transaction(), root, row.root));
+    if (!observation) return make_error(Code::corrupt, "the root of a trace is gone; try reindex");
+  }
+  Accumulator sums;
+  sums.add_trace(key.time_ns, key.sums);
+  row.aggregate = sums.finish();
+  return true;
 }
 
 Result<bool> load_trace(const Snapshot::Use& use, std::int64_t container, Row& row) {
-  TL_TRY_ASSIGN(find, use.prepare("SELECT id, time_ns, has_record, root FROM trace "
-                                  "WHERE container = ?1"));
-  TL_TRY(find.bind(container));
-  TL_TRY_ASSIGN(found, find.step());
-  if (!found) return false;
-  row = Row();
-  row.kind = Kind::trace;
-  row.key = {container_number(container), RecordKind::header, 0};
-  row.trace_id = find.value(0).as_id();
-  row.time_ns = find.integer(1);
-  row.is_derived = find.integer(2) == 0;
+  static const std::string kFind =
+      std::string("SELECT ") + TraceKey::kColumns + " FROM trace t WHERE t.container = ?1";
+  TL_TRY_ASSIGN(find, use.prepare(kFind));
+  find.bind(container);
+  TL_TRY_ASSIGN(found, find->step());
+  return found ? load_trace(use, TraceKey::read(*find, 0), row) : false;
+}
 
-  TL_TRY_ASSIGN(header, EntityReader(use.transaction()).load(row.key));
-  if (!header) return make_error(Code::corrupt, "a trace of the index has no record; try reindex");
-  row.entity = std::move(*header);
-  if (row.is_derived && !find.is_null(3)) {
-    RecordKey root{row.key.container, RecordKind::observation,
-                   static_cast<record::EntityKey>(find.integer(3))};
-    TL_TRY_ASSIGN(observation, read_observation(use.transaction(), root));
-    if (!observation) return make_error(Code::corrupt, "the root of a trace is gone; try reindex");
-    row.root = std::move(*observation);
+Result<bool> load_trace_by_id(const Snapshot::Use& use, Bytes id, Row& row) {
+  TL_TRY_ASSIGN(containers,
+                record::find_containers(use.transaction(), record::DirectoryKind::trace, id));
+  for (const record::ContainerNumber container : containers) {
+    TL_TRY_ASSIGN(found, load_trace(use, static_cast<std::int64_t>(container), row));
+    if (found && row.entity.id == id) return true;
   }
-  Accumulator sums;
-  TL_TRY(add_whole_trace(use, container, row.time_ns, true, sums));
-  row.aggregate = sums.finish();
-  return true;
+  return false;
 }
 
 Result<bool> load_observation(const Snapshot::Use& use, std::int64_t container, std::int64_t entity,
                               Row& row, const std::string* trace_id) {
   RecordKey key{container_number(container), RecordKind::observation,
                 static_cast<record::EntityKey>(entity)};
-  TL_TRY_ASSIGN(observation, read_observation(use.transaction(), key));
+  row.start(Kind::observation);
+  TL_TRY_ASSIGN(observation, read_observation(use.transaction(), key, row.entity));
   if (!observation) return false;
-  row = Row();
-  row.kind = Kind::observation;
   row.key = key;
-  row.entity = std::move(*observation);
   if (key.kind == RecordKind::stray) return true;  // its trace id is ""
   if (trace_id != nullptr) {
     row.trace_id = *trace_id;
     return true;
   }
   TL_TRY_ASSIGN(find, use.prepare("SELECT id FROM trace WHERE container = ?1"));
-  TL_TRY(find.bind(container));
-  TL_TRY_ASSIGN(found, find.step());
+  find.bind(container);
+  TL_TRY_ASSIGN(found, find->step());
   if (!found) return false;
-  row.trace_id = find.value(0).as_id();
+  row.trace_id = index::IndexId::from_column(*find, 0);
   return true;
 }
 
@@ -83,12 +116,10 @@ Result<bool> load_score(const Snapshot::Use& use, std::int64_t container, std::i
                         Row& row) {
   const RecordKey key{container_number(container), RecordKind::score,
                       static_cast<record::EntityKey>(entity)};
-  TL_TRY_ASSIGN(score, EntityReader(use.transaction()).load(key));
+  row.start(Kind::score);
+  TL_TRY_ASSIGN(score, read_record(use.transaction(), key, row.entity));
   if (!score) return false;
-  row = Row();
-  row.kind = Kind::score;
   row.key = key;
-  row.entity = std::move(*score);
   row.trace_id = model::view_score(row.entity).trace_id;
   return true;
 }
@@ -105,17 +136,17 @@ Status load_session(const Snapshot::Use& use, std::int64_t term, Bytes session_i
     TL_TRY_ASSIGN(header, reader.load(row.key));
     if (header) row.entity = std::move(*header);
     TL_TRY_ASSIGN(count, use.prepare("SELECT count(*) FROM score WHERE container = ?1"));
-    TL_TRY(count.bind(static_cast<std::int64_t>(*container)));
-    TL_TRY_ASSIGN(counted, count.step());
-    if (counted) row.aggregate.score_count += static_cast<std::uint64_t>(count.integer(0));
+    count.bind(static_cast<std::int64_t>(*container));
+    TL_TRY_ASSIGN(counted, count->step());
+    if (counted) row.aggregate.score_count += static_cast<std::uint64_t>(count->integer(0));
   }
   TL_TRY_ASSIGN(first, use.prepare("SELECT coalesce(e.text, 'default') FROM member m "
                                    "CROSS JOIN trace t ON t.container = m.container "
                                    "LEFT JOIN term e ON e.id = t.environment "
                                    "WHERE m.term = ?1 ORDER BY t.time_ns, t.id LIMIT 1"));
-  TL_TRY(first.bind(term));
-  TL_TRY_ASSIGN(found, first.step());
-  if (found) row.environment = first.bytes(0);
+  first.bind(term);
+  TL_TRY_ASSIGN(found, first->step());
+  if (found) row.environment = first->bytes(0);
   return {};
 }
 

@@ -3,12 +3,29 @@
 // Each returns false if the entity is not there (any more).
 #pragma once
 
+#include "index/trace_sums.hpp"
 #include "query/query.hpp"
 #include "query/snapshot.hpp"
 
 namespace tracelite::query {
 
+// A row of `trace`, but for its id: the record has it.
+struct TraceKey {
+  static constexpr const char* kColumns = "t.container, t.time_ns, t.has_record, t.root, t.sums";
+
+  std::int64_t container = 0;
+  std::int64_t time_ns = 0;
+  bool has_record = false;
+  std::optional<std::int64_t> root;
+  index::TraceSums sums;
+
+  // `first`: where kColumns start.
+  static TraceKey read(const index::Statement& row, int first);
+};
+
+Result<bool> load_trace(const Snapshot::Use& use, const TraceKey& key, Row& row);
 Result<bool> load_trace(const Snapshot::Use& use, std::int64_t container, Row& row);
+Result<bool> load_trace_by_id(const Snapshot::Use& use, Bytes id, Row& row);
 // `trace_id`: of its container, if it is known already.
 Result<bool> load_observation(const Snapshot::Use& use, std::int64_t container, std::int64_t entity,
                               Row& row, const std::string* trace_id = nullptr);
@@ -18,8 +35,9 @@ Result<bool> load_score(const Snapshot::Use& use, std::int64_t container, std::i
 // row.aggregate, which is there already.
 Status load_session(const Snapshot::Use& use, std::int64_t term, Bytes session_id, Row& row);
 
-// The observation as readers see it: with its trace-less events, or made of them alone.
-Result<std::optional<model::Entity>> read_observation(const store::Transaction& transaction,
-                                                      record::RecordKey& key);
+// The observation as readers see it: with its trace-less events, or made of them alone. `key` gets
+// the kind of the record. False if there is none.
+Result<bool> read_observation(const store::Transaction& transaction, record::RecordKey& key,
+                              model::Entity& observation);
 
 }  // namespace tracelite::query

@@ -6,6 +6,7 @@
 #include "index/index_writer.hpp"
 #include "model/event.hpp"
 #include "record/entity_store.hpp"
+#include "record/statistics.hpp"
 
 namespace tracelite::query {
 namespace {
@@ -13,9 +14,11 @@ namespace {
 using index::TermKind;
 using record::RecordKind;
 
-// A session, user or tag with fewer traces than this is where a query starts; otherwise it goes by
-// time and asks of each row whether it belongs.
-constexpr std::int64_t kDrivingMembersMax = 2000;
+// A session, user or tag with so few traces is where any query starts.
+constexpr std::int64_t kFewMembers = 32;
+// From here on a level is rare, and has an index of its own: observation_problem.
+constexpr model::Level kProblemLevel = model::Level::warning;
+static_assert(static_cast<int>(kProblemLevel) == 3, "as the schema says");
 constexpr Bytes kDefaultEnvironment = "default";
 
 Error refuse(std::string field, std::string message) {
@@ -25,8 +28,8 @@ Error refuse(std::string field, std::string message) {
 // The texts of a filter as numbers of the index.
 struct Resolved {
   std::optional<record::ContainerNumber> trace;
-  std::vector<std::int64_t> members;  // session, user and tags that the trace must have
-  std::optional<std::int64_t> session, name, release, version, model, metadata_key;
+  std::vector<Term> members;  // session, user and tags that the trace must have
+  std::optional<std::int64_t> name, release, version, model, metadata_key;
   // Rows without an environment are in the default one; so it is found where it is no term.
   std::optional<std::int64_t> environment;
 };
@@ -41,17 +44,21 @@ class Conditions {
   void of_traces(Sql& where) const;
   void of_observations(Sql& where) const;
   void of_scores(Sql& where) const;
-  // The member with the fewest traces, if these are few enough to start from.
-  Result<std::optional<std::int64_t>> driver() const;
-  // Where a list of scores starts: the traces of the driver, and the session itself.
-  Result<Sql> score_driver(std::int64_t term) const;
-  [[nodiscard]] const Resolved& resolved() const { return to_; }
+  // Chooses the member with the fewest traces as the driver, if it is shorter to start from these
+  // than to go by time and to ask of each row whether it belongs.
+  Status choose_driver(Kind kind, const Demand& demand);
+  [[nodiscard]] const std::optional<std::int64_t>& driver() const { return driver_; }
+  // The table of a kind, with the index that gives its rows in the order of time, or only the
+  // problems, where nothing else drives the query.
+  [[nodiscard]] Sql table(Kind kind, bool by_time) const;
+  [[nodiscard]] bool has_trace() const { return to_.trace.has_value(); }
+  [[nodiscard]] bool asks_trace_of_score() const { return to_.release || to_.version; }
 
  private:
   Result<bool> resolve_one(TermKind kind, const std::optional<std::string>& text,
                            std::optional<std::int64_t>& term) const;
   static void equals(Sql& where, Bytes column, const std::optional<std::int64_t>& term);
-  static void is_member(Sql& where, std::int64_t term, Bytes container);
+  void is_member(Sql& where, Bytes container) const;
   void environment(Sql& where, Bytes column) const;
   void within(Sql& where, Bytes column) const;
   void attribute(Sql& where, RecordKind kind, Bytes container, Bytes entity) const;
@@ -63,13 +70,14 @@ class Conditions {
   const Snapshot::Use& use_;
   const Filter& filter_;
   Resolved to_;
+  std::optional<std::int64_t> driver_;
 };
 
 Result<bool> Conditions::resolve_one(TermKind kind, const std::optional<std::string>& text,
                                      std::optional<std::int64_t>& term) const {
   if (!text) return true;
   TL_TRY_ASSIGN(found, find_term(use_, kind, *text));
-  term = found;
+  if (found) term = found->number;
   return found.has_value();
 }
 
@@ -80,14 +88,11 @@ Result<bool> Conditions::resolve() {
     if (!container) return false;
     to_.trace = container;
   }
-  std::optional<std::int64_t> user;
   const struct {
     TermKind kind;
     const std::optional<std::string>& text;
     std::optional<std::int64_t>& term;
   } all[] = {
-      {TermKind::session, filter_.session_id, to_.session},
-      {TermKind::user, filter_.user_id, user},
       {TermKind::name, filter_.name, to_.name},
       {TermKind::release, filter_.release, to_.release},
       {TermKind::version, filter_.version, to_.version},
@@ -101,9 +106,12 @@ Result<bool> Conditions::resolve() {
         one.kind == TermKind::environment && filter_.environment == kDefaultEnvironment;
     if (!found && !may_be_null) return false;
   }
-  if (user) to_.members.push_back(*user);
-  for (const std::string& tag : filter_.tags) {
-    TL_TRY_ASSIGN(term, find_term(use_, TermKind::tag, tag));
+  std::vector<std::pair<TermKind, Bytes>> members;
+  if (filter_.session_id) members.emplace_back(TermKind::session, *filter_.session_id);
+  if (filter_.user_id) members.emplace_back(TermKind::user, *filter_.user_id);
+  for (const std::string& tag : filter_.tags) members.emplace_back(TermKind::tag, tag);
+  for (const auto& [kind, text] : members) {
+    TL_TRY_ASSIGN(term, find_term(use_, kind, text));
     if (!term) return false;
     to_.members.push_back(*term);
   }
@@ -114,9 +122,12 @@ void Conditions::equals(Sql& where, Bytes column, const std::optional<std::int64
   if (term) where.add(" AND ").add(column).add(" = ").bind(Value::of(*term));
 }
 
-void Conditions::is_member(Sql& where, std::int64_t term, Bytes container) {
-  where.add(" AND EXISTS(SELECT 1 FROM member m WHERE m.term = ").bind(Value::of(term));
-  where.add(" AND m.container = ").add(container).add(")");
+void Conditions::is_member(Sql& where, Bytes container) const {
+  for (const Term& term : to_.members) {
+    if (term.number == driver_) continue;  // all rows are its
+    where.add(" AND EXISTS(SELECT 1 FROM member m WHERE m.term = ").bind(Value::of(term.number));
+    where.add(" AND m.container = ").add(container).add(")");
+  }
 }
 
 void Conditions::environment(Sql& where, Bytes column) const {
@@ -158,6 +169,8 @@ void Conditions::observation_is(Sql& where, Bytes alias) const {
   const auto column = [&](Bytes name) { return std::string(alias).append(name); };
   if (filter_.level) {
     equals(where, column(".level"), static_cast<std::int64_t>(*filter_.level));
+    // Said in so many words, so that SQLite sees that observation_problem has all of them.
+    if (*filter_.level >= kProblemLevel) where.add(" AND ").add(alias).add(".level >= 3");
   }
   if (filter_.type) equals(where, column(".type"), static_cast<std::int64_t>(*filter_.type));
   equals(where, column(".model"), to_.model);
@@ -165,8 +178,7 @@ void Conditions::observation_is(Sql& where, Bytes alias) const {
 
 void Conditions::of_traces(Sql& where) const {
   if (to_.trace) equals(where, "t.container", static_cast<std::int64_t>(*to_.trace));
-  if (to_.session) is_member(where, *to_.session, "t.container");
-  for (const std::int64_t term : to_.members) is_member(where, term, "t.container");
+  is_member(where, "t.container");
   environment(where, "t.environment");
   equals(where, "t.name", to_.name);
   equals(where, "t.release", to_.release);
@@ -181,8 +193,7 @@ void Conditions::of_traces(Sql& where) const {
 
 void Conditions::of_observations(Sql& where) const {
   if (to_.trace) equals(where, "o.container", static_cast<std::int64_t>(*to_.trace));
-  if (to_.session) is_member(where, *to_.session, "o.container");
-  for (const std::int64_t term : to_.members) is_member(where, term, "o.container");
+  is_member(where, "o.container");
   environment(where, "o.environment");
   equals(where, "o.name", to_.name);
   equals(where, "t.release", to_.release);
@@ -194,13 +205,7 @@ void Conditions::of_observations(Sql& where) const {
 
 void Conditions::of_scores(Sql& where) const {
   if (to_.trace) equals(where, "s.container", static_cast<std::int64_t>(*to_.trace));
-  if (to_.session) {
-    where.add(" AND (s.session = ").bind(Value::of(*to_.session));
-    where.add(" OR (1");
-    is_member(where, *to_.session, "s.container");
-    where.add("))");
-  }
-  for (const std::int64_t term : to_.members) is_member(where, term, "s.container");
+  is_member(where, "s.container");
   environment(where, "s.environment");
   equals(where, "s.name", to_.name);
   equals(where, "t.release", to_.release);
@@ -217,42 +222,49 @@ void Conditions::of_scores(Sql& where) const {
   where.add(") END");
 }
 
-Result<std::optional<std::int64_t>> Conditions::driver() const {
-  std::optional<std::int64_t> best;
-  if (to_.trace) return best;  // nothing is fewer than one trace
-  std::vector<std::int64_t> terms = to_.members;
-  if (to_.session) terms.push_back(*to_.session);
-  std::int64_t fewest = kDrivingMembersMax;
-  for (const std::int64_t term : terms) {
-    TL_TRY_ASSIGN(count, use_.prepare("SELECT count(*) FROM (SELECT 1 FROM member WHERE term = ?1 "
-                                      "LIMIT ?2)"));
-    TL_TRY(count.bind({Value::of(term), Value::of(fewest)}));
-    TL_TRY_ASSIGN(row, count.step());
-    if (!row || count.integer(0) >= fewest) continue;
-    fewest = count.integer(0);
-    best = term;
+Status Conditions::choose_driver(Kind kind, const Demand& demand) {
+  if (to_.trace || to_.members.empty()) return {};
+  const Term& fewest =
+      *std::min_element(to_.members.begin(), to_.members.end(),
+                        [](const Term& a, const Term& b) { return a.uses < b.uses; });
+  if (!demand.by_time || fewest.uses <= kFewMembers) {
+    driver_ = fewest.number;
+    return {};
   }
-  return best;
+  // Starting there reads all its rows; going by time reads, if they are spread evenly, so many
+  // times the rows wanted as there are traces for each of its own.
+  TL_TRY_ASSIGN(statistics, record::read_statistics(use_.transaction()));
+  const auto traces = static_cast<double>(std::max<std::uint64_t>(statistics.traces, 1));
+  const std::uint64_t all_rows = kind == Kind::trace         ? statistics.traces
+                                 : kind == Kind::observation ? statistics.observations
+                                                             : statistics.scores;
+  const auto uses = static_cast<double>(fewest.uses);
+  const double own_rows = static_cast<double>(all_rows) * uses / traces;
+  const double rows_by_time = static_cast<double>(demand.row_count) * traces / uses;
+  if (own_rows <= rows_by_time) driver_ = fewest.number;
+  return {};
 }
 
-// A score of a session lies with the session, not with one of its traces.
-Result<Sql> Conditions::score_driver(std::int64_t term) const {
+Sql Conditions::table(Kind kind, bool by_time) const {
   Sql sql;
-  sql.add("(SELECT container FROM member WHERE term = ").bind(Value::of(term));
-  if (to_.session == term) {
-    const record::EntityReader entities(use_.transaction());
-    TL_TRY_ASSIGN(container, entities.find_session(*filter_.session_id));
-    if (container) {
-      sql.add(" UNION SELECT ").bind(Value::of(static_cast<std::int64_t>(*container)));
+  switch (kind) {
+    case Kind::trace:
+      return std::move(sql.add(by_time ? "trace t INDEXED BY trace_time" : "trace t"));
+    case Kind::observation: {
+      sql.add("observation o");
+      const bool of_problems = filter_.level && *filter_.level >= kProblemLevel;
+      if (of_problems && !driver_ && !has_trace())
+        return std::move(sql.add(" INDEXED BY observation_problem"));
+      return std::move(by_time ? sql.add(" INDEXED BY observation_time") : sql);
     }
+    default:
+      return std::move(sql.add(by_time ? "score s INDEXED BY score_time" : "score s"));
   }
-  sql.add(") d CROSS JOIN score s");
-  return sql;
 }
 
 }  // namespace
 
-Result<Filter> normalised(Filter filter) {
+Status normalise(Filter& filter) {
   if (filter.metadata_value && !filter.metadata_key) {
     return refuse("metadata_value", "a metadata value is looked for under a key: give it as well");
   }
@@ -261,47 +273,48 @@ Result<Filter> normalised(Filter filter) {
   }
   std::sort(filter.tags.begin(), filter.tags.end());
   filter.tags.erase(std::unique(filter.tags.begin(), filter.tags.end()), filter.tags.end());
-  return filter;
+  return {};
 }
 
 bool is_empty(const Filter& filter) { return filter == Filter(); }
 
 Result<std::optional<Selection>> select_rows(const Snapshot::Use& use, Kind kind,
-                                             const Filter& filter) {
+                                             const Filter& filter, const Demand& demand) {
   Conditions conditions(use, filter);
   TL_TRY_ASSIGN(possible, conditions.resolve());
   if (!possible) return std::optional<Selection>();
-  TL_TRY_ASSIGN(driver, conditions.driver());
+  TL_TRY(conditions.choose_driver(kind, demand));
+  const std::optional<std::int64_t> driver = conditions.driver();
   Selection selection;
-  Bytes container;
+  selection.where.reserve();
+  selection.is_driven = driver.has_value();
+  selection.is_in_time_order = demand.by_time && !driver && !conditions.has_trace();
   // CROSS JOIN is how SQLite is told to go from left to right.
+  if (driver) selection.from.add("member d CROSS JOIN ");
+  selection.from.add(conditions.table(kind, selection.is_in_time_order));
+  Bytes container;
   switch (kind) {
     case Kind::trace:
       container = "t.container";
-      selection.from.add(driver ? "member d CROSS JOIN trace t" : "trace t");
       conditions.of_traces(selection.where);
       break;
     case Kind::observation:
       container = "o.container";
-      selection.from.add(driver ? "member d CROSS JOIN observation o" : "observation o");
       selection.from.add(" CROSS JOIN trace t");
       selection.where.add(" AND t.container = o.container");
       conditions.of_observations(selection.where);
       break;
     default:
       container = "s.container";
-      if (driver) {
-        TL_TRY_ASSIGN(from, conditions.score_driver(*driver));
-        selection.from.add(from);
-      } else {
-        selection.from.add("score s");
+      if (conditions.asks_trace_of_score()) {
+        selection.from.add(" CROSS JOIN trace t");
+        selection.where.add(" AND t.container = s.container");
       }
-      selection.from.add(" LEFT JOIN trace t ON t.container = s.container");
       conditions.of_scores(selection.where);
       break;
   }
   if (driver) {
-    if (kind != Kind::score) selection.where.add(" AND d.term = ").bind(Value::of(*driver));
+    selection.where.add(" AND d.term = ").bind(Value::of(*driver));
     selection.where.add(" AND ").add(container).add(" = d.container");
   }
   return std::optional<Selection>(std::move(selection));
@@ -316,11 +329,18 @@ Result<std::optional<Sql>> trace_conditions(const Snapshot::Use& use, const Filt
   return std::optional<Sql>(std::move(where));
 }
 
-Result<std::optional<std::int64_t>> find_term(const Snapshot::Use& use, TermKind kind, Bytes text) {
-  TL_TRY_ASSIGN(find, use.prepare("SELECT id FROM term WHERE kind = ?1 AND text = ?2"));
-  TL_TRY(find.bind({Value::of(static_cast<std::int64_t>(kind)), Value::text(text)}));
-  TL_TRY_ASSIGN(row, find.step());
-  return row ? std::optional(find.integer(0)) : std::nullopt;
+Result<std::optional<Term>> find_term(const Snapshot::Use& use, TermKind kind, Bytes text) {
+  if (const Term* known = use.terms().find(kind, text); known != nullptr) {
+    return std::optional(*known);
+  }
+  TL_TRY_ASSIGN(find, use.prepare("SELECT id, uses FROM term WHERE kind = ?1 AND text = ?2"));
+  find->bind(1, static_cast<std::int64_t>(kind));
+  find->bind_text(2, text);
+  TL_TRY_ASSIGN(row, find->step());
+  if (!row) return std::optional<Term>();
+  const Term term{find->integer(0), find->integer(1)};
+  use.terms().add(kind, text, term);
+  return std::optional(term);
 }
 
 }  // namespace tracelite::query

@@ -9,6 +9,7 @@
 
 #include "index/schema.hpp"
 #include "query/query.hpp"
+#include "query/reader.hpp"
 #include "query/snapshot.hpp"
 #include "query/statement.hpp"
 
@@ -19,6 +20,11 @@ struct Sql {
   std::string text;
   std::vector<Value> values;
 
+  // Room for most queries.
+  void reserve() {
+    text.reserve(512);
+    values.reserve(8);
+  }
   Sql& add(Bytes more) {
     text.append(more);
     return *this;
@@ -35,26 +41,33 @@ struct Sql {
   }
 };
 
-// FROM and WHERE of a query. In it `t` is the trace (of a score: NULL if it has none), and `o` or
-// `s` the observation or score.
+// FROM and WHERE of a query. In it `t` is the trace, and `o` or `s` the observation or score; a
+// score has `t` only where a condition asks for it.
 struct Selection {
-  Sql from;   // "trace t", ...
-  Sql where;  // conditions, each with " AND " before it
+  Sql from;                       // "trace t", ...
+  Sql where;                      // conditions, each with " AND " before it
+  bool is_in_time_order = false;  // ORDER BY the time needs no sorting
+  bool is_driven = false;         // ORDER BY d.container needs none
+};
+
+// What is wanted of a selection, so that it goes the shorter way.
+struct Demand {
+  bool by_time = false;  // the first or last in the order of time, not all
+  std::uint64_t row_count = UINT64_MAX;
 };
 
 // Checks and normalises a filter: sorted tags, the environment as it would be stored.
 // Errors: invalid.
-Result<Filter> normalised(Filter filter);
+Status normalise(Filter& filter);
 [[nodiscard]] bool is_empty(const Filter& filter);
 
 // The rows of one kind (trace, observation or score) that a filter selects. nullopt if there can be
 // none, because a text of the filter occurs nowhere. There must be a connection.
 Result<std::optional<Selection>> select_rows(const Snapshot::Use& use, Kind kind,
-                                             const Filter& filter);
+                                             const Filter& filter, const Demand& demand = {});
 // The conditions on `t` alone, for a FROM of the caller's.
 Result<std::optional<Sql>> trace_conditions(const Snapshot::Use& use, const Filter& filter);
 
-Result<std::optional<std::int64_t>> find_term(const Snapshot::Use& use, index::TermKind kind,
-                                              Bytes text);
+Result<std::optional<Term>> find_term(const Snapshot::Use& use, index::TermKind kind, Bytes text);
 
 }  // namespace tracelite::query

@@ -162,9 +162,11 @@ sqlite3* Snapshot::Use::connection() const {
   return state_->reader ? state_->reader->handle() : nullptr;
 }
 
-Result<Statement> Snapshot::Use::prepare(std::string sql) const {
-  return state_->reader->prepare(std::move(sql));
+Result<CachedStatement> Snapshot::Use::prepare(Bytes sql) const {
+  return state_->reader->prepare(sql);
 }
+
+TermCache& Snapshot::Use::terms() const { return state_->reader->terms(); }
 
 std::uint64_t Snapshot::Use::generation() const { return state_->generation; }
 

@@ -19,6 +19,8 @@ struct sqlite3;
 
 namespace tracelite::query {
 
+class TermCache;
+
 // Reading connections of closed snapshots, with their prepared statements, for the next ones:
 // opening a connection and preparing a query takes a hundred times as long as to pin it to another
 // commit. Thread-safe. Does not keep an environment open.
@@ -60,7 +62,9 @@ class Snapshot {
     // nullptr where the file has no index yet (nothing was ever recorded).
     [[nodiscard]] sqlite3* connection() const;
     // A statement must be dropped before the Use; there must be a connection.
-    [[nodiscard]] Result<Statement> prepare(std::string sql) const;
+    [[nodiscard]] Result<CachedStatement> prepare(Bytes sql) const;
+    // Those of this view; there must be a connection.
+    [[nodiscard]] TermCache& terms() const;
     // Grows each time the view was renewed: what was read before may have changed.
     [[nodiscard]] std::uint64_t generation() const;
 

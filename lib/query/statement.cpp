@@ -1,150 +1,106 @@
-// Binding, stepping, and the cache of idle statements.
+// Values, and the cache of idle statements.
 #include "query/statement.hpp"
 
-#include <sqlite3.h>
+#include <xxhash.h>
 
 #include <algorithm>
 
-#include "index/page_file.hpp"
-#include "model/entity.hpp"
-
 namespace tracelite::query {
 
-Value Value::id(Bytes id) {
-  std::string coded;
-  model::append_id(coded, id);
-  // The coding says how many bytes of hex follow; 0 stands for a text.
-  return coded.front() == '\0' ? text(id) : blob(Bytes(coded).substr(1));
-}
+struct CachedStatement::Entry {
+  std::string sql;
+  std::uint64_t hash = 0;  // of sql
+  index::Statement statement;
+  bool is_idle = false;
+  std::uint64_t last_use = 0;  // if idle
+};
 
-std::string Value::as_id() const {
-  if (type != Type::blob) return bytes;
-  std::string coded(1, static_cast<char>(bytes.size()));
-  coded.append(bytes);
-  ByteReader reader(coded);
-  return model::read_id(reader);
-}
-
-Statement::~Statement() { drop(); }
-
-Statement::Statement(Statement&& other) noexcept
-    : cache_(other.cache_),
-      sql_(std::move(other.sql_)),
-      statement_(std::exchange(other.statement_, nullptr)) {}
-
-Statement& Statement::operator=(Statement&& other) noexcept {
-  if (this != &other) {
-    drop();
-    cache_ = other.cache_;
-    sql_ = std::move(other.sql_);
-    statement_ = std::exchange(other.statement_, nullptr);
-  }
-  return *this;
-}
-
-void Statement::drop() {
-  if (statement_ == nullptr) return;
-  cache_->give_back(std::move(sql_), std::exchange(statement_, nullptr));
-}
-
-Status Statement::bind_one(int index, const Value& value) {
-  int code = SQLITE_OK;
-  switch (value.type) {
-    case Value::Type::null:
-      code = sqlite3_bind_null(statement_, index);
-      break;
-    case Value::Type::integer:
-      code = sqlite3_bind_int64(statement_, index, value.integer);
-      break;
-    case Value::Type::text:
-      code = sqlite3_bind_text64(statement_, index, value.bytes.data(), value.bytes.size(),
-                                 SQLITE_TRANSIENT, SQLITE_UTF8);
-      break;
-    case Value::Type::blob:
-      code = sqlite3_bind_blob64(statement_, index, value.bytes.data(), value.bytes.size(),
-                                 SQLITE_TRANSIENT);
-      break;
-  }
-  if (code != SQLITE_OK) return index::sqlite_error(cache_->connection(), code, "binding a value");
-  return {};
-}
-
-Status Statement::bind(const std::vector<Value>& values) {
-  sqlite3_reset(statement_);
-  int index = 0;
-  for (const Value& value : values) TL_TRY(bind_one(++index, value));
-  return {};
-}
-
-Status Statement::bind(std::int64_t value) {
-  sqlite3_reset(statement_);
-  return bind_one(1, Value::of(value));
-}
-
-Result<bool> Statement::step() {
-  const int code = sqlite3_step(statement_);
-  if (code == SQLITE_ROW) return true;
-  if (code == SQLITE_DONE) {
-    sqlite3_reset(statement_);
-    return false;
-  }
-  return index::sqlite_error(cache_->connection(), code, "reading");
-}
-
-bool Statement::is_null(int column) const {
-  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
-}
-
-std::int64_t Statement::integer(int column) const {
-  return sqlite3_column_int64(statement_, column);
-}
-
-Bytes Statement::bytes(int column) const {
-  const void* data = sqlite3_column_blob(statement_, column);
-  const auto size_bytes = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
-  return data == nullptr ? Bytes() : Bytes(static_cast<const char*>(data), size_bytes);
-}
-
-Value Statement::value(int column) const {
-  switch (sqlite3_column_type(statement_, column)) {
+Value Value::of_column(const index::Statement& row, int column) {
+  switch (row.type(column)) {
     case SQLITE_NULL:
       return {};
     case SQLITE_TEXT:
-      return Value::text(bytes(column));
+      return text(row.bytes(column));
     case SQLITE_BLOB:
-      return Value::blob(bytes(column));
+      return blob(row.bytes(column));
     default:
-      return Value::of(integer(column));
+      return of(row.integer(column));
   }
 }
 
-StatementCache::~StatementCache() {
-  for (const auto& [sql, statement] : idle_) sqlite3_finalize(statement);
+CachedStatement::~CachedStatement() {
+  if (entry_ != nullptr) cache_->give_back(*entry_);
 }
 
-Result<Statement> StatementCache::prepare(std::string sql) {
-  const auto found = std::find_if(idle_.begin(), idle_.end(),
-                                  [&](const auto& entry) { return entry.first == sql; });
-  if (found != idle_.end()) {
-    sqlite3_stmt* const statement = found->second;
-    idle_.erase(found);
-    return Statement(this, std::move(sql), statement);
+CachedStatement::CachedStatement(CachedStatement&& other) noexcept
+    : cache_(other.cache_), entry_(std::exchange(other.entry_, nullptr)) {}
+
+index::Statement* CachedStatement::operator->() const { return &entry_->statement; }
+index::Statement& CachedStatement::operator*() const { return entry_->statement; }
+
+void CachedStatement::bind(const std::vector<Value>& values) const {
+  index::Statement& statement = entry_->statement;
+  statement.restart();
+  int at = 0;
+  for (const Value& value : values) {
+    ++at;
+    switch (value.type) {
+      case Value::Type::null:
+        statement.bind_null(at);
+        break;
+      case Value::Type::integer:
+        statement.bind(at, value.integer);
+        break;
+      case Value::Type::text:
+        statement.bind_text(at, value.bytes);
+        break;
+      case Value::Type::blob:
+        statement.bind_blob(at, value.bytes);
+        break;
+    }
   }
-  sqlite3_stmt* statement = nullptr;
-  const int code = sqlite3_prepare_v3(connection_, sql.data(), static_cast<int>(sql.size()),
-                                      SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
-  if (code != SQLITE_OK) return index::sqlite_error(connection_, code, "preparing a query");
-  return Statement(this, std::move(sql), statement);
 }
 
-void StatementCache::give_back(std::string sql, sqlite3_stmt* statement) {
-  sqlite3_reset(statement);
-  sqlite3_clear_bindings(statement);
-  if (idle_.size() >= kIdleCountMax) {
-    sqlite3_finalize(idle_.front().second);
-    idle_.erase(idle_.begin());
+void CachedStatement::bind(std::int64_t value) const {
+  entry_->statement.restart();
+  entry_->statement.bind(1, value);
+}
+
+StatementCache::StatementCache(sqlite3* connection) : connection_(connection) {}
+StatementCache::~StatementCache() = default;
+
+Result<CachedStatement> StatementCache::prepare(Bytes sql) {
+  const std::uint64_t hash = XXH3_64bits(sql.data(), sql.size());
+  for (const auto& entry : entries_) {
+    if (!entry->is_idle || entry->hash != hash || entry->sql != sql) continue;
+    entry->is_idle = false;
+    --idle_count_;
+    return CachedStatement(this, entry.get());
   }
-  idle_.emplace_back(std::move(sql), statement);
+  TL_TRY_ASSIGN(statement, index::Statement::prepare(connection_, sql));
+  entries_.push_back(std::make_unique<CachedStatement::Entry>());
+  CachedStatement::Entry& entry = *entries_.back();
+  entry.sql = sql;
+  entry.hash = hash;
+  entry.statement = std::move(statement);
+  return CachedStatement(this, &entry);
+}
+
+void StatementCache::give_back(CachedStatement::Entry& entry) {
+  entry.statement.reset();
+  entry.is_idle = true;
+  entry.last_use = ++clock_;
+  if (++idle_count_ > kIdleCountMax) drop_oldest_idle();
+}
+
+void StatementCache::drop_oldest_idle() {
+  auto oldest = entries_.end();
+  for (auto at = entries_.begin(); at != entries_.end(); ++at) {
+    if (!(*at)->is_idle) continue;
+    if (oldest == entries_.end() || (*at)->last_use < (*oldest)->last_use) oldest = at;
+  }
+  entries_.erase(oldest);
+  --idle_count_;
 }
 
 }  // namespace tracelite::query

@@ -1,18 +1,14 @@
-// Prepared statements of one reading connection, kept between queries.
+// Statements of one reading connection, kept prepared between queries, and values bound to them.
 //
-// Knows SQLite's C API. Must not know the schema.
+// Must not know the schema.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "model/bytes.hpp"
-#include "model/result.hpp"
-
-struct sqlite3;
-struct sqlite3_stmt;
+#include "index/statement.hpp"
 
 namespace tracelite::query {
 
@@ -27,44 +23,34 @@ struct Value {
   static Value of(std::int64_t integer) { return {Type::integer, integer, {}}; }
   static Value text(Bytes bytes) { return {Type::text, 0, std::string(bytes)}; }
   static Value blob(Bytes bytes) { return {Type::blob, 0, std::string(bytes)}; }
-  // An id as the index keeps it: 16 or 32 lower-case hex digits as a BLOB, any other as TEXT.
-  static Value id(Bytes id);
-  // The id that id() was made from.
-  [[nodiscard]] std::string as_id() const;
+  static Value of_column(const index::Statement& row, int column);
+
+  // The order that SQLite sorts values by: NULL, then numbers, then texts and blobs by their bytes.
+  friend auto operator<=>(const Value&, const Value&) = default;
 };
 
 class StatementCache;
 
-// A prepared statement; goes back to its cache, reset, when it is dropped. Texts of a row are valid
-// until the next step.
-class Statement {
+// A statement on loan from a cache: reset and given back when this is dropped.
+class CachedStatement {
  public:
-  Statement() = default;
-  ~Statement();
-  Statement(Statement&& other) noexcept;
-  Statement& operator=(Statement&& other) noexcept;
+  ~CachedStatement();
+  CachedStatement(CachedStatement&& other) noexcept;
+  CachedStatement& operator=(CachedStatement&&) = delete;
 
-  // Binds the values to ?1, ?2, ... and starts anew.
-  Status bind(const std::vector<Value>& values);
-  Status bind(std::int64_t value);
-  // False at the end.
-  Result<bool> step();
-
-  [[nodiscard]] bool is_null(int column) const;
-  [[nodiscard]] std::int64_t integer(int column) const;
-  [[nodiscard]] Bytes bytes(int column) const;
-  [[nodiscard]] Value value(int column) const;
+  index::Statement* operator->() const;
+  index::Statement& operator*() const;
+  // Starts anew with these values for ?1, ?2, ...; they must stay until the statement is reset.
+  void bind(const std::vector<Value>& values) const;
+  void bind(std::int64_t value) const;
 
  private:
   friend class StatementCache;
-  Statement(StatementCache* cache, std::string sql, sqlite3_stmt* statement)
-      : cache_(cache), sql_(std::move(sql)), statement_(statement) {}
-  void drop();
-  Status bind_one(int index, const Value& value);
+  struct Entry;
+  CachedStatement(StatementCache* cache, Entry* entry) : cache_(cache), entry_(entry) {}
 
-  StatementCache* cache_ = nullptr;
-  std::string sql_;
-  sqlite3_stmt* statement_ = nullptr;
+  StatementCache* cache_;
+  Entry* entry_;  // the cache's; nullptr once moved away
 };
 
 // Must outlive its statements, and be destroyed before the connection.
@@ -72,21 +58,25 @@ class StatementCache {
  public:
   static constexpr std::size_t kIdleCountMax = 32;
 
-  explicit StatementCache(sqlite3* connection) : connection_(connection) {}
+  explicit StatementCache(sqlite3* connection);
   ~StatementCache();
   StatementCache(const StatementCache&) = delete;
   StatementCache& operator=(const StatementCache&) = delete;
 
   // Errors: those of SQLite, mapped by index::sqlite_error.
-  Result<Statement> prepare(std::string sql);
-  [[nodiscard]] sqlite3* connection() const { return connection_; }
+  Result<CachedStatement> prepare(Bytes sql);
+  // No statement is on loan.
+  [[nodiscard]] bool is_idle() const { return idle_count_ == entries_.size(); }
 
  private:
-  friend class Statement;
-  void give_back(std::string sql, sqlite3_stmt* statement);
+  friend class CachedStatement;
+  void give_back(CachedStatement::Entry& entry);
+  void drop_oldest_idle();
 
   sqlite3* connection_;
-  std::vector<std::pair<std::string, sqlite3_stmt*>> idle_;  // the one used last at the end
+  std::vector<std::unique_ptr<CachedStatement::Entry>> entries_;
+  std::size_t idle_count_ = 0;
+  std::uint64_t clock_ = 0;
 };
 
 }  // namespace tracelite::query

@@ -63,8 +63,8 @@ Result<std::unique_ptr<Cursor>> tree(std::shared_ptr<Snapshot> snapshot, Bytes t
     if (!container) return missing;
     container_number = static_cast<std::int64_t>(*container);
     TL_TRY_ASSIGN(find, use.prepare("SELECT 1 FROM trace WHERE container = ?1"));
-    TL_TRY(find.bind(container_number));
-    TL_TRY_ASSIGN(visible, find.step());
+    find.bind(container_number);
+    TL_TRY_ASSIGN(visible, find->step());
     if (!visible) return missing;
     TL_TRY_ASSIGN(nodes, build_forest(use, container_number));
     steps.reserve(nodes.size());

@@ -3,6 +3,7 @@
 // XXH3-64 of the value, seeded with the XXH3-64 of its key, which is seeded in turn with the number
 // of its key space and the length of the key: a value that turns up under another key or in another
 // key space does not match.
+#define XXH_INLINE_ALL  // most values are short: the call would cost as much as the hash
 #include <xxhash.h>
 
 #include "store/environment.hpp"

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -110,6 +111,44 @@ BOOST_FIXTURE_TEST_CASE(a_reader_keeps_its_cache_while_no_page_changes, Fixture)
   // An older snapshot again: no page of the newer one may be left.
   must(reader->attach(first));
   BOOST_TEST(rows(reader->handle(), kAll) == "500|150000");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_paused_reader_goes_on_at_the_same_commit_only, Fixture) {
+  must(write(kFill));
+  const auto begin_read = [&] { return must(environment->begin_read()); };
+  std::optional<store::ReadTransaction> snapshot(begin_read());
+  const auto reader = must(Connection::open_reader(*snapshot));
+  BOOST_TEST(run(reader->handle(), "BEGIN") == SQLITE_OK);
+  BOOST_TEST(rows(reader->handle(), kAll) == "500|150000");
+  cache_misses(*reader);
+  reader->pause();
+  snapshot.reset();
+  // Nothing may be read meanwhile, whether it is in the cache or not.
+  run(reader->handle(), "PRAGMA shrink_memory");
+  BOOST_TEST(rows(reader->handle(), kAll).starts_with("error"));
+  BOOST_TEST(sqlite3_get_autocommit(reader->handle()) != 0);
+
+  snapshot.emplace(begin_read());
+  must(reader->attach(*snapshot));
+  BOOST_TEST(run(reader->handle(), "BEGIN") == SQLITE_OK);
+  BOOST_TEST(rows(reader->handle(), kAll) == "500|150000");
+  cache_misses(*reader);
+  reader->pause();
+  snapshot.emplace(begin_read());
+  BOOST_TEST(reader->resume(*snapshot));
+  BOOST_TEST(rows(reader->handle(), kAll) == "500|150000");
+  BOOST_TEST(cache_misses(*reader) == 0);
+
+  reader->pause();
+  put_record("a");  // another commit, though no page of it is
+  snapshot.emplace(begin_read());
+  BOOST_TEST(!reader->resume(*snapshot));
+  must(write("UPDATE t SET body = '' WHERE id = 500"));
+  snapshot.emplace(begin_read());
+  BOOST_TEST(!reader->resume(*snapshot));
+  BOOST_TEST(run(reader->handle(), "COMMIT") == SQLITE_OK);
+  must(reader->attach(*snapshot));
+  BOOST_TEST(rows(reader->handle(), kAll) == "500|149700");
 }
 
 // The commit that fails and the next one, by another connection, have the same transaction number.

@@ -6,8 +6,8 @@
 #include <sstream>
 #include <tuple>
 
+#include "index/index_value.hpp"
 #include "payload/json_scanner.hpp"
-#include "query/statement.hpp"
 
 namespace tracelite::query::test {
 namespace {
@@ -54,8 +54,8 @@ std::int64_t end_of(const ObservationSpec& spec) {
 
 // What ids are sorted by: those in W3C form come last.
 auto id_rank(const std::string& id) {
-  const Value value = Value::id(id);
-  return std::pair(value.type, value.bytes);
+  const index::IndexId coded(id);
+  return std::pair(coded.is_blob, coded.bytes);
 }
 
 // Adds an observation; `latest` collects the end of what has ended.
@@ -234,7 +234,7 @@ Aggregate Oracle::sums(const SeenTrace& trace) const {
 }
 
 std::vector<std::string> Oracle::list(Kind kind, const Filter& filter, ListOrder order) const {
-  using IdRank = std::pair<Value::Type, std::string>;
+  using IdRank = std::pair<bool, std::string>;
   using Rank = std::tuple<model::Int128, std::string, std::int64_t, IdRank>;
   std::vector<std::pair<Rank, std::string>> all;
   for (const SeenTrace& trace : traces_) {

@@ -346,6 +346,28 @@ BOOST_FIXTURE_TEST_CASE(a_pooled_reader_sees_what_its_snapshot_is_of, Fixture) {
   BOOST_TEST(count(foreign) == 1U);
 }
 
+// A reader that is used again remembers terms, and how often they are used, of one commit only.
+BOOST_FIXTURE_TEST_CASE(a_pooled_reader_forgets_terms_with_their_commit, Fixture) {
+  World world;
+  const auto pool = std::make_shared<ReaderPool>();
+  Filter of_session;
+  of_session.session_id = "s0";
+  const auto count = [&] {
+    return rows(list(must(Snapshot::open(world.environment(), pool)), Kind::trace, of_session, {},
+                     {}, 5))
+        .size();
+  };
+  world.commit([&] { world.add(numbered(1)); });
+  BOOST_TEST(count() == 0U);
+  world.commit([&] { world.add(numbered(0)); });
+  for (int round = 0; round < 2; ++round) BOOST_TEST(count() == 1U);
+  // Enough of them that the list goes by time instead.
+  world.commit([&] {
+    for (int i = 3; i < 300; ++i) world.add(numbered(i));
+  });
+  for (int round = 0; round < 2; ++round) BOOST_TEST(count() == 5U);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
