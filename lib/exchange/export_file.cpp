@@ -9,6 +9,7 @@
 
 #include "exchange/langfuse_export.hpp"
 #include "record/entity_store.hpp"
+#include "record/record_pages.hpp"
 
 namespace tracelite::exchange {
 namespace {
@@ -63,12 +64,12 @@ Result<std::vector<Item>> Exporter::members(const EntityReader& reader,
                                             record::ContainerNumber container, RecordKind kind,
                                             Bytes trace_id) {
   std::vector<Item> items;
-  store::Cursor cursor = reader.transaction().cursor(store::KeySpace::record);
-  TL_TRY_ASSIGN(more, cursor.seek(encode(record::RecordKey{container, kind, 0})));
+  record::RecordCursor cursor(reader.transaction());
+  TL_TRY_ASSIGN(more, cursor.seek({container, kind, 0}));
   while (more) {
-    const record::RecordKey key = record::decode_record_key(cursor.key());
+    const record::RecordKey key = cursor.key();
     if (key.container != container || key.kind != kind) break;
-    TL_TRY_ASSIGN(decoded, model::decode(cursor.value()));
+    TL_TRY_ASSIGN(decoded, model::decode(cursor.record()));
     bool visible = true;
     if (kind == RecordKind::observation) {
       TL_TRY_ASSIGN(whole, reader.with_stray(std::move(decoded)));

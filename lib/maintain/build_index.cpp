@@ -2,11 +2,13 @@
 // by id; then the rows.
 #include "maintain/build_index.hpp"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "record/directory.hpp"
 #include "record/entity_store.hpp"
+#include "record/record_pages.hpp"
 
 namespace tracelite::maintain {
 namespace {
@@ -91,21 +93,15 @@ record::Statistics IndexBuilder::finish() {
 }  // namespace
 
 Status for_each_record(const store::Transaction& transaction, const RecordVisitor& visit) {
-  std::string from;
-  while (true) {
-    // A cursor does not survive a write: look for the next key each time.
-    store::Cursor cursor = transaction.cursor(store::KeySpace::record);
-    TL_TRY_ASSIGN(more, cursor.seek(from));
-    if (!more) return {};
-    if (cursor.key().size() != record::kRecordKeySizeBytes) {
-      return make_error(Code::corrupt, "a record has a key of the wrong size");
-    }
-    const RecordKey key = record::decode_record_key(cursor.key());
-    from = cursor.key();
-    from.push_back('\0');
-    TL_TRY_ASSIGN(entity, model::decode(cursor.value()));
-    TL_TRY(visit(key, entity));
+  record::RecordCursor cursor(transaction);
+  TL_TRY_ASSIGN(more, cursor.seek({}));
+  while (more) {
+    TL_TRY_ASSIGN(entity, model::decode(cursor.record()));
+    TL_TRY(visit(cursor.key(), entity));
+    TL_TRY_ASSIGN(again, cursor.next());
+    more = again;
   }
+  return {};
 }
 
 Status build_directory(store::WriteTransaction& transaction) {
@@ -135,16 +131,19 @@ Status build_directory(store::WriteTransaction& transaction) {
 Result<record::Statistics> build_index(const store::Transaction& transaction,
                                        index::IndexWriter& index,
                                        const ProgressFunction& progress) {
-  TL_TRY_ASSIGN(space, transaction.statistics(store::KeySpace::record));
+  // What was counted last, which may be what is to be mended.
+  const auto counted = record::read_statistics(transaction);
+  const std::uint64_t expected =
+      counted ? counted->traces + counted->observations + counted->scores + counted->sessions : 0;
   IndexBuilder builder(transaction, index);
   std::uint64_t done = 0;
   TL_TRY(for_each_record(transaction, [&](const RecordKey& key, const Entity& entity) -> Status {
-    if (++done % kProgressRecords == 0 && progress && progress(done, space.entries)) {
+    if (++done % kProgressRecords == 0 && progress && progress(done, std::max(done, expected))) {
       return make_error(Code::cancelled, "cancelled");
     }
     return builder.add(key, entity);
   }));
-  if (progress) progress(done, space.entries);
+  if (progress) progress(done, done);
   return builder.finish();
 }
 

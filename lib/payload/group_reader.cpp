@@ -7,7 +7,7 @@
 namespace tracelite::payload {
 
 GroupReader& GroupReader::of(const store::Transaction& transaction) {
-  std::unique_ptr<store::Companion>& companion = transaction.companion();
+  std::unique_ptr<store::Companion>& companion = transaction.companion(store::CompanionSlot::payloads);
   if (!companion) companion = std::make_unique<GroupReader>();
   auto& reader = static_cast<GroupReader&>(*companion);
   reader.transaction_ = &transaction;

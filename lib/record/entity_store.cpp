@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "payload/metadata_json.hpp"
+#include "record/record_pages.hpp"
 
 namespace tracelite::record {
 namespace {
@@ -61,22 +62,21 @@ EntityKey natural_key(Bytes id) {
 }
 
 Result<std::optional<Entity>> EntityReader::load(const RecordKey& key) const {
-  TL_TRY_ASSIGN(value, transaction_.get(KeySpace::record, encode(key)));
-  if (!value) return std::optional<Entity>();
-  TL_TRY_ASSIGN(entity, model::decode(*value));
+  TL_TRY_ASSIGN(record, RecordPages::of(transaction_).get(key));
+  if (!record) return std::optional<Entity>();
+  TL_TRY_ASSIGN(entity, model::decode(*record));
   return std::optional<Entity>(std::move(entity));
 }
 
 Result<std::optional<Found>> EntityReader::find(ContainerNumber container, RecordKind kind,
                                                 Bytes id) const {
   const EntityKey first = natural_key(id);
-  const std::string from = encode({container, kind, first});
-  store::Cursor cursor = transaction_.cursor(KeySpace::record);
-  TL_TRY_ASSIGN(more, cursor.seek(from));
+  RecordCursor cursor(transaction_);
+  TL_TRY_ASSIGN(more, cursor.seek({container, kind, first}));
   while (more) {
-    const RecordKey key = decode_record_key(cursor.key());
+    const RecordKey key = cursor.key();
     if (key.container != container || key.kind != kind || key.entity - first >= kProbeCount) break;
-    TL_TRY_ASSIGN(entity, model::decode(cursor.value()));
+    TL_TRY_ASSIGN(entity, model::decode(cursor.record()));
     if (entity.id == id) return std::optional<Found>({key, std::move(entity)});
     TL_TRY_ASSIGN(again, cursor.next());
     more = again;
@@ -89,8 +89,8 @@ Result<RecordKey> EntityReader::free_key(ContainerNumber container, RecordKind k
   const EntityKey first = natural_key(id);
   for (EntityKey step = 0; step < kProbeCount; ++step) {
     const RecordKey key{container, kind, first + step};
-    TL_TRY_ASSIGN(value, transaction_.get(KeySpace::record, encode(key)));
-    if (!value) return key;
+    TL_TRY_ASSIGN(record, RecordPages::of(transaction_).get(key));
+    if (!record) return key;
   }
   return make_error(Code::limit, "too many ids in one trace have the same hash", "id");
 }
@@ -192,11 +192,15 @@ Status save(store::WriteTransaction& transaction, payload::PayloadWriter& payloa
   }
   std::string record;
   encode(entity, record);
-  return transaction.put(KeySpace::record, encode(key), record);
+  return RecordPages::of(transaction).put(key, record);
+}
+
+Status flush(store::WriteTransaction& transaction) {
+  return RecordPages::of(transaction).flush(transaction);
 }
 
 Status erase(store::WriteTransaction& transaction, const RecordKey& key) {
-  auto erased = transaction.erase(KeySpace::record, encode(key));
+  auto erased = RecordPages::of(transaction).erase(key);
   return erased ? Status() : Status(std::move(erased).error());
 }
 
@@ -216,7 +220,7 @@ Result<ContainerNumber> create_container(store::WriteTransaction& transaction, D
   header.id = id;
   std::string record;
   encode(header, record);
-  TL_TRY(transaction.put(KeySpace::record, encode({container, RecordKind::header, 0}), record));
+  TL_TRY(RecordPages::of(transaction).put({container, RecordKind::header, 0}, record));
   return container;
 }
 

@@ -77,6 +77,9 @@ Status save(store::WriteTransaction& transaction, payload::PayloadWriter& payloa
             const RecordKey& key, const model::Entity* before, model::Entity& entity,
             payload::GroupNumber group = 0);
 Status erase(store::WriteTransaction& transaction, const RecordKey& key);
+// Before a commit: saves and erases are in memory until then, where readers in the same transaction
+// find them.
+Status flush(store::WriteTransaction& transaction);
 
 // A new container for a trace or session, with a header record that holds the id and no event.
 Result<ContainerNumber> create_container(store::WriteTransaction& transaction, DirectoryKind kind,

@@ -1,4 +1,4 @@
-// Where a record lies: the keys of KeySpace::record.
+// Where a record lies: the keys by which the pages of key space `record` are ordered.
 //
 //   container number  6 bytes big-endian   a trace or a session; from 1
 //   kind              1 byte               RecordKind

@@ -122,7 +122,10 @@ class Environment : public std::enable_shared_from_this<Environment> {
   friend class Transaction;
 };
 
-// What a higher room keeps for the life of a transaction: decoded bytes, for one.
+// What a higher room keeps for the life of a transaction: decoded bytes, for one. Each has a place of
+// its own.
+enum class CompanionSlot : std::uint8_t { payloads, records };
+inline constexpr std::size_t kCompanionCount = 2;
 class Companion {
  public:
   virtual ~Companion() = default;
@@ -142,7 +145,7 @@ class Transaction {
   Result<KeySpaceStatistics> statistics(KeySpace space) const;
   [[nodiscard]] const std::shared_ptr<Environment>& environment() const;
   // Empty until somebody puts something in; destroyed with the transaction.
-  [[nodiscard]] std::unique_ptr<Companion>& companion() const;
+  [[nodiscard]] std::unique_ptr<Companion>& companion(CompanionSlot slot) const;
 
   struct State;  // for this room only
 

@@ -123,7 +123,9 @@ Status Transaction::usable() const {
 
 std::uint64_t Transaction::id() const { return state_ ? state_->id : 0; }
 
-std::unique_ptr<Companion>& Transaction::companion() const { return state_->companion; }
+std::unique_ptr<Companion>& Transaction::companion(CompanionSlot slot) const {
+  return state_->companions[static_cast<std::size_t>(slot)];
+}
 
 const std::shared_ptr<Environment>& Transaction::environment() const { return state_->environment; }
 

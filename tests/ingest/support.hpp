@@ -19,6 +19,7 @@
 #include "model/view.hpp"
 #include "payload/group_format.hpp"
 #include "record/entity_store.hpp"
+#include "record/record_pages.hpp"
 #include "record/statistics.hpp"
 #include "store/environment.hpp"
 #include "store/helpers.hpp"
@@ -204,6 +205,12 @@ class Look {
     const model::Register* reg = entity.find(field);
     return reg == nullptr || reg->cleared() ? Form::absent
                                             : model::PayloadValue::decode(reg->value).form;
+  }
+  [[nodiscard]] std::uint64_t record_count() const {
+    std::uint64_t count = 0;
+    record::RecordCursor cursor(transaction_);
+    for (bool more = must(cursor.seek({})); more; more = must(cursor.next())) ++count;
+    return count;
   }
   // Payloads that share text with others, each counted once.
   [[nodiscard]] std::uint64_t shared_payload_count() const {
