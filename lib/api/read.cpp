@@ -133,15 +133,9 @@ Status read_payload(tl_cursor* cursor, tl_field field, std::uint64_t offset, voi
     return make_error(Code::not_found, "this row has no such payload",
                       std::string(model::field_name(static_cast<model::Field>(field))));
   }
-  std::string bytes;
-  if (view->is_tree) {
-    TL_TRY_ASSIGN(visible, cursor->cursor->payload(*view));
-    if (offset < visible.size()) bytes = visible.substr(offset, capacity_bytes);
-  } else {
-    TL_TRY(cursor->cursor->read_payload(*view, offset, capacity_bytes, bytes));
-  }
-  if (!bytes.empty()) std::memcpy(buffer, bytes.data(), bytes.size());
-  *size_bytes = bytes.size();
+  const std::span<char> room(static_cast<char*>(buffer), capacity_bytes);
+  TL_TRY_ASSIGN(read_bytes, cursor->cursor->read_payload(*view, offset, room));
+  *size_bytes = read_bytes;
   return {};
 }
 

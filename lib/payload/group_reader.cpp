@@ -7,7 +7,8 @@
 namespace tracelite::payload {
 
 GroupReader& GroupReader::of(const store::Transaction& transaction) {
-  std::unique_ptr<store::Companion>& companion = transaction.companion(store::CompanionSlot::payloads);
+  std::unique_ptr<store::Companion>& companion =
+      transaction.companion(store::CompanionSlot::payloads);
   if (!companion) companion = std::make_unique<GroupReader>();
   auto& reader = static_cast<GroupReader&>(*companion);
   reader.transaction_ = &transaction;
@@ -19,30 +20,24 @@ Result<std::uint64_t> GroupReader::size_bytes(GroupPosition at) {
   return head.recipe.size_bytes;
 }
 
-Status GroupReader::read(GroupPosition at, std::uint64_t offset, std::uint64_t size_bytes,
-                         std::string& out) {
-  const std::size_t size_before = out.size();
+Result<std::size_t> GroupReader::read(GroupPosition at, std::uint64_t offset, std::span<char> out) {
   TL_TRY_ASSIGN(head, recipe_head(at));
   const std::uint64_t whole = head.recipe.size_bytes;
-  if (offset >= whole) return {};
-  size_bytes = std::min(size_bytes, whole - offset);
-  if (size_bytes > kSharedPayloadSizeBytesMax) {
-    return group_damage(at.group, "a payload is too long");
-  }
-  out.reserve(size_before + size_bytes);
+  if (whole > kSharedPayloadSizeBytesMax) return group_damage(at.group, "a payload is too long");
+  if (offset >= whole || out.empty()) return std::size_t{0};
+  const std::size_t size_bytes = std::min<std::size_t>(out.size(), whole - offset);
   tasks_.clear();
   tasks_.push_back(
       {{Source::base, static_cast<std::uint32_t>(size_bytes), 0, offset}, at.position});
-  Status status;
-  while (status && !tasks_.empty()) {
+  char* next = out.data();
+  while (!tasks_.empty()) {
     const Task task = tasks_.back();
     tasks_.pop_back();
-    status = task.operation.source == Source::base ? expand(at.group, task, out)
-                                                   : copy(at.group, task.operation, out);
+    TL_TRY(task.operation.source == Source::base ? expand(at.group, task, next)
+                                                 : copy(at.group, task.operation, next));
   }
-  if (!status) out.resize(size_before);
-  if (status && size_bytes == whole) keep(at, Bytes(out).substr(size_before));
-  return status;
+  if (size_bytes == whole) keep(at, Bytes(out.data(), size_bytes));
+  return size_bytes;
 }
 
 const std::string* GroupReader::kept(GroupPosition at) const {
@@ -83,12 +78,12 @@ Result<RecipeHead> GroupReader::recipe_head(GroupPosition at) {
 }
 
 // The last operation comes first in the list, because it is worked off from the end.
-Status GroupReader::expand(GroupNumber group, const Task& task, std::string& out) {
+Status GroupReader::expand(GroupNumber group, const Task& task, char*& out) {
   const std::uint64_t from = task.operation.at;
   const std::uint64_t to = from + task.operation.size_bytes;
   if (const std::string* bytes = kept({group, task.base_position}); bytes != nullptr) {
     if (to > bytes->size()) return group_damage(group, "a recipe refers beyond its base");
-    out.append(*bytes, from, task.operation.size_bytes);
+    out = std::copy_n(bytes->data() + from, task.operation.size_bytes, out);
     return {};
   }
   if (task.depth > kRecipeDepthMax) return group_damage(group, "recipes refer too deep");
@@ -132,14 +127,14 @@ Status GroupReader::add_operations(GroupNumber group, const RecipeHead& head, st
   return {};
 }
 
-Status GroupReader::copy(GroupNumber group, const Operation& operation, std::string& out) {
+Status GroupReader::copy(GroupNumber group, const Operation& operation, char*& out) {
   if (operation.source == Source::segment) {
     TL_TRY_ASSIGN(id, slot(group, operation.slot));
     TL_TRY_ASSIGN(bytes, segments_.read(*transaction_, block_reader_, id));
     if (operation.at > bytes.size() || operation.size_bytes > bytes.size() - operation.at) {
       return group_damage(group, "a recipe refers beyond a shared piece");
     }
-    out.append(bytes.substr(operation.at, operation.size_bytes));
+    out = std::copy_n(bytes.data() + operation.at, operation.size_bytes, out);
     return {};
   }
   std::uint64_t position = operation.at;
@@ -147,7 +142,7 @@ Status GroupReader::copy(GroupNumber group, const Operation& operation, std::str
   while (rest > 0) {
     TL_TRY_ASSIGN(bytes, log(group, position));
     bytes = bytes.substr(0, rest);
-    out.append(bytes);
+    out = std::copy(bytes.begin(), bytes.end(), out);
     position += bytes.size();
     rest -= bytes.size();
   }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -45,8 +46,8 @@ class GroupReader : public store::Companion {
 
   // Errors of all: corrupt, not_found, io, no_memory.
   Result<std::uint64_t> size_bytes(GroupPosition at);
-  // Appends at most size_bytes bytes from offset, as PayloadReader::read.
-  Status read(GroupPosition at, std::uint64_t offset, std::uint64_t size_bytes, std::string& out);
+  // As PayloadReader::read_into.
+  Result<std::size_t> read(GroupPosition at, std::uint64_t offset, std::span<char> out);
   Result<Recipe> recipe(GroupPosition at);
 
  private:
@@ -59,8 +60,9 @@ class GroupReader : public store::Companion {
   // The operations of a recipe that make [from, to) of its payload, cut to it.
   Status add_operations(GroupNumber group, const RecipeHead& head, std::uint64_t from,
                         std::uint64_t to, std::vector<Operation>& out);
-  Status expand(GroupNumber group, const Task& task, std::string& out);
-  Status copy(GroupNumber group, const Operation& operation, std::string& out);
+  // Both write as many bytes as the operation has.
+  Status expand(GroupNumber group, const Task& task, char*& out);
+  Status copy(GroupNumber group, const Operation& operation, char*& out);
   // Contiguous bytes of the log from the position on: at least one, at most to the frame's end.
   // Valid until the next call.
   Result<Bytes> log(GroupNumber group, std::uint64_t position);

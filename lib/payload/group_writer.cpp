@@ -159,7 +159,8 @@ Status GroupWriter::load_recent(store::WriteTransaction& transaction, const Grou
     RecentPayload recent;
     recent.recipe = base;
     recent.last_use = ++group.recent_clock;
-    TL_TRY(reader.read({group.number, position}, 0, UINT64_MAX, recent.bytes));
+    recent.bytes.resize(base->size_bytes);
+    TL_TRY(reader.read({group.number, position}, 0, recent.bytes));
     group.recent.push_back(std::move(recent));
   }
   return {};

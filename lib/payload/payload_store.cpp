@@ -136,10 +136,17 @@ Result<std::string> PayloadReader::read_all(PayloadNumber number) const {
 
 Status PayloadReader::read(PayloadNumber number, std::uint64_t offset, std::uint64_t size_bytes,
                            std::string& out) const {
-  if (is_in_group(number)) {
-    return GroupReader::of(transaction_).read(group_position(number), offset, size_bytes, out);
-  }
   const std::size_t size_before = out.size();
+  if (is_in_group(number)) {
+    GroupReader& groups = GroupReader::of(transaction_);
+    TL_TRY_ASSIGN(whole, groups.size_bytes(group_position(number)));
+    if (whole > kSharedPayloadSizeBytesMax || offset >= whole) size_bytes = 0;
+    out.resize(size_before + static_cast<std::size_t>(std::min(size_bytes, whole - offset)));
+    const auto read =
+        groups.read(group_position(number), offset, std::span<char>(out).subspan(size_before));
+    if (!read) out.resize(size_before);
+    return read ? Status() : Status(read.error());
+  }
   const auto undo = [&](Error error) {
     out.resize(size_before);
     return error;
@@ -171,6 +178,17 @@ Status PayloadReader::read(PayloadNumber number, std::uint64_t offset, std::uint
     size_bytes -= wanted;
   } while (size_bytes > 0);
   return {};
+}
+
+Result<std::size_t> PayloadReader::read_into(PayloadNumber number, std::uint64_t offset,
+                                             std::span<char> out) const {
+  if (is_in_group(number)) {
+    return GroupReader::of(transaction_).read(group_position(number), offset, out);
+  }
+  std::string bytes;
+  TL_TRY(read(number, offset, out.size(), bytes));
+  std::copy(bytes.begin(), bytes.end(), out.begin());
+  return bytes.size();
 }
 
 // ---------------------------------------------------------------------------------------- writing

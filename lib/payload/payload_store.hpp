@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "model/bytes.hpp"
@@ -44,6 +45,9 @@ class PayloadReader {
   // it. After an error, out is as it was.
   Status read(PayloadNumber number, std::uint64_t offset, std::uint64_t size_bytes,
               std::string& out) const;
+  // As read, into memory of the caller's, which after an error may hold anything; how many bytes.
+  Result<std::size_t> read_into(PayloadNumber number, std::uint64_t offset,
+                                std::span<char> out) const;
 
  private:
   struct State;

@@ -15,25 +15,23 @@ Result<std::string> Cursor::payload(const model::PayloadView& view) {
   return record::EntityReader(use.transaction()).payload(view);
 }
 
-Status Cursor::read_payload(const model::PayloadView& view, std::uint64_t offset,
-                            std::uint64_t size_bytes, std::string& out) {
+Result<std::size_t> Cursor::read_payload(const model::PayloadView& view, std::uint64_t offset,
+                                         std::span<char> out) {
   if (view.value.is_stored && view.value.number != 0 && !view.is_tree) {
     TL_TRY_ASSIGN(use, snapshot_->use());
-    return payload::PayloadReader(use.transaction())
-        .read(view.value.number, offset, size_bytes, out);
+    return payload::PayloadReader(use.transaction()).read_into(view.value.number, offset, out);
   }
-  if (!view.is_tree) {
-    if (offset < view.value.bytes.size()) {
-      out.append(view.value.bytes.substr(static_cast<std::size_t>(offset),
-                                         static_cast<std::size_t>(size_bytes)));
-    }
-    return {};
+  std::string visible;
+  Bytes bytes = view.value.bytes;
+  if (view.is_tree) {
+    TL_TRY_ASSIGN(whole, payload(view));
+    visible = std::move(whole);
+    bytes = visible;
   }
-  TL_TRY_ASSIGN(whole, payload(view));
-  if (offset < whole.size()) {
-    out.append(whole, static_cast<std::size_t>(offset), static_cast<std::size_t>(size_bytes));
-  }
-  return {};
+  if (offset >= bytes.size()) return std::size_t{0};
+  bytes = bytes.substr(static_cast<std::size_t>(offset), out.size());
+  std::copy(bytes.begin(), bytes.end(), out.begin());
+  return bytes.size();
 }
 
 void Row::start(Kind new_kind) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -89,8 +90,9 @@ class Cursor {
   virtual Result<std::string> position() const;
   // A payload of the row that next() gave last, at this cursor's snapshot.
   Result<std::string> payload(const model::PayloadView& view);
-  Status read_payload(const model::PayloadView& view, std::uint64_t offset,
-                      std::uint64_t size_bytes, std::string& out);
+  // Its bytes from offset on, as far as out has room for them; how many.
+  Result<std::size_t> read_payload(const model::PayloadView& view, std::uint64_t offset,
+                                   std::span<char> out);
 
  protected:
   explicit Cursor(std::shared_ptr<Snapshot> snapshot) : snapshot_(std::move(snapshot)) {}
