@@ -18,7 +18,7 @@
 
 namespace tracelite::payload {
 
-inline constexpr std::size_t kFrameCacheSizeBytesMax = std::size_t{8} << 20;
+inline constexpr std::size_t kFrameCacheSizeBytesMax = std::size_t{4} << 20;
 inline constexpr std::size_t kSlotCacheEntriesMax = 16'384;
 inline constexpr std::size_t kKeptPayloadCount = 8;
 inline constexpr std::size_t kKeptPayloadSizeBytesMin = std::size_t{4} << 10;

@@ -25,7 +25,7 @@ using SegmentId = std::uint64_t;
 inline constexpr std::size_t kSegmentSizeBytesMin = 1024;
 inline constexpr std::size_t kSegmentSizeBytesMax = std::size_t{16} << 10;
 inline constexpr unsigned kSegmentProbeCount = 8;
-inline constexpr std::size_t kSegmentCacheSizeBytesMax = std::size_t{8} << 20;
+inline constexpr std::size_t kSegmentCacheSizeBytesMax = std::size_t{4} << 20;
 
 Result<std::uint64_t> read_piece_seed(const store::Transaction& transaction);
 

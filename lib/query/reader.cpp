@@ -147,7 +147,11 @@ Status Reader::add_functions() {
 
 Status Reader::attach(store::ReadTransaction& transaction) {
   transaction_ = &transaction;
-  if (connection_->resume(transaction)) return {};
+  if (connection_->resume(transaction)) {
+    transaction.companions() = std::move(companions_);
+    return {};
+  }
+  companions_ = {};
   terms_.clear();
   TL_TRY(run("COMMIT"));
   TL_TRY(connection_->attach(transaction));
@@ -162,6 +166,7 @@ Status Reader::detach() {
   if (sqlite3_get_autocommit(handle()) != 0) {
     return make_error(Code::misuse, "the reading transaction was rolled back");
   }
+  companions_ = std::move(transaction_->companions());
   transaction_ = nullptr;
   connection_->pause();
   return {};

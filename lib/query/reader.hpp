@@ -72,6 +72,8 @@ class Reader {
   std::unique_ptr<StatementCache> statements_;  // gone before the connection
   TermCache terms_;
   const store::Transaction* transaction_ = nullptr;
+  // What rooms below had decoded of the commit that was read last, for the next view of it.
+  store::Companions companions_;
 };
 
 // 16 bytes, most significant first, with the sign bit turned round: they sort like the numbers.

@@ -20,6 +20,7 @@
 // moved away or is over `misuse`.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -122,14 +123,15 @@ class Environment : public std::enable_shared_from_this<Environment> {
   friend class Transaction;
 };
 
-// What a higher room keeps for the life of a transaction: decoded bytes, for one. Each has a place of
-// its own.
+// What a higher room keeps for the life of a transaction: decoded bytes, for one. Each has a place
+// of its own.
 enum class CompanionSlot : std::uint8_t { payloads, records };
 inline constexpr std::size_t kCompanionCount = 2;
 class Companion {
  public:
   virtual ~Companion() = default;
 };
+using Companions = std::array<std::unique_ptr<Companion>, kCompanionCount>;
 
 // What reads and writes share. Values are views into the map: valid until the transaction ends, or
 // (in a write transaction) until the next put or erase.
@@ -144,7 +146,9 @@ class Transaction {
   Cursor cursor(KeySpace space) const;
   Result<KeySpaceStatistics> statistics(KeySpace space) const;
   [[nodiscard]] const std::shared_ptr<Environment>& environment() const;
-  // Empty until somebody puts something in; destroyed with the transaction.
+  // Empty until somebody puts something in; destroyed with the transaction, unless they are moved
+  // to another one that reads the same commit.
+  [[nodiscard]] Companions& companions() const;
   [[nodiscard]] std::unique_ptr<Companion>& companion(CompanionSlot slot) const;
 
   struct State;  // for this room only

@@ -79,7 +79,7 @@ struct Transaction::State {
   Traffic::Expirable expire_entry;  // if expirable
   std::uint64_t put_size_bytes = 0;
   std::vector<Cursor::State*> cursors;  // open ones; LMDB wants them closed first
-  std::array<std::unique_ptr<Companion>, kCompanionCount> companions;
+  Companions companions;
 
   State() = default;
   ~State();

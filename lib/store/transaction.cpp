@@ -123,6 +123,7 @@ Status Transaction::usable() const {
 
 std::uint64_t Transaction::id() const { return state_ ? state_->id : 0; }
 
+Companions& Transaction::companions() const { return state_->companions; }
 std::unique_ptr<Companion>& Transaction::companion(CompanionSlot slot) const {
   return state_->companions[static_cast<std::size_t>(slot)];
 }
