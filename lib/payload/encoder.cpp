@@ -48,11 +48,23 @@ Result<std::uint64_t> Encoder::run() {
   if (suffix_ > 0) add(Source::base, suffix_, base_->recipe->size_bytes - suffix_);
   if (base_ != nullptr) recipe_.base = base_->recipe;
   settle_base(recipe_);
+  if (recipe_.operations.size() > kOperationCountMax) TL_TRY(start_anew());
   append_recipe(group_.window, group_.window_start, recipe_, payload_);
   learn_literals(recipe_);
   const std::uint64_t position = recipe_.position;
   if (payload_.size() >= kRecentPayloadSizeBytesMin) remember(std::move(recipe_));
   return position;
+}
+
+// Its slots stay in the group, whoever uses them.
+Status Encoder::start_anew() {
+  recipe_ = {};
+  base_ = nullptr;
+  prefix_ = 0;
+  suffix_ = 0;
+  next_piece_ = 0;
+  split(payload_, seed_, pieces_);
+  return add_new(0, static_cast<std::uint32_t>(payload_.size()));
 }
 
 void Encoder::choose_base() {
@@ -123,7 +135,8 @@ std::optional<Encoder::Match> Encoder::find_in_base(Bytes bytes, const Piece& pi
                                                     std::uint32_t not_before) {
   const std::size_t middle = payload_.size() - prefix_ - suffix_;
   if (base_ == nullptr || middle < kLongMiddleSizeBytes) return std::nullopt;
-  if (base_->pieces.empty()) {
+  if (!base_->was_split) {
+    base_->was_split = true;
     std::vector<Piece> pieces;
     split(base_->bytes, seed_, pieces);
     for (const Piece& one : pieces) {
@@ -246,6 +259,7 @@ void Encoder::remember(Recipe recipe) {
     kept->bytes.assign(payload_);
   }
   kept->pieces.clear();
+  kept->was_split = false;
   kept->recipe = std::make_shared<const Recipe>(std::move(recipe));
   kept->last_use = ++group_.recent_clock;
 }

@@ -32,6 +32,8 @@ class Encoder {
   };
 
   void choose_base();
+  // As a payload that has nothing in common with anything but segments.
+  Status start_anew();
   Status encode_middle();
   // Bytes that nobody has: long ones become segments, short ones literals.
   Status add_new(std::uint32_t from, std::uint32_t to);

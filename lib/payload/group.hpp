@@ -29,7 +29,8 @@ struct RecentPayload {
   std::string bytes;
   std::shared_ptr<const Recipe> recipe;
   std::uint64_t last_use = 0;
-  std::unordered_map<std::uint64_t, std::uint32_t> pieces;  // hash -> offset; empty until needed
+  std::unordered_map<std::uint64_t, std::uint32_t> pieces;  // hash -> offset, if it was split
+  bool was_split = false;
 };
 
 struct Group {

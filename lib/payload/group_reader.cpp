@@ -26,6 +26,10 @@ Result<std::size_t> GroupReader::read(GroupPosition at, std::uint64_t offset, st
   if (whole > kSharedPayloadSizeBytesMax) return group_damage(at.group, "a payload is too long");
   if (offset >= whole || out.empty()) return std::size_t{0};
   const std::size_t size_bytes = std::min<std::size_t>(out.size(), whole - offset);
+  if (operation_count_ > kOperationCacheEntriesMax) {
+    recipes_.clear();
+    operation_count_ = 0;
+  }
   tasks_.clear();
   tasks_.push_back(
       {{Source::base, static_cast<std::uint32_t>(size_bytes), 0, offset}, at.position});
@@ -56,17 +60,21 @@ void GroupReader::keep(GroupPosition at, Bytes bytes) {
   next_kept_ = (next_kept_ + 1) % kKeptPayloadCount;
 }
 
-void GroupReader::forget_frames() {
+void GroupReader::forget() {
   frames_.clear();
   frames_size_bytes_ = 0;
   slots_.clear();
+  segments_.forget();
+  recipes_.clear();
+  operation_count_ = 0;
   for (Kept& one : kept_) one.number = 0;
 }
 
 Result<Recipe> GroupReader::recipe(GroupPosition at) {
   TL_TRY_ASSIGN(head, recipe_head(at));
+  TL_TRY_ASSIGN(decoded, decode(at, head.recipe.size_bytes));
   Recipe recipe = head.recipe;
-  TL_TRY(add_operations(at.group, head, 0, recipe.size_bytes, recipe.operations));
+  recipe.operations = decoded->operations;
   return recipe;
 }
 
@@ -87,44 +95,48 @@ Status GroupReader::expand(GroupNumber group, const Task& task, char*& out) {
     return {};
   }
   if (task.depth > kRecipeDepthMax) return group_damage(group, "recipes refer too deep");
-  TL_TRY_ASSIGN(head, recipe_head({group, task.base_position}));
-  if (to > head.recipe.size_bytes || to < from) {
-    return group_damage(group, "a recipe refers beyond its base");
-  }
+  if (to < from) return group_damage(group, "a recipe refers beyond its base");
+  TL_TRY_ASSIGN(recipe, decode({group, task.base_position}, to));
   operations_.clear();
-  TL_TRY(add_operations(group, head, from, to, operations_));
+  append_slice(recipe->operations, recipe->starts, from, to - from, operations_);
   for (auto at = operations_.rbegin(); at != operations_.rend(); ++at) {
-    if (at->source == Source::base && head.recipe.chain_index == 0) {
+    if (at->source == Source::base && recipe->head.recipe.chain_index == 0) {
       return group_damage(group, "a recipe refers to a base that it does not have");
     }
-    tasks_.push_back({*at, head.recipe.base_position, task.depth + 1});
+    tasks_.push_back({*at, recipe->head.recipe.base_position, task.depth + 1});
   }
   return {};
 }
 
-Status GroupReader::add_operations(GroupNumber group, const RecipeHead& head, std::uint64_t from,
-                                   std::uint64_t to, std::vector<Operation>& out) {
-  std::uint64_t position = head.recipe.position + head.size_bytes;
-  std::uint64_t start = 0;
-  while (start < to) {
-    TL_TRY_ASSIGN(bytes, window(group, position, kOperationHeadSizeBytesMax));
-    const auto read = read_operation_head(bytes, position);
-    if (!read) return group_damage(group, "an operation makes no sense");
-    Operation operation = read->operation;
-    const std::uint64_t end = start + operation.size_bytes;
-    if (end > head.recipe.size_bytes) return group_damage(group, "a recipe is too long");
-    position += read->size_bytes;
-    if (operation.source == Source::literal) position += operation.size_bytes;
-    const std::uint64_t cut_from = std::max(start, from);
-    const std::uint64_t cut_to = std::min(end, to);
-    if (cut_from < cut_to) {
-      operation.at += cut_from - start;
-      operation.size_bytes = static_cast<std::uint32_t>(cut_to - cut_from);
-      out.push_back(operation);
-    }
-    start = end;
+Result<const GroupReader::Decoded*> GroupReader::decode(GroupPosition at, std::uint64_t to) {
+  const PayloadNumber number = payload_number(at);
+  auto known = recipes_.find(number);
+  if (known == recipes_.end()) {
+    TL_TRY_ASSIGN(head, recipe_head(at));
+    known = recipes_.emplace(number, Decoded{head, {}, {}, at.position + head.size_bytes, 0}).first;
+    ++operation_count_;
   }
-  return {};
+  Decoded& recipe = known->second;
+  const std::uint64_t whole = recipe.head.recipe.size_bytes;
+  if (to > whole) return group_damage(at.group, "a recipe refers beyond its base");
+  while (recipe.size_bytes < to) {
+    TL_TRY_ASSIGN(bytes, window(at.group, recipe.position, kOperationHeadSizeBytesMax));
+    const auto read = read_operation_head(bytes, recipe.position);
+    if (!read || recipe.operations.size() == kOperationCountMax) {
+      return group_damage(at.group, "an operation makes no sense");
+    }
+    const Operation& operation = read->operation;
+    if (operation.size_bytes > whole - recipe.size_bytes) {
+      return group_damage(at.group, "a recipe is too long");
+    }
+    recipe.position += read->size_bytes;
+    if (operation.source == Source::literal) recipe.position += operation.size_bytes;
+    recipe.operations.push_back(operation);
+    recipe.starts.push_back(recipe.size_bytes);
+    recipe.size_bytes += operation.size_bytes;
+    ++operation_count_;
+  }
+  return &recipe;
 }
 
 Status GroupReader::copy(GroupNumber group, const Operation& operation, char*& out) {

@@ -20,6 +20,7 @@ namespace tracelite::payload {
 
 inline constexpr std::size_t kFrameCacheSizeBytesMax = std::size_t{4} << 20;
 inline constexpr std::size_t kSlotCacheEntriesMax = 16'384;
+inline constexpr std::size_t kOperationCacheEntriesMax = 65'536;  // looked at before each read
 inline constexpr std::size_t kKeptPayloadCount = 8;
 inline constexpr std::size_t kKeptPayloadSizeBytesMin = std::size_t{4} << 10;
 inline constexpr std::size_t kKeptPayloadSizeBytesMax = std::size_t{512} << 10;
@@ -41,8 +42,8 @@ class GroupReader : public store::Companion {
   static GroupReader& of(const store::Transaction& transaction);
 
   void set_unwritten(const UnwrittenLogs* unwritten) { unwritten_ = unwritten; }
-  // Frames may have grown since they were decoded.
-  void forget_frames();
+  // What was decoded may have changed: the writer has written or removed groups.
+  void forget();
 
   // Errors of all: corrupt, not_found, io, no_memory.
   Result<std::uint64_t> size_bytes(GroupPosition at);
@@ -57,9 +58,15 @@ class GroupReader : public store::Companion {
     std::size_t depth = 0;
   };
   Result<RecipeHead> recipe_head(GroupPosition at);
-  // The operations of a recipe that make [from, to) of its payload, cut to it.
-  Status add_operations(GroupNumber group, const RecipeHead& head, std::uint64_t from,
-                        std::uint64_t to, std::vector<Operation>& out);
+  struct Decoded {
+    RecipeHead head;
+    std::vector<Operation> operations;  // as far as anybody needed them
+    std::vector<std::uint64_t> starts;  // of each in the payload
+    std::uint64_t position = 0;         // of the next operation
+    std::uint64_t size_bytes = 0;       // of what the operations make
+  };
+  // A recipe with the operations that make its payload up to `to`. Valid until the next read.
+  Result<const Decoded*> decode(GroupPosition at, std::uint64_t to);
   // Both write as many bytes as the operation has.
   Status expand(GroupNumber group, const Task& task, char*& out);
   Status copy(GroupNumber group, const Operation& operation, char*& out);
@@ -79,6 +86,8 @@ class GroupReader : public store::Companion {
   std::unordered_map<std::uint64_t, std::string> frames_;  // by group and frame
   std::size_t frames_size_bytes_ = 0;
   std::unordered_map<std::uint64_t, SegmentId> slots_;  // by group and slot
+  std::unordered_map<PayloadNumber, Decoded> recipes_;
+  std::size_t operation_count_ = 0;  // in recipes_
   std::string joined_;
   struct Kept {
     PayloadNumber number = 0;

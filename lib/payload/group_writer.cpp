@@ -202,7 +202,7 @@ Status GroupWriter::flush(store::WriteTransaction& transaction) {
   std::sort(changed.begin(), changed.end(),
             [](const Group* a, const Group* b) { return a->number < b->number; });
   for (Group* group : changed) TL_TRY(write(transaction, *group));
-  GroupReader::of(transaction).forget_frames();
+  GroupReader::of(transaction).forget();
   evict();
   return {};
 }
@@ -280,7 +280,7 @@ Status GroupWriter::remove(store::WriteTransaction& transaction, GroupNumber num
   for (const SegmentId id : group->slots) TL_TRY(SegmentWriter::drop_use(transaction, id));
   groups_.erase(number);
   segments_.forget();  // some may be gone
-  GroupReader::of(transaction).forget_frames();
+  GroupReader::of(transaction).forget();
   const std::string prefix = group_key(number);
   for (;;) {
     std::string key;

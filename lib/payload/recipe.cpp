@@ -19,30 +19,41 @@ void append(std::vector<Operation>& operations, const Operation& next) {
   operations.push_back(next);
 }
 
+}  // namespace
+
 std::uint32_t settled_base_index(std::uint32_t chain_index) {
   std::uint32_t step = 1;
   while (chain_index % (step * 4) == 0 && step < (1U << 28)) step *= 4;
   return chain_index - step;
 }
 
-}  // namespace
-
-void append_slice(const Recipe& recipe, std::uint64_t offset, std::uint64_t size_bytes,
-                  std::vector<Operation>& out) {
+std::vector<std::uint64_t> starts_of(const std::vector<Operation>& operations) {
+  std::vector<std::uint64_t> starts;
+  starts.reserve(operations.size());
   std::uint64_t start = 0;
-  for (const Operation& operation : recipe.operations) {
-    const std::uint64_t end = start + operation.size_bytes;
-    const std::uint64_t from = std::max(start, offset);
-    const std::uint64_t to = std::min(end, offset + size_bytes);
-    if (from < to) {
-      Operation part = operation;
-      if (part.source == Source::literal) part.source = Source::log;
-      part.at += from - start;
-      part.size_bytes = static_cast<std::uint32_t>(to - from);
-      append(out, part);
-    }
-    start = end;
-    if (start >= offset + size_bytes) break;
+  for (const Operation& operation : operations) {
+    starts.push_back(start);
+    start += operation.size_bytes;
+  }
+  return starts;
+}
+
+void append_slice(const std::vector<Operation>& operations,
+                  const std::vector<std::uint64_t>& starts, std::uint64_t offset,
+                  std::uint64_t size_bytes, std::vector<Operation>& out) {
+  const std::uint64_t slice_end = offset + size_bytes;
+  const auto behind = std::upper_bound(starts.begin(), starts.end(), offset);
+  auto at = static_cast<std::size_t>(behind - starts.begin());
+  if (at > 0) --at;  // the operation that `offset` is in
+  for (; at < operations.size() && starts[at] < slice_end; ++at) {
+    Operation part = operations[at];
+    const std::uint64_t from = std::max(starts[at], offset);
+    const std::uint64_t to = std::min(starts[at] + part.size_bytes, slice_end);
+    if (from >= to) continue;
+    if (part.source == Source::literal) part.source = Source::log;
+    part.at += from - starts[at];
+    part.size_bytes = static_cast<std::uint32_t>(to - from);
+    append(out, part);
   }
 }
 
@@ -51,10 +62,12 @@ void settle_base(Recipe& recipe) {
   recipe.chain_index = recipe.base->chain_index + 1;
   const std::uint32_t wanted = settled_base_index(recipe.chain_index);
   while (recipe.base && recipe.base->chain_index > wanted) {
+    const std::vector<Operation>& there = recipe.base->operations;
+    const std::vector<std::uint64_t> starts = starts_of(there);
     std::vector<Operation> operations;
     for (const Operation& operation : recipe.operations) {
       if (operation.source == Source::base) {
-        append_slice(*recipe.base, operation.at, operation.size_bytes, operations);
+        append_slice(there, starts, operation.at, operation.size_bytes, operations);
       } else {
         append(operations, operation);
       }
@@ -112,7 +125,11 @@ std::optional<RecipeHead> read_recipe_head(Bytes bytes, std::uint64_t position) 
   const std::uint64_t chain_index = reader.varint();
   if (chain_index > 0) {
     const std::uint64_t distance = reader.varint();
-    if (distance == 0 || distance > position || chain_index > UINT32_MAX) return std::nullopt;
+    // Each step before it took a byte of the log at least.
+    if (distance == 0 || distance > position || chain_index > position ||
+        chain_index > UINT32_MAX) {
+      return std::nullopt;
+    }
     head.recipe.base_position = position - distance;
   }
   if (reader.failed()) return std::nullopt;

@@ -54,13 +54,22 @@ struct Recipe {
 
 // Longer chains are nobody's: 3 * log4(2^32) at most.
 inline constexpr std::size_t kRecipeDepthMax = 64;
+// A payload that would need more operations is written without a base. So reading one is bounded.
+inline constexpr std::size_t kOperationCountMax = std::size_t{1} << 16;
 inline constexpr std::size_t kRecipeHeadSizeBytesMax = 30;
 inline constexpr std::size_t kOperationHeadSizeBytesMax = 30;
 
-// Appends the operations that make [offset, offset + size_bytes) of the recipe's payload, in terms
-// of the recipe's own base.
-void append_slice(const Recipe& recipe, std::uint64_t offset, std::uint64_t size_bytes,
-                  std::vector<Operation>& out);
+// Where each operation begins in the payload that they make.
+std::vector<std::uint64_t> starts_of(const std::vector<Operation>& operations);
+
+// Appends the operations that make [offset, offset + size_bytes) of a payload, whose literals are
+// in the log. Takes a binary search and a step for each operation.
+void append_slice(const std::vector<Operation>& operations,
+                  const std::vector<std::uint64_t>& starts, std::uint64_t offset,
+                  std::uint64_t size_bytes, std::vector<Operation>& out);
+
+// The chain index of the base of the recipe with this one, which is at least 1.
+std::uint32_t settled_base_index(std::uint32_t chain_index);
 
 // Gives a recipe that is built on `recipe.base` its chain index and the base that suits it.
 void settle_base(Recipe& recipe);

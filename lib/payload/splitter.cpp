@@ -79,6 +79,8 @@ class Cutter {
         case Anchor::quote:
           if (at - last_anchor_ >= kLongRunSizeBytes || quote_cuts(bytes_.substr(at + 1))) {
             cut(at, false);
+          } else if (at - start_ >= kPieceSizeBytesMax - 1) {
+            cut(at + 1, false);
           }
           last_anchor_ = at;
           break;
@@ -93,8 +95,18 @@ class Cutter {
     const std::uint32_t size_bytes = end - start_;
     const std::uint64_t hash =
         size_bytes < kPieceSizeBytesMin ? 0 : hash_of(bytes_.substr(start_, size_bytes), seed_);
-    pieces_.push_back({start_, size_bytes, ends_structure, hash});
+    if (joins_last(size_bytes)) {
+      pieces_.back().size_bytes += size_bytes;
+      pieces_.back().ends_structure = ends_structure;
+    } else {
+      pieces_.push_back({start_, size_bytes, ends_structure, hash});
+    }
     start_ = end;
+  }
+  // Neighbours that are still too short to be looked for are one: text that is all braces would
+  // have as many pieces as bytes.
+  [[nodiscard]] bool joins_last(std::uint32_t size_bytes) const {
+    return !pieces_.empty() && pieces_.back().size_bytes + size_bytes < kPieceSizeBytesMin;
   }
 
   Bytes bytes_;

@@ -166,7 +166,7 @@ Status Reader::detach() {
   if (sqlite3_get_autocommit(handle()) != 0) {
     return make_error(Code::misuse, "the reading transaction was rolled back");
   }
-  companions_ = std::move(transaction_->companions());
+  if (transaction_ != nullptr) companions_ = std::move(transaction_->companions());
   transaction_ = nullptr;
   connection_->pause();
   return {};

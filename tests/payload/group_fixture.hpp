@@ -1,0 +1,101 @@
+// A real file with groups of payloads, and what must hold in it.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "payload/group_check.hpp"
+#include "payload/store_fixture.hpp"
+
+namespace tracelite::test {
+
+inline constexpr store::KeySpace kFrame = store::KeySpace::frame;
+inline constexpr store::KeySpace kSegment = store::KeySpace::segment;
+
+class GroupFixture : public StoreFixture {
+ public:
+  using StoreFixture::put;
+
+  // Puts payloads in one transaction, and remembers them.
+  std::vector<PayloadNumber> put_all(GroupNumber group, const std::vector<std::string>& payloads) {
+    auto transaction = begin();
+    std::vector<PayloadNumber> numbers;
+    for (const std::string& bytes : payloads) {
+      numbers.push_back(need(writer.put(transaction, group, bytes)));
+      stored[numbers.back()] = bytes;
+    }
+    commit(transaction);
+    return numbers;
+  }
+  void erase_all(const std::vector<PayloadNumber>& numbers) {
+    auto transaction = begin();
+    for (const PayloadNumber number : numbers) {
+      need(writer.erase(transaction, number));
+      stored.erase(number);
+    }
+    commit(transaction);
+  }
+  void check_stored() {
+    const auto snapshot = need(environment->begin_read());
+    const PayloadReader reader(snapshot);
+    for (const auto& [number, bytes] : stored) {
+      BOOST_REQUIRE(need(reader.size_bytes(number)) == bytes.size());
+      BOOST_REQUIRE(need(reader.read_all(number)) == bytes);
+    }
+  }
+
+  // What check_groups finds if the records refer to what is in `stored`.
+  std::vector<std::string> findings() {
+    const auto snapshot = need(environment->begin_read());
+    return findings(snapshot);
+  }
+  std::vector<std::string> findings(const store::Transaction& transaction) {
+    std::map<GroupNumber, std::uint64_t> counts;
+    for (const auto& [number, bytes] : stored) {
+      if ((number & payload::kInGroup) != 0) ++counts[payload::group_position(number).group];
+    }
+    std::vector<std::string> found;
+    need(payload::check_groups(transaction, counts, [&](Bytes where, Bytes message) {
+      found.push_back(std::string(where) + ": " + std::string(message));
+    }));
+    return found;
+  }
+
+  // Everything in a key space.
+  using Entries = std::vector<std::pair<std::string, std::string>>;
+  static Entries content(const store::Transaction& transaction, store::KeySpace space) {
+    Entries out;
+    auto cursor = transaction.cursor(space);
+    for (bool more = need(cursor.seek({})); more; more = need(cursor.next())) {
+      out.emplace_back(cursor.key(), cursor.value());
+    }
+    return out;
+  }
+  Entries content(store::KeySpace space) { return content(need(environment->begin_read()), space); }
+  // Bytes of keys and values that groups take in the file.
+  std::size_t stored_size() {
+    std::size_t sum = 0;
+    for (const store::KeySpace space : {kFrame, kSegment}) {
+      for (const auto& [key, value] : content(space)) sum += key.size() + value.size();
+    }
+    return sum;
+  }
+  void put_raw(store::KeySpace space, Bytes key, Bytes value) {
+    auto transaction = begin();
+    need(transaction.put(space, key, value));
+    need(transaction.commit());
+    writer.forget();
+  }
+  void erase_raw(store::KeySpace space, Bytes key) {
+    auto transaction = begin();
+    BOOST_REQUIRE(need(transaction.erase(space, key)));
+    need(transaction.commit());
+    writer.forget();
+  }
+
+  std::map<PayloadNumber, std::string> stored;
+};
+
+}  // namespace tracelite::test
