@@ -39,7 +39,10 @@ class StoreCase(FolderCase):
 
 
 def run_python(
-    code: str, *arguments: str, environment: Optional[Dict[str, str]] = None, timeout: float = 120
+    code: str,
+    *arguments: str,
+    environment: Optional[Dict[str, str]] = None,
+    timeout: float = 120,
 ) -> "subprocess.CompletedProcess[str]":
     """Runs a program in a new interpreter that warns about everything, as an error."""
     return subprocess.run(

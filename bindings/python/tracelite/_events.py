@@ -30,7 +30,13 @@ from ._values import json_bytes
 
 Path = Union[str, "os.PathLike[str]"]
 Source = Union[
-    Path, bytes, bytearray, IO[bytes], IO[str], Mapping[str, Any], Iterable[Mapping[str, Any]]
+    Path,
+    bytes,
+    bytearray,
+    IO[bytes],
+    IO[str],
+    Mapping[str, Any],
+    Iterable[Mapping[str, Any]],
 ]
 Target = Union[Path, BinaryIO]
 Progress = Callable[[int, int], object]
@@ -167,7 +173,9 @@ class _Kept:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> bool:
+    def __exit__(
+        self, kind: Any, error: Optional[BaseException], traceback: Any
+    ) -> bool:
         if error is not None:
             self._caught.keep(error)
         return True
@@ -260,7 +268,11 @@ def read_events(
         def take(context: object, pointer: Any) -> None:
             with caught.kept():
                 struct = pointer.contents
-                if outcome is None and struct.http_status == 201 and not struct.is_warning:
+                if (
+                    outcome is None
+                    and struct.http_status == 201
+                    and not struct.is_warning
+                ):
                     return
                 if not caught.is_empty:
                     return
@@ -317,7 +329,9 @@ def _chunks(source: Any) -> Generator[bytes, None, None]:
     elif isinstance(source, Iterable):
         for event in source:
             if not isinstance(event, Mapping):
-                raise InvalidError(f"an event is {event!r}, but must be a dict", field="event")
+                raise InvalidError(
+                    f"an event is {event!r}, but must be a dict", field="event"
+                )
             yield json_bytes(event, "event") + b"\n"
     else:
         raise InvalidError(f"events cannot come from {source!r}", field="source")

@@ -97,7 +97,8 @@ class Gate:
 
     def call(self) -> Any:
         """This thread's lock, to hold during a call, and to take before any other lock: in a child
-        process handle() must have its say before locks that other threads held at the fork."""
+        process handle() must have its say before locks that other threads held at the fork.
+        """
         try:
             return self._own.lock
         except AttributeError:
@@ -153,7 +154,9 @@ class Gate:
                 break
             function(*arguments)
 
-    def close(self, timeout: Optional[float], function: Callable[[int], _R]) -> Optional[_R]:
+    def close(
+        self, timeout: Optional[float], function: Callable[[int], _R]
+    ) -> Optional[_R]:
         """Waits for the calls of other threads to return, and calls a function that closes the
         handle. None if the store is closed already, or is the parent's.
 
@@ -190,5 +193,7 @@ class Gate:
         for lock in locks:
             left = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
             if not lock.acquire(timeout=min(left, threading.TIMEOUT_MAX)):
-                raise BusyError("the store cannot be closed: another thread is in a call on it")
+                raise BusyError(
+                    "the store cannot be closed: another thread is in a call on it"
+                )
             lock.release()

@@ -11,7 +11,17 @@ import threading
 import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Callable, ContextManager, Dict, List, Optional, Set, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    ContextManager,
+    Dict,
+    List,
+    Optional,
+    Set,
+    Tuple,
+)
 from typing import Union
 
 from . import _c
@@ -73,7 +83,8 @@ class CloseReport:
 @dataclass(frozen=True)
 class Statistics:
     """Statistics of the newest commit. oldest_reader_lag: commits that the oldest snapshot of any
-    process is behind. queued_size_bytes: of this store, recorded and not yet durable."""
+    process is behind. queued_size_bytes: of this store, recorded and not yet durable.
+    """
 
     format_version: int
     trace_count: int
@@ -103,7 +114,9 @@ class _Opened:
     """An open file: the handle, and what must live as long as it. Outlives its Store if that is
     dropped where it cannot be closed."""
 
-    def __init__(self, lib: ctypes.CDLL, handle: int, callbacks: Tuple[object, ...]) -> None:
+    def __init__(
+        self, lib: ctypes.CDLL, handle: int, callbacks: Tuple[object, ...]
+    ) -> None:
         self.lib = lib
         self.gate = Gate(handle)
         self.callbacks = callbacks
@@ -157,7 +170,11 @@ def _mask_callback(mask: Mask) -> Any:
         try:
             with callback_of_writer():
                 struct = value.contents
-                data = ctypes.string_at(struct.data, struct.size_bytes) if struct.data else b""
+                data = (
+                    ctypes.string_at(struct.data, struct.size_bytes)
+                    if struct.data
+                    else b""
+                )
                 given = Payload(Form.of(struct.form), data)
                 name = Field(field).name.lower()
                 result = mask(name, given)
@@ -166,7 +183,9 @@ def _mask_callback(mask: Mask) -> Any:
                 payload = NULL if result is None else payload_of(result, name)
                 stored[0] = payload.data
                 masked[0].form = payload.form.code
-                masked[0].data = ctypes.cast(ctypes.c_char_p(stored[0]), ctypes.c_void_p).value
+                masked[0].data = ctypes.cast(
+                    ctypes.c_char_p(stored[0]), ctypes.c_void_p
+                ).value
                 masked[0].size_bytes = len(stored[0])
                 return 0
         except BaseException as error:
@@ -203,7 +222,9 @@ class Span:
     def _begin(self, store: int, parent: Optional[int], struct: _c.Observation) -> None:
         lib = self._store._lib
         handle = self._handle
-        check(lib, lib.tl_begin(store, parent, ctypes.byref(struct), ctypes.byref(handle)))
+        check(
+            lib, lib.tl_begin(store, parent, ctypes.byref(struct), ctypes.byref(handle))
+        )
         trace_id, id = _c.TextOut(), _c.TextOut()
         check(lib, lib.tl_span_ids(handle, ctypes.byref(trace_id), ctypes.byref(id)))
         self.id = _c.text_of(id.data, id.size_bytes) or ""
@@ -232,11 +253,14 @@ class Span:
 
     def append(self, text: str, field: str = "output") -> None:
         """Appends text to the output (or input), as a model streams it: what was appended before a
-        crash is in the file. The first one sets completion_start_time, unless it was set."""
+        crash is in the file. The first one sets completion_start_time, unless it was set.
+        """
         data = text_bytes(text, field)
         code = _STREAMED.get(field)
         if code is None:
-            raise InvalidError(f"field is {field!r}, but must be output or input", field="field")
+            raise InvalidError(
+                f"field is {field!r}, but must be output or input", field="field"
+            )
         gate, lib = self._store._gate, self._store._lib
         with gate.call():
             gate.handle()
@@ -246,7 +270,8 @@ class Span:
     @takes(observation_changes)
     def end(self, **fields: Any) -> None:
         """Ends the observation, at end_time or now, with last fields to add. If the library refuses
-        one of them, it raises InvalidError, and the observation has ended without them."""
+        one of them, it raises InvalidError, and the observation has ended without them.
+        """
         struct = observation_struct(None, fields) if fields else None
         gate, lib = self._store._gate, self._store._lib
         with gate.call():
@@ -265,7 +290,9 @@ class Span:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
+    def __exit__(
+        self, kind: Any, error: Optional[BaseException], traceback: Any
+    ) -> None:
         if not self._handle:
             return
         if error is None or isinstance(error, GeneratorExit):
@@ -273,7 +300,9 @@ class Span:
             return
         try:
             self.end(level="ERROR", status_message=_message(error))
-        except TraceliteError:  # counted by the library; the caller's own error matters more
+        except (
+            TraceliteError
+        ):  # counted by the library; the caller's own error matters more
             pass
 
     def __del__(self) -> None:
@@ -291,7 +320,11 @@ def _message(error: BaseException) -> str:
         text = str(error)
     except Exception:
         text = ""
-    return (f"{name}: {text}" if text else name).encode("utf-8", "backslashreplace").decode()
+    return (
+        (f"{name}: {text}" if text else name)
+        .encode("utf-8", "backslashreplace")
+        .decode()
+    )
 
 
 # ------------------------------------------------------------------------------------- the store
@@ -393,14 +426,17 @@ class Store(Reader):
         timeout_ms = milliseconds_of(timeout, "timeout")
         with self._gate.call():
             store = self._gate.handle()
-            check(self._lib, self._lib.tl_flush(store, timeout_ms, ctypes.byref(position)))
+            check(
+                self._lib, self._lib.tl_flush(store, timeout_ms, ctypes.byref(position))
+            )
         return position.value
 
     def close(self, timeout: Optional[float] = None) -> CloseReport:
         """Waits until everything recorded is durable, and closes the file. Closing again, or in a
         child process, does nothing. timeout as for flush; if it runs out, or the disk refuses, the
         file is closed all the same, and the dropped_count of the error tells how many records were
-        lost. Raises BusyError, and stays open, if another thread does not leave a call in time."""
+        lost. Raises BusyError, and stays open, if another thread does not leave a call in time.
+        """
         return self._opened.close(timeout) or CloseReport(0)
 
     def __enter__(self) -> Self:
@@ -478,7 +514,8 @@ class Store(Reader):
     @takes(live_fields)
     def span(self, *, parent: Optional[Span] = None, **fields: Any) -> Span:
         """Begins a live observation: below the parent in its trace, else in the trace with
-        trace_id, else in a new one. Ids and start_time are made where they are not given."""
+        trace_id, else in a new one. Ids and start_time are made where they are not given.
+        """
         id = fields.pop("id", None)
         struct = observation_struct(id, fields)
         span = Span(self)
@@ -491,7 +528,10 @@ class Store(Reader):
                 raise InvalidError("parent is a span of another store", field="parent")
             with parent._lock:
                 if not parent._handle:  # it has ended, and only its ids are left
-                    above = {"trace_id": parent.trace_id, "parent_observation_id": parent.id}
+                    above = {
+                        "trace_id": parent.trace_id,
+                        "parent_observation_id": parent.id,
+                    }
                     struct = observation_struct(id, {**fields, **above})
                 span._begin(store, parent._handle.value, struct)
                 return span
@@ -547,7 +587,9 @@ class Store(Reader):
             for reason in range(1, 1000):
                 if self._lib.tl_reason_name(reason) is None:
                     break
-                check(self._lib, self._lib.tl_counter(store, reason, ctypes.byref(count)))
+                check(
+                    self._lib, self._lib.tl_counter(store, reason, ctypes.byref(count))
+                )
                 counts[reason_name(self._lib, reason)] = count.value
         return counts
 
@@ -569,7 +611,9 @@ class Store(Reader):
             status = self._lib.tl_check(
                 store, _c.FindingFn(find), None, caught.progress(progress), None
             )
-            caught.check(self._lib, 0 if status == Status.CORRUPT and findings else status)
+            caught.check(
+                self._lib, 0 if status == Status.CORRUPT and findings else status
+            )
         return tuple(findings)
 
     def reindex(self, *, progress: Optional[Progress] = None) -> None:
@@ -577,7 +621,9 @@ class Store(Reader):
         raises stops it, and the old index stays."""
         with self._gate.call(), Caught() as caught:
             store = self._gate.handle()
-            caught.check(self._lib, self._lib.tl_reindex(store, caught.progress(progress), None))
+            caught.check(
+                self._lib, self._lib.tl_reindex(store, caught.progress(progress), None)
+            )
 
 
 _NOTHING = nullcontext()
@@ -596,7 +642,10 @@ class Snapshot(Reader):
         self._lock: Any = threading.RLock()  # the handle is for one thread at a time
         with self._gate.call():
             opened = self._gate.handle()
-            check(self._lib, self._lib.tl_snapshot_open(opened, ctypes.byref(self._handle)))
+            check(
+                self._lib,
+                self._lib.tl_snapshot_open(opened, ctypes.byref(self._handle)),
+            )
 
     def close(self) -> None:
         """More than one close is fine."""
@@ -622,7 +671,9 @@ class Snapshot(Reader):
 
     def _guard(self) -> ContextManager[object]:
         if self._lock._is_owned():
-            raise MisuseError("a callback of an export cannot use the snapshot that is exported")
+            raise MisuseError(
+                "a callback of an export cannot use the snapshot that is exported"
+            )
         lock: ContextManager[object] = self._lock
         return lock
 
