@@ -261,6 +261,7 @@ void Encoder::remember(Recipe recipe) {
   kept->pieces.clear();
   kept->was_split = false;
   kept->recipe = std::make_shared<const Recipe>(std::move(recipe));
+  kept->recipe_size_bytes = size_of_chain(*kept->recipe);
   kept->last_use = ++group_.recent_clock;
 }
 

@@ -28,6 +28,7 @@ struct Place {
 struct RecentPayload {
   std::string bytes;
   std::shared_ptr<const Recipe> recipe;
+  std::size_t recipe_size_bytes = 0;  // of the chain, about
   std::uint64_t last_use = 0;
   std::unordered_map<std::uint64_t, std::uint32_t> pieces;  // hash -> offset, if it was split
   bool was_split = false;
@@ -60,7 +61,8 @@ struct Group {
     constexpr std::size_t kPieceSizeBytes = 48;  // a node of a hash map and its bucket
     std::size_t sum = sizeof(Group) + window.capacity() + pieces.size() * kPieceSizeBytes;
     for (const RecentPayload& payload : recent) {
-      sum += payload.bytes.capacity() + payload.pieces.size() * kPieceSizeBytes;
+      sum += payload.bytes.capacity() + payload.recipe_size_bytes +
+             payload.pieces.size() * kPieceSizeBytes;
     }
     return sum;
   }

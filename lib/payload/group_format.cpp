@@ -50,7 +50,8 @@ Result<std::optional<GroupHead>> read_head(const store::Transaction& transaction
   const std::uint64_t recent_count = reader.varint();
   if (recent_count > kRecentCountMax) return group_damage(group, "its head is wrong");
   for (std::uint64_t i = 0; i < recent_count; ++i) head.recent.push_back(reader.varint());
-  if (reader.failed() || !reader.at_end() || head.size_bytes > kLogSizeBytesMax) {
+  if (reader.failed() || !reader.at_end() || head.size_bytes > kLogSizeBytesMax ||
+      head.open_part_count > kOpenPartCountMax || head.slot_count > kSlotCountMax) {
     return group_damage(group, "its head is wrong");
   }
   return std::optional<GroupHead>(std::move(head));
@@ -67,7 +68,7 @@ Result<SegmentId> read_slot(const store::Transaction& transaction, GroupNumber g
 }
 
 Result<std::string> read_frame(const store::Transaction& transaction, BlockReader& reader,
-                               GroupNumber group, std::uint64_t frame) {
+                               GroupNumber group, std::uint64_t frame, std::uint64_t* part_count) {
   std::string bytes;
   bytes.reserve(kFrameSizeBytes);
   for (std::uint64_t part = 0;; ++part) {
@@ -81,6 +82,7 @@ Result<std::string> read_frame(const store::Transaction& transaction, BlockReade
     bytes.resize(before + block->raw_size_bytes);
     TL_TRY(reader.read(transaction, KeySpace::frame, prefix, *block, Bytes(bytes).substr(0, before),
                        bytes.data() + before));
+    if (part_count != nullptr) *part_count = part + 1;
     if (block->marked) break;
   }
   if (bytes.empty()) {

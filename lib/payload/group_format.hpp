@@ -37,7 +37,10 @@ inline constexpr unsigned kPositionBits = 28;
 inline constexpr std::uint64_t kLogSizeBytesMax = std::uint64_t{1} << kPositionBits;
 inline constexpr GroupNumber kGroupNumberMax = (GroupNumber{1} << 35) - 1;
 inline constexpr std::size_t kSlotsPerEntry = 256;
+inline constexpr std::uint64_t kSlotCountMax = kSlotsPerEntry << 16;
 inline constexpr std::size_t kRecentCountMax = 4;
+// An open frame with more parts is written anew as one: reading it costs a step a part.
+inline constexpr std::uint64_t kOpenPartCountMax = 16;
 static_assert(kFrameSizeBytes <= kBlockSizeBytesMax);
 static_assert(kLogSizeBytesMax / kFrameSizeBytes < 0xffffff, "frame numbers have three bytes");
 
@@ -74,9 +77,11 @@ Result<std::optional<GroupHead>> read_head(const store::Transaction& transaction
 // Errors: corrupt, io.
 Result<SegmentId> read_slot(const store::Transaction& transaction, GroupNumber group,
                             std::uint64_t slot);
-// All bytes of a frame. Errors: not_found (no such group), corrupt, io, no_memory.
+// All bytes of a frame, and from how many parts they come. Errors: not_found (no such group),
+// corrupt, io, no_memory.
 Result<std::string> read_frame(const store::Transaction& transaction, BlockReader& reader,
-                               GroupNumber group, std::uint64_t frame);
+                               GroupNumber group, std::uint64_t frame,
+                               std::uint64_t* part_count = nullptr);
 
 Error group_damage(GroupNumber group, const char* what);
 

@@ -12,6 +12,10 @@ using store::KeySpace;
 namespace {
 
 constexpr std::size_t kLoadedWindowSizeBytesMax = kLogWindowSizeBytesMax / 2;
+// What a recipe takes beside literals.
+constexpr std::size_t kRecipeOverheadSizeBytesMax =
+    kRecipeHeadSizeBytesMax + kOperationCountMax * kOperationHeadSizeBytesMax;
+constexpr std::size_t kPiecesKeptMax = 32'768;
 
 // The first frame that a window of about this size begins with.
 std::uint64_t window_start(std::uint64_t log_size_bytes, std::size_t window_size_bytes) {
@@ -44,8 +48,7 @@ Result<std::optional<PayloadNumber>> GroupWriter::put(store::WriteTransaction& t
   if (!opened && opened.error().code == Code::corrupt) return std::optional<PayloadNumber>();
   if (!opened) return std::move(opened).error();
   Group* group = *opened;
-  // Whatever the pieces are, saying where they are takes no more than they do.
-  if (group->end() + 2 * bytes.size() + kFrameSizeBytes > kLogSizeBytesMax) {
+  if (group->end() + bytes.size() + kRecipeOverheadSizeBytesMax > kLogSizeBytesMax) {
     return std::optional<PayloadNumber>();
   }
   Encoder encoder(transaction, segments_, seed_, pieces_, *group, bytes);
@@ -57,13 +60,41 @@ Result<std::optional<PayloadNumber>> GroupWriter::put(store::WriteTransaction& t
 
 Status GroupWriter::erase(store::WriteTransaction& transaction, GroupPosition at) {
   auto opened = open(transaction, at.group);
-  if (!opened && opened.error().code == Code::corrupt) return {};
+  if (!opened && opened.error().code == Code::corrupt) {
+    return erase_from_damaged(transaction, at.group);
+  }
   if (!opened) return std::move(opened).error();
   Group* group = *opened;
   if (group->payload_count == 0) return {};  // there is none
   group->changed = true;
   if (--group->payload_count > 0) return {};
-  return remove(transaction, at.group);
+  const GroupHead head{group->written_end, 0, 0, group->slots.size(), {}};
+  const std::vector<SegmentId> slots = std::move(group->slots);
+  groups_.erase(at.group);
+  return remove(transaction, at.group, head, slots);
+}
+
+// As long as the head can be read, it goes on counting.
+Status GroupWriter::erase_from_damaged(store::WriteTransaction& transaction, GroupNumber number) {
+  auto found = read_head(transaction, number);
+  if (!found && found.error().code != Code::corrupt) return std::move(found).error();
+  if (!found || !*found || (*found)->payload_count == 0) return {};
+  GroupHead& head = **found;
+  if (--head.payload_count > 0) {
+    return transaction.put(KeySpace::frame, group_key(number), encode(head));
+  }
+  std::vector<SegmentId> slots;
+  for (std::uint64_t slot = 0; slot < head.slot_count; ++slot) {
+    const auto id = read_slot(transaction, number, slot);
+    if (id) {
+      slots.push_back(*id);
+    } else if (id.error().code == Code::corrupt) {
+      slot |= kSlotsPerEntry - 1;  // nor can the others of this entry
+    } else {
+      return id.error();
+    }
+  }
+  return remove(transaction, number, head, slots);
 }
 
 std::optional<Bytes> GroupWriter::unwritten_log(GroupNumber number, std::uint64_t position) const {
@@ -91,7 +122,7 @@ Result<Group*> GroupWriter::open(store::WriteTransaction& transaction, GroupNumb
     auto group = std::make_unique<Group>();
     group->number = number;
     TL_TRY_ASSIGN(head, read_head(transaction, number));
-    if (head) TL_TRY(load(transaction, *head, *group));
+    TL_TRY(load(transaction, head.value_or(GroupHead()), *group));
     known = groups_.emplace(number, std::move(group)).first;
   }
   known->second->last_use = ++clock_;
@@ -101,16 +132,28 @@ Result<Group*> GroupWriter::open(store::WriteTransaction& transaction, GroupNumb
 Status GroupWriter::load(store::WriteTransaction& transaction, const GroupHead& head,
                          Group& group) {
   BlockReader reader;
+  std::uint64_t part_count = 0;
   group.window_start = window_start(head.size_bytes, kLoadedWindowSizeBytesMax);
   while (group.end() < head.size_bytes) {
     const std::uint64_t before = group.end();
-    TL_TRY_ASSIGN(frame, read_frame(transaction, reader, group.number, before / kFrameSizeBytes));
+    TL_TRY_ASSIGN(frame, read_frame(transaction, reader, group.number, before / kFrameSizeBytes,
+                                    &part_count));
     group.window += frame;
     if (group.end() % kFrameSizeBytes != 0 && group.end() != head.size_bytes) {
       return group_damage(group.number, "a frame is too short");
     }
   }
   if (group.end() != head.size_bytes) return group_damage(group.number, "its log is too long");
+  // What is written next must not go over anything, nor before it.
+  if (head.size_bytes % kFrameSizeBytes == 0) {
+    const std::string next =
+        part_prefix(group.number, head.size_bytes / kFrameSizeBytes, part_count = 0);
+    TL_TRY_ASSIGN(block, find_block(transaction, KeySpace::frame, next));
+    if (block) return group_damage(group.number, "its log is too long");
+  }
+  if (head.open_part_count != part_count) {
+    return group_damage(group.number, "it counts other parts than there are");
+  }
   group.written_end = head.size_bytes;
   group.open_part_count = head.open_part_count;
   group.payload_count = head.payload_count;
@@ -152,12 +195,17 @@ Status GroupWriter::load_recent(store::WriteTransaction& transaction, const Grou
       }
     }
     for (auto recipe = chain.rbegin(); recipe != chain.rend(); ++recipe) {
+      // The writer relies on it: otherwise references might become too deep.
+      if (base && settled_base_index(recipe->chain_index) != base->chain_index) {
+        return group_damage(group.number, "a recipe has the wrong base");
+      }
       recipe->base = base;
       base = std::make_shared<const Recipe>(std::move(*recipe));
       recipes[base->position] = base;
     }
     RecentPayload recent;
     recent.recipe = base;
+    recent.recipe_size_bytes = size_of_chain(*base);
     recent.last_use = ++group.recent_clock;
     recent.bytes.resize(base->size_bytes);
     TL_TRY(reader.read({group.number, position}, 0, recent.bytes));
@@ -202,6 +250,7 @@ Status GroupWriter::flush(store::WriteTransaction& transaction) {
   std::sort(changed.begin(), changed.end(),
             [](const Group* a, const Group* b) { return a->number < b->number; });
   for (Group* group : changed) TL_TRY(write(transaction, *group));
+  if (pieces_.capacity() > kPiecesKeptMax) pieces_ = {};
   GroupReader::of(transaction).forget();
   evict();
   return {};
@@ -275,19 +324,36 @@ void GroupWriter::trim(Group& group) {
   });
 }
 
-Status GroupWriter::remove(store::WriteTransaction& transaction, GroupNumber number) {
-  TL_TRY_ASSIGN(group, open(transaction, number));
-  for (const SegmentId id : group->slots) TL_TRY(SegmentWriter::drop_use(transaction, id));
-  groups_.erase(number);
+Status GroupWriter::remove(store::WriteTransaction& transaction, GroupNumber number,
+                           const GroupHead& head, const std::vector<SegmentId>& slots) {
+  for (const SegmentId id : slots) {
+    Status dropped = SegmentWriter::drop_use(transaction, id);
+    if (!dropped && dropped.error().code != Code::corrupt) return dropped;
+  }
   segments_.forget();  // some may be gone
   GroupReader::of(transaction).forget();
+  // By key alone first, so that damaged values go as well.
+  for (std::uint64_t frame = 0; frame * kFrameSizeBytes < head.size_bytes; ++frame) {
+    for (std::uint64_t part = 0; part <= kOpenPartCountMax; ++part) {
+      TL_TRY_ASSIGN(erased,
+                    erase_block(transaction, KeySpace::frame, part_prefix(number, frame, part)));
+      if (!erased) break;
+    }
+  }
+  for (std::uint64_t entry = 0; entry * kSlotsPerEntry < head.slot_count; ++entry) {
+    TL_TRY(transaction.erase(KeySpace::frame, slots_key(number, entry)));
+  }
+  TL_TRY(transaction.erase(KeySpace::frame, group_key(number)));
+  // What a damaged file may hold behind a gap. A damaged entry may belong to another group, so it
+  // ends the search and is no error.
   const std::string prefix = group_key(number);
   for (;;) {
     std::string key;
     {
       store::Cursor cursor = transaction.cursor(KeySpace::frame);
-      TL_TRY_ASSIGN(found, cursor.seek(prefix));
-      if (!found || !cursor.key().starts_with(prefix)) return {};
+      auto found = cursor.seek(prefix);
+      if (!found && found.error().code != Code::corrupt) return std::move(found).error();
+      if (!found || !*found || !cursor.key().starts_with(prefix)) return {};
       key = cursor.key();
     }
     TL_TRY(transaction.erase(KeySpace::frame, key));

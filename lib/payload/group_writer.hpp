@@ -16,8 +16,6 @@
 namespace tracelite::payload {
 
 inline constexpr std::size_t kWriterCacheSizeBytesMax = std::size_t{24} << 20;
-// An open frame with more parts is written anew as one: reading it costs a step a part.
-inline constexpr std::uint64_t kOpenPartCountMax = 16;
 
 class GroupWriter : public UnwrittenLogs {
  public:
@@ -38,7 +36,10 @@ class GroupWriter : public UnwrittenLogs {
   Status load(store::WriteTransaction& transaction, const GroupHead& head, Group& group);
   static Status load_recent(store::WriteTransaction& transaction, const GroupHead& head,
                             Group& group);
-  Status remove(store::WriteTransaction& transaction, GroupNumber number);
+  // What is in the file of a group, damaged or not; its head says how much that may be.
+  Status remove(store::WriteTransaction& transaction, GroupNumber number, const GroupHead& head,
+                const std::vector<SegmentId>& slots);
+  Status erase_from_damaged(store::WriteTransaction& transaction, GroupNumber number);
   Status write(store::WriteTransaction& transaction, Group& group);
   Status write_log(store::WriteTransaction& transaction, Group& group);
   Status write_part(store::WriteTransaction& transaction, Group& group, std::uint64_t frame,

@@ -57,6 +57,14 @@ void append_slice(const std::vector<Operation>& operations,
   }
 }
 
+std::size_t size_of_chain(const Recipe& recipe) {
+  std::size_t sum = 0;
+  for (const Recipe* one = &recipe; one != nullptr; one = one->base.get()) {
+    sum += sizeof(Recipe) + one->operations.capacity() * sizeof(Operation);
+  }
+  return sum;
+}
+
 void settle_base(Recipe& recipe) {
   if (!recipe.base) return;
   recipe.chain_index = recipe.base->chain_index + 1;

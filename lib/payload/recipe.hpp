@@ -71,6 +71,9 @@ void append_slice(const std::vector<Operation>& operations,
 // The chain index of the base of the recipe with this one, which is at least 1.
 std::uint32_t settled_base_index(std::uint32_t chain_index);
 
+// What a recipe and the ones it is built on take of memory, about.
+std::size_t size_of_chain(const Recipe& recipe);
+
 // Gives a recipe that is built on `recipe.base` its chain index and the base that suits it.
 void settle_base(Recipe& recipe);
 

@@ -64,8 +64,10 @@ Result<std::optional<SegmentId>> SegmentWriter::intern(store::WriteTransaction& 
                                                        Bytes bytes, std::uint64_t hash) {
   for (unsigned step = 0; step < kSegmentProbeCount; ++step) {
     const SegmentId id = hash + step;
-    TL_TRY_ASSIGN(count, segment_use_count(transaction, id));
-    if (!count) {
+    const auto count = segment_use_count(transaction, id);
+    if (!count && count.error().code != Code::corrupt) return count.error();
+    if (!count) continue;  // damaged: its number is taken
+    if (!*count) {
       TL_TRY(put_use_count(transaction, id, 0));
       TL_TRY(writer_.put(transaction, KeySpace::segment, segment_key(id), bytes));
       cache_.keep(id, std::string(bytes));

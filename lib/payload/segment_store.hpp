@@ -46,7 +46,7 @@ class SegmentCache {
 class SegmentWriter {
  public:
   // The segment with these bytes, stored if it was not; nobody uses a new one yet. nullopt: as many
-  // as kSegmentProbeCount others have its hash. Errors: io, and those of put.
+  // as kSegmentProbeCount others have its hash, or damaged ones. Errors: io, and those of put.
   Result<std::optional<SegmentId>> intern(store::WriteTransaction& transaction, Bytes bytes,
                                           std::uint64_t hash);
   // One more group uses it.
