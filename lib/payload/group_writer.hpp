@@ -20,15 +20,15 @@ inline constexpr std::size_t kWriterCacheSizeBytesMax = std::size_t{24} << 20;
 class GroupWriter : public UnwrittenLogs {
  public:
   // nullopt: it does not fit into the group's log. Errors: as PayloadWriter::put, and corrupt.
-  Result<std::optional<PayloadNumber>> put(store::WriteTransaction& transaction, GroupNumber group,
+  Result<std::optional<PayloadNumber>> put(store::WriteTransaction& transaction, GroupNumber number,
                                            Bytes bytes);
   Status erase(store::WriteTransaction& transaction, GroupPosition at);
   Status flush(store::WriteTransaction& transaction);
   void forget();
 
-  [[nodiscard]] std::optional<Bytes> unwritten_log(GroupNumber group,
+  [[nodiscard]] std::optional<Bytes> unwritten_log(GroupNumber number,
                                                    std::uint64_t position) const override;
-  [[nodiscard]] std::optional<SegmentId> unwritten_slot(GroupNumber group,
+  [[nodiscard]] std::optional<SegmentId> unwritten_slot(GroupNumber number,
                                                         std::uint64_t slot) const override;
 
  private:
