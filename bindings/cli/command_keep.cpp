@@ -1,6 +1,8 @@
 // bookmark, unbookmark, publish, unpublish; stats, check, reindex, version.
 
+#include <algorithm>
 #include <array>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <utility>
@@ -96,6 +98,7 @@ void add_flag(CLI::App& app, Action& action, const Flag& flag) {
 struct KeepRequest {
   std::string database;
   bool json = false;
+  bool space = false;  // stats alone
 };
 
 std::vector<std::pair<std::string, std::uint64_t>> counters_of(const tracelite::Store& store) {
@@ -107,8 +110,54 @@ std::vector<std::pair<std::string, std::uint64_t>> counters_of(const tracelite::
   return counters;
 }
 
+struct SpaceLine {
+  std::string key_space, table;
+  std::uint64_t size_bytes = 0;
+
+  // A tl_space_fn, with a vector of lines as its context.
+  static void add(void* context, tl_text key_space, tl_text table, std::uint64_t size_bytes) {
+    static_cast<std::vector<SpaceLine>*>(context)->push_back(
+        {std::string(view(key_space)), std::string(view(table)), size_bytes});
+  }
+};
+
+int run_space(Output& output, const tracelite::Store& store, bool as_json) {
+  std::vector<SpaceLine> lines;
+  tracelite::require(tl_space(store.get(), SpaceLine::add, &lines));
+  std::uint64_t sum = 0;
+  for (const SpaceLine& line : lines) sum += line.size_bytes;
+  if (as_json) {
+    for (const SpaceLine& line : lines) {
+      JsonWriter json(output);
+      json.begin_object().key("keySpace").text(line.key_space);
+      if (!line.table.empty()) json.key("table").text(line.table);
+      json.key("bytes").count(line.size_bytes).end_object().end_line();
+    }
+    return kExitOk;
+  }
+  const auto show = [&](const std::string& name, std::uint64_t size_bytes) {
+    constexpr std::size_t kNameWidth = 36;
+    constexpr std::size_t kCountWidth = 16;
+    const std::string count = format_count(size_bytes);
+    char share[16];
+    std::snprintf(share, sizeof share, "%5.1f %%",
+                  100.0 * static_cast<double>(size_bytes) / static_cast<double>(sum));
+    output.write(name + std::string(kNameWidth - std::min(kNameWidth, name.size()), ' ') +
+                 std::string(kCountWidth - std::min(kCountWidth, count.size()), ' ') + count +
+                 "  " + share + "\n");
+  };
+  for (const SpaceLine& line : lines) {
+    if (line.size_bytes == 0) continue;
+    show(line.table.empty() ? line.key_space : line.key_space + ": " + printable(line.table),
+         line.size_bytes);
+  }
+  show("the file", sum);
+  return kExitOk;
+}
+
 int run_stats(Output& output, const KeepRequest& request) {
   const tracelite::Store store = open_to_read(request.database);
+  if (request.space) return run_space(output, store, request.json);
   const tl_statistics statistics = store.statistics();
   const auto counters = counters_of(store);
   if (request.json) {
@@ -220,8 +269,9 @@ int run_reindex(Output& output, const KeepRequest& request) {
   return kExitOk;
 }
 
-void add_keep(CLI::App& app, Action& action, const char* name, const char* description,
-              int (*run)(Output&, const KeepRequest&)) {
+std::shared_ptr<KeepRequest> add_keep(CLI::App& app, Action& action, const char* name,
+                                      const char* description,
+                                      int (*run)(Output&, const KeepRequest&)) {
   auto request = std::make_shared<KeepRequest>();
   CLI::App& command = *app.add_subcommand(name, description)->group("Keeping");
   add_database(command, request->database);
@@ -229,6 +279,7 @@ void add_keep(CLI::App& app, Action& action, const char* name, const char* descr
   command.callback([request, run, &action] {
     action = [request, run](Output& output) { return run(output, *request); };
   });
+  return request;
 }
 
 int run_version(Output& output, bool as_json) {
@@ -248,7 +299,9 @@ void add_flags(CLI::App& app, Action& action) {
 }
 
 void add_keeping(CLI::App& app, Action& action) {
-  add_keep(app, action, "stats", "Show how much is in the file", run_stats);
+  const auto stats = add_keep(app, action, "stats", "Show how much is in the file", run_stats);
+  app.get_subcommand("stats")->add_flag("--space", stats->space,
+                                        "Where the bytes of the file are, by key space and table");
   add_keep(app, action, "check", "Check the whole file; ends with ok, or lists what is wrong",
            run_check);
   add_keep(app, action, "reindex", "Rebuild the index from the records", run_reindex);

@@ -807,6 +807,17 @@ TL_API tl_status tl_stats(tl_store *store, tl_statistics *statistics);
 TL_API tl_status tl_counter(tl_store *store, tl_reason reason, uint64_t *count);
 TL_API const char *tl_reason_name(tl_reason reason); /* NULL for a number that is no reason */
 
+/* Called for each line of tl_space. table is empty but for SQLite's tables and indexes, which lie
+ * in the key space "page". The texts are valid during the call. */
+typedef void (*tl_space_fn)(void *context, tl_text key_space, tl_text table, uint64_t size_bytes);
+
+/*
+ * Tells where the bytes of the file are, in lines that add up to its size. "free" is what the next
+ * commits will use, "lmdb" what LMDB keeps of its own. Reads the whole index. The callback must not
+ * call the library. Errors: TL_CORRUPT, TL_IO, TL_NO_MEMORY.
+ */
+TL_API tl_status tl_space(tl_store *store, tl_space_fn line, void *context);
+
 /* Called for each thing that tl_check finds wrong; `where` names the key space or table. */
 typedef void (*tl_finding_fn)(void *context, tl_text where, tl_text message);
 

@@ -1,4 +1,4 @@
-// Statistics, counters, check and reindex.
+// Statistics, counters, space, check and reindex.
 #include "api/handles.hpp"
 #include "maintain/maintain.hpp"
 #include "record/statistics.hpp"
@@ -58,6 +58,16 @@ Status counter(tl_store* store, tl_reason reason, std::uint64_t* count) {
   return {};
 }
 
+Status space(tl_store* store, tl_space_fn line, void* context) {
+  if (store == nullptr) return misuse("store must not be NULL");
+  if (line == nullptr) return misuse("line must not be NULL");
+  TL_TRY(store->state->usable());
+  return maintain::space(store->state->environment,
+                         [&](Bytes key_space, Bytes table, std::uint64_t size_bytes) {
+                           line(context, to_text(key_space), to_text(table), size_bytes);
+                         });
+}
+
 Status check(tl_store* store, tl_finding_fn finding, void* finding_context, tl_progress_fn progress,
              void* progress_context) {
   if (store == nullptr) return misuse("store must not be NULL");
@@ -86,6 +96,10 @@ tl_status tl_stats(tl_store* store, tl_statistics* statistics) {
 tl_status tl_counter(tl_store* store, tl_reason reason, uint64_t* count) {
   return api::guarded([&] { return api::counter(store, reason, count); });
 }
+tl_status tl_space(tl_store* store, tl_space_fn line, void* context) {
+  return api::guarded([&] { return api::space(store, line, context); });
+}
+
 tl_status tl_check(tl_store* store, tl_finding_fn finding, void* finding_context,
                    tl_progress_fn progress, void* progress_context) {
   return api::guarded(

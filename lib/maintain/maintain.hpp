@@ -22,6 +22,13 @@ using ProgressFunction = std::function<bool(std::uint64_t done, std::uint64_t to
 Status check(const std::shared_ptr<store::Environment>& environment, const FindingFunction& finding,
              const ProgressFunction& progress);
 
+// `table` is empty but for SQLite's tables and indexes, which lie in the key space "page".
+using SpaceFunction = std::function<void(Bytes key_space, Bytes table, std::uint64_t size_bytes)>;
+// Tells where the bytes of the file are, in lines that add up to its size; "free" are pages that
+// the next commits use, "lmdb" its own. Reads every page of the index. Errors: corrupt, io,
+// no_memory.
+Status space(const std::shared_ptr<store::Environment>& environment, const SpaceFunction& line);
+
 // Drops index, directory, runs and statistics, and makes them anew from the records, in one
 // transaction. Errors: read_only, cancelled (nothing has changed), disk_full, corrupt, io.
 Status reindex(const std::shared_ptr<store::Environment>& environment,

@@ -69,6 +69,12 @@ struct KeySpaceStatistics {
   std::uint64_t overflow_pages = 0;
 };
 
+struct FileUse {
+  std::uint64_t page_size_bytes = 0;
+  std::uint64_t file_page_count = 0;
+  std::uint64_t free_page_count = 0;  // of these: what no commit uses any more
+};
+
 class Environment : public std::enable_shared_from_this<Environment> {
  public:
   // Opens the file, creating it (mode 0600, folder synced) unless read-only; shares the Environment
@@ -145,6 +151,8 @@ class Transaction {
   // Not positioned yet. Where making it fails, its first call says so.
   Cursor cursor(KeySpace space) const;
   Result<KeySpaceStatistics> statistics(KeySpace space) const;
+  // The file's size is as it is now, the rest as in this transaction's commit. Errors: io.
+  [[nodiscard]] Result<FileUse> file_use() const;
   [[nodiscard]] const std::shared_ptr<Environment>& environment() const;
   // Empty until somebody puts something in; destroyed with the transaction, unless they are moved
   // to another one that reads the same commit.

@@ -452,6 +452,15 @@ class Keeping(ReadingTest):
         self.assertEqual(before, after)
         self.assertEqual("ok\n", self.succeed("check", "day.tl").out)
 
+    def test_space_adds_up_to_the_file(self) -> None:
+        lines = self.rows("stats", "day.tl", "--space")
+        size_bytes = (self.folder / "day.tl").stat().st_size
+        self.assertEqual(size_bytes, sum(line["bytes"] for line in lines))
+        self.assertIn("trace", {line.get("table") for line in lines})
+        shown = self.succeed("stats", "day.tl", "--space").out
+        self.assertIn("page: trace", shown)
+        self.assertRegex(shown, r"the file +" + f"{size_bytes:,}" + r" +100\.0 %\n$")
+
     def test_damage_is_found(self) -> None:
         path = self.folder / "day.tl"
         content = bytearray(path.read_bytes())

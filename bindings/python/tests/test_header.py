@@ -110,6 +110,7 @@ PARAMETERS: Dict[str, Any] = {
     "tl_outcome_fn": _c.OutcomeFn,
     "tl_progress_fn": _c.ProgressFn,
     "tl_finding_fn": _c.FindingFn,
+    "tl_space_fn": _c.SpaceFn,
     **{handle: ctypes.c_void_p for handle in HANDLES},
     **{handle + "*": ctypes.POINTER(ctypes.c_void_p) for handle in HANDLES},
     **{
@@ -125,6 +126,7 @@ CALLBACKS: Dict[str, Any] = {
     "tl_log_fn": _c.LogFn,
     "tl_mask_fn": _c.MaskFn,
     "tl_finding_fn": _c.FindingFn,
+    "tl_space_fn": _c.SpaceFn,
     "tl_outcome_fn": _c.OutcomeFn,
 }
 CALLBACK_PARAMETERS = {

@@ -750,6 +750,21 @@ class BadFileTest(FolderCase):
                 with self.assertRaises((CorruptError, NotTraceliteError)):
                     Store(self.path)
 
+    def test_space_adds_up_to_the_file(self) -> None:
+        with Store(self.path) as store:
+            for n in range(300):
+                store.put_observation(
+                    f"o{n}", trace_id=f"t{n % 9}", input=f"payload {n} " * 50
+                )
+            store.flush()
+            lines = store.space()
+            self.assertEqual(
+                sum(line.size_bytes for line in lines), store.stats().file_size_bytes
+            )
+            sizes = {(line.key_space, line.table): line.size_bytes for line in lines}
+            for name in [("frame", ""), ("record", ""), ("page", "observation")]:
+                self.assertGreater(sizes[name], 0, name)
+
     def test_damaged(self) -> None:
         noise = os.urandom(1000)  # what does not compress is in the file as it is
         with Store(self.path) as store:

@@ -44,7 +44,7 @@ from ._events import ImportReport, Outcome
 from ._library import LibraryError
 from ._reader import Rows
 from ._rows import Aggregate, Observation, Score, Session, Step, Trace
-from ._store import CloseReport, Finding, Snapshot, Span, Statistics, Store
+from ._store import CloseReport, Finding, Snapshot, Space, Span, Statistics, Store
 from ._values import (
     CLEAR,
     NULL,
@@ -102,6 +102,7 @@ __all__ = [
     "Session",
     "Snapshot",
     "Source",
+    "Space",
     "Span",
     "Statistics",
     "Status",

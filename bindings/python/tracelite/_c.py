@@ -312,6 +312,7 @@ ProgressFn = CFUNCTYPE(c_int32, c_void_p, c_uint64, c_uint64)
 LogFn = CFUNCTYPE(None, c_void_p, c_int32, c_int32, c_char_p)
 MaskFn = CFUNCTYPE(c_int32, c_void_p, c_int32, POINTER(Payload), POINTER(Payload))
 FindingFn = CFUNCTYPE(None, c_void_p, TextOut, TextOut)
+SpaceFn = CFUNCTYPE(None, c_void_p, TextOut, TextOut, c_uint64)
 
 
 class Options(Structure):
@@ -546,6 +547,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Sequence[Any]]] = {
     "tl_stats": (_STATUS, [_Handle, POINTER(Statistics)]),
     "tl_counter": (_STATUS, [_Handle, c_int32, POINTER(c_uint64)]),
     "tl_reason_name": (c_char_p, [c_int32]),
+    "tl_space": (_STATUS, [_Handle, SpaceFn, c_void_p]),
     "tl_check": (_STATUS, [_Handle, FindingFn, c_void_p, ProgressFn, c_void_p]),
     "tl_reindex": (_STATUS, [_Handle, ProgressFn, c_void_p]),
     "tl_error": (POINTER(ErrorInfo), []),

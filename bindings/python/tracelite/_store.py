@@ -100,6 +100,15 @@ class Statistics:
 
 
 @dataclass(frozen=True)
+class Space:
+    """Bytes of the file: of a key space, or, in key space "page", of a table or index of SQLite."""
+
+    key_space: str
+    table: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
 class Finding:
     """Something that check found wrong; `where` names the key space or table."""
 
@@ -592,6 +601,28 @@ class Store(Reader):
                 )
                 counts[reason_name(self._lib, reason)] = count.value
         return counts
+
+    def space(self) -> Tuple[Space, ...]:
+        """Where the bytes of the file are; the sizes add up to its size. "free" is what the next
+        commits will use, "lmdb" what LMDB keeps of its own."""
+        lines: List[Space] = []
+        with self._gate.call(), Caught() as caught:
+            store = self._gate.handle()
+
+            def add(
+                context: object, key_space: Any, table: Any, size_bytes: int
+            ) -> None:
+                with caught.kept():
+                    lines.append(
+                        Space(
+                            _c.text_of(key_space.data, key_space.size_bytes) or "",
+                            _c.text_of(table.data, table.size_bytes) or "",
+                            size_bytes,
+                        )
+                    )
+
+            caught.check(self._lib, self._lib.tl_space(store, _c.SpaceFn(add), None))
+        return tuple(lines)
 
     def check(self, *, progress: Optional[Progress] = None) -> Tuple[Finding, ...]:
         """Checks the whole file, and returns what is wrong: nothing, if it is sound."""
