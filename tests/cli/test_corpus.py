@@ -43,17 +43,14 @@ class Corpus(ProgramTest):
 
     def check_counts(self, imported: Result, told: str) -> None:
         counts = json.loads(told)
-        events = sum(
-            count for name, count in counts.items() if name.endswith("-create")
-        )
+        events = sum(count for name, count in counts.items() if name.endswith("-create"))
         self.assertEqual(
             f"{events:,} events: {events:,} succeeded, 0 of them with warnings, 0 failed\n",
             imported.out,
         )
         stats = self.succeed("stats", "all.tl", "--json").row()
         observations = sum(
-            counts.get(name, 0)
-            for name in ["generation-create", "span-create", "event-create"]
+            counts.get(name, 0) for name in ["generation-create", "span-create", "event-create"]
         )
         self.assertEqual(
             (counts["trace-create"], observations, counts["score-create"]),

@@ -13,9 +13,7 @@ from program import Json, ProgramTest, clock, event, joined
 class Imports(ProgramTest):
     def test_counts_and_nothing_but_the_file(self) -> None:
         result = self.succeed("import", "day.tl", "-", stdin=joined(*day.events()))
-        self.assertEqual(
-            "12 events: 12 succeeded, 0 of them with warnings, 0 failed\n", result.out
-        )
+        self.assertEqual("12 events: 12 succeeded, 0 of them with warnings, 0 failed\n", result.out)
         self.assertEqual("", result.err)
         self.assertEqual(["day.tl"], self.files())
         self.assertEqual(0o600, (self.folder / "day.tl").stat().st_mode & 0o777)
@@ -28,9 +26,7 @@ class Imports(ProgramTest):
             "batch.json": b'{"batch":[\n'
             + joined(*events).strip().replace(b"\n", b",\n")
             + b"\n]}",
-            "mixed.json": joined(
-                json.dumps({"batch": events[:5]}), json.dumps(events[5:])
-            ),
+            "mixed.json": joined(json.dumps({"batch": events[:5]}), json.dumps(events[5:])),
         }
         exports = set()
         for name, content in shapes.items():
@@ -44,9 +40,7 @@ class Imports(ProgramTest):
     def refused(self, *lines: Json | str) -> str:
         """What import says about lines that fail, between two that are good."""
         good = [event("trace-create", {"id": f"good-{number}"}) for number in range(2)]
-        result = self.run_program(
-            "import", "day.tl", "-", stdin=joined(good[0], *lines, good[1])
-        )
+        result = self.run_program("import", "day.tl", "-", stdin=joined(good[0], *lines, good[1]))
         self.assertEqual(1, result.code, result.err)
         self.assertIn("2 succeeded", result.out)
         self.assertIn(f"{len(lines)} failed", result.out)
@@ -64,9 +58,7 @@ class Imports(ProgramTest):
         self.assertRegex(self.refused(broken), r"^failed: line 2, id: ")
 
     def test_missing_id_of_a_score(self) -> None:
-        error = self.refused(
-            event("score-create", {"id": "x", "name": "n", "value": 1})
-        )
+        error = self.refused(event("score-create", {"id": "x", "name": "n", "value": 1}))
         self.assertRegex(error, r"^failed: line 2, event event-score-create-x-0, \S+: ")
 
     def test_wrong_types(self) -> None:
@@ -80,9 +72,7 @@ class Imports(ProgramTest):
 
     def test_unknown_types(self) -> None:
         error = self.refused(event("trace-destroy", {"id": "x"}))
-        self.assertRegex(
-            error, r"^failed: line 2, event event-trace-destroy-x-0, type: "
-        )
+        self.assertRegex(error, r"^failed: line 2, event event-trace-destroy-x-0, type: ")
         self.assertIn("trace-destroy", error)
 
     def test_failures_as_json(self) -> None:
@@ -96,9 +86,7 @@ class Imports(ProgramTest):
         self.assertEqual(1, result.code)
         failure, counts = result.rows()
         self.assertEqual("event-trace-destroy-x-0", failure["id"])
-        self.assertEqual(
-            (400, 1, "type"), (failure["status"], failure["line"], failure["field"])
-        )
+        self.assertEqual((400, 1, "type"), (failure["status"], failure["line"], failure["field"]))
         self.assertEqual(
             {"events": 1, "succeeded": 0, "warned": 0, "failed": 1, "ignored": 0},
             counts,
@@ -137,9 +125,7 @@ class Imports(ProgramTest):
         result = self.succeed("import", "day.tl", "-", stdin=joined(*lines))
         self.assertEqual(21, len(result.err.splitlines()))
         self.assertIn("30 more warnings", result.err)
-        result = self.succeed(
-            "import", "all.tl", "-", "--all-warnings", stdin=joined(*lines)
-        )
+        result = self.succeed("import", "all.tl", "-", "--all-warnings", stdin=joined(*lines))
         self.assertEqual(50, len(result.err.splitlines()))
 
     def test_a_missing_input_creates_nothing(self) -> None:
@@ -168,24 +154,19 @@ class Exports(ProgramTest):
         self.succeed("bookmark", "day.tl", "session", "morning")
         export = self.succeed("export", "day.tl").raw
         self.succeed("import", "copy.tl", "-", stdin=export)
-        marked = [
-            row["id"] for row in self.rows("sessions", "copy.tl") if row["bookmarked"]
-        ]
+        marked = [row["id"] for row in self.rows("sessions", "copy.tl") if row["bookmarked"]]
         self.assertEqual(["morning"], marked)
 
     def test_a_selection_is_all_that_belongs_to_its_traces(self) -> None:
         self.import_lines(*day.events())
-        export = self.succeed(
-            "export", "day.tl", "--session", "morning", "--user", "bob"
-        )
+        export = self.succeed("export", "day.tl", "--session", "morning", "--user", "bob")
         ids = {row["body"]["id"] for row in export.rows()}
         self.assertEqual({"trace-2", "hanging", "point", "score-2"}, ids)
 
     def test_json_is_embedded_as_it_was_written(self) -> None:
         body = '{"id":"t","timestamp":"%s","input":%s}' % (clock(0), day.INPUT)
         (self.folder / "spaced.json").write_text(
-            '[{"id":"e","timestamp":"%s","type":"trace-create","body":%s}]'
-            % (clock(0), body)
+            '[{"id":"e","timestamp":"%s","type":"trace-create","body":%s}]' % (clock(0), body)
         )
         self.succeed("import", "day.tl", "spaced.json")
         one_line = day.INPUT.replace("\n", " ")
@@ -196,9 +177,7 @@ class Exports(ProgramTest):
         self.assertIn(one_line, self.succeed("export", "day.tl").out)
 
     def test_bytes_survive(self) -> None:
-        self.import_lines(
-            event("trace-create", {"id": "t", "input": {"$bytes": "AP/+"}})
-        )
+        self.import_lines(event("trace-create", {"id": "t", "input": {"$bytes": "AP/+"}}))
         row = self.rows("traces", "day.tl", "--io")[0]
         self.assertEqual({"$bytes": "AP/+"}, row["input"])
         self.assertIn("binary data", self.succeed("trace", "day.tl", "t").out)

@@ -125,15 +125,11 @@ class Lists(ReadingTest):
         self.assertIs(False, morning["bookmarked"])
 
         def counts(command: str, key: str) -> dict[str, int]:
-            return {
-                row[key]: row["countTraces"] for row in self.rows(command, "day.tl")
-            }
+            return {row[key]: row["countTraces"] for row in self.rows(command, "day.tl")}
 
         self.assertEqual({"ada": 2, "bob": 1}, counts("users", "userId"))
         self.assertEqual({"red": 1, "blue": 2}, counts("tags", "tag"))
-        self.assertEqual(
-            {"production": 1, "default": 2}, counts("environments", "environment")
-        )
+        self.assertEqual({"production": 1, "default": 2}, counts("environments", "environment"))
         self.assertEqual({"example-model": 1}, counts("models", "model"))
         self.assertEqual(
             {"agent", "answer", "look up", "fetch", "cache miss"},
@@ -164,20 +160,14 @@ class Lists(ReadingTest):
             (["--session", ""], []),
         ]:
             with self.subTest(options=options):
-                self.assertEqual(
-                    expected, sorted(self.ids("traces", "day.tl", *options))
-                )
+                self.assertEqual(expected, sorted(self.ids("traces", "day.tl", *options)))
 
     def test_order_is_by_the_field_asked_for(self) -> None:
         newest_first = ["trace-3", "trace-2", "trace-1"]
         self.assertEqual(newest_first, self.ids("traces", "day.tl"))
-        self.assertEqual(
-            newest_first[::-1], self.ids("traces", "day.tl", "--order", "time.asc")
-        )
+        self.assertEqual(newest_first[::-1], self.ids("traces", "day.tl", "--order", "time.asc"))
         self.assertEqual("trace-1", self.ids("traces", "day.tl", "--order", "cost")[0])
-        self.assertEqual(
-            "trace-1", self.ids("traces", "day.tl", "--order", "tokens")[0]
-        )
+        self.assertEqual("trace-1", self.ids("traces", "day.tl", "--order", "tokens")[0])
 
     def test_tables_name_what_they_show(self) -> None:
         table = self.succeed("traces", "day.tl").out.splitlines()
@@ -185,9 +175,7 @@ class Lists(ReadingTest):
         self.assertEqual("TIME", table[0].split()[0])
         self.assertIn("2026-03-01 12:02:00", table[1])
         self.assertTrue(table[1].endswith("trace-3"))
-        self.assertRegex(
-            table[3], r"question +morning +ada +5.0 s +3 +120 +\$0.0015 +1 error"
-        )
+        self.assertRegex(table[3], r"question +morning +ada +5.0 s +3 +120 +\$0.0015 +1 error")
         for command in [
             "observations",
             "scores",
@@ -197,9 +185,7 @@ class Lists(ReadingTest):
             "environments",
         ]:
             with self.subTest(command=command):
-                self.assertGreater(
-                    len(self.succeed(command, "day.tl").out.splitlines()), 1
-                )
+                self.assertGreater(len(self.succeed(command, "day.tl").out.splitlines()), 1)
         self.assertIn("answer", self.succeed("names", "day.tl").out)
         self.assertIn("example-model", self.succeed("models", "day.tl").out)
 
@@ -211,9 +197,7 @@ class Lists(ReadingTest):
 class Pages(ProgramTest):
     def test_pages_are_complete_while_rows_are_added(self) -> None:
         def trace(number: int, second: int) -> Json:
-            return event(
-                "trace-create", {"id": f"t{number:03d}", "timestamp": clock(second)}
-            )
+            return event("trace-create", {"id": f"t{number:03d}", "timestamp": clock(second)})
 
         self.import_lines(*[trace(number, 60 + number // 3) for number in range(100)])
         seen: list[str] = []
@@ -232,12 +216,8 @@ class Pages(ProgramTest):
 
     def test_the_last_page_tells_no_position(self) -> None:
         self.import_lines(*day.events())
-        self.assertEqual(
-            "", self.succeed("traces", "day.tl", "--limit", "3").position()
-        )
-        self.assertNotEqual(
-            "", self.succeed("traces", "day.tl", "--limit", "2").position()
-        )
+        self.assertEqual("", self.succeed("traces", "day.tl", "--limit", "3").position())
+        self.assertNotEqual("", self.succeed("traces", "day.tl", "--limit", "2").position())
 
     def test_a_position_of_another_list_is_refused(self) -> None:
         self.import_lines(*day.events())
@@ -251,9 +231,7 @@ class Trees(ReadingTest):
         lines = self.succeed("trace", "day.tl", "trace-1").out.splitlines()
         tree = [line for line in lines if re.search(r"[├└]─ ", line)]
         self.assertEqual(1, sum("└─ AGENT agent  5.0 s" in line for line in tree))
-        self.assertIn(
-            "   ├─ GENERATION answer example-model  2.2 s  100 → 20 tok  $0.0015", tree
-        )
+        self.assertIn("   ├─ GENERATION answer example-model  2.2 s  100 → 20 tok  $0.0015", tree)
         self.assertIn("   └─ TOOL look up  1.0 s  ERROR  not found", tree)
         text = "\n".join(lines)
         self.assertIn('out {"answer": "because"}', text)
@@ -304,16 +282,11 @@ class Replays(ReadingTest):
         times = [step["at"] for step in steps]
         self.assertEqual(sorted(times), times)
         names = [
-            (step["phase"], (step.get("observation") or step["trace"])["id"])
-            for step in steps
+            (step["phase"], (step.get("observation") or step["trace"])["id"]) for step in steps
         ]
         self.assertEqual(("begin", "trace-1"), names[0])
-        self.assertLess(
-            names.index(("begin", "agent")), names.index(("begin", "generation"))
-        )
-        self.assertLess(
-            names.index(("end", "generation")), names.index(("begin", "tool"))
-        )
+        self.assertLess(names.index(("begin", "agent")), names.index(("begin", "generation")))
+        self.assertLess(names.index(("end", "generation")), names.index(("begin", "tool")))
         self.assertIn(("point", "point"), names)
         self.assertNotIn(("end", "hanging"), names)
         self.assertTrue(all(step["wait"] >= 0 for step in steps))
@@ -328,9 +301,7 @@ class Replays(ReadingTest):
     def test_people_see_begins_and_ends(self) -> None:
         lines = self.succeed("replay", "day.tl", "morning").out.splitlines()
         self.assertIn("session morning", lines[0])
-        begin = next(
-            at for at, line in enumerate(lines) if "▶ GENERATION answer" in line
-        )
+        begin = next(at for at, line in enumerate(lines) if "▶ GENERATION answer" in line)
         end = next(at for at, line in enumerate(lines) if "■ GENERATION answer" in line)
         self.assertLess(begin, end)
         self.assertIn('in  {"q": "why?"}', lines[begin + 1])
@@ -355,9 +326,7 @@ class Terminal(ReadingTest):
         """The lines that a terminal so wide gets, with their colours."""
         reader, writer = pty.openpty()
         ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-        environment = {
-            key: value for key, value in os.environ.items() if key != "NO_COLOR"
-        }
+        environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
         with subprocess.Popen(
             [PROGRAM, *arguments],
             stdout=writer,
@@ -402,9 +371,7 @@ class Terminal(ReadingTest):
                     self.assertLessEqual(width, columns, f"{command}: {plain}")
 
     def test_colours_are_for_terminals_that_want_them(self) -> None:
-        self.assertTrue(
-            any("\x1b[" in line for line in self.on_terminal(80, "traces", "day.tl"))
-        )
+        self.assertTrue(any("\x1b[" in line for line in self.on_terminal(80, "traces", "day.tl")))
         self.assertNotIn("\x1b[", self.succeed("traces", "day.tl").out)
 
     def test_text_cannot_steer_the_terminal(self) -> None:
@@ -441,14 +408,10 @@ class Keeping(ReadingTest):
             {"ok": True, "findings": 0}, self.succeed("check", "day.tl", "--json").row()
         )
         before = [
-            self.rows(command, "day.tl")
-            for command in ["traces", "observations", "sessions"]
+            self.rows(command, "day.tl") for command in ["traces", "observations", "sessions"]
         ]
         self.succeed("reindex", "day.tl")
-        after = [
-            self.rows(command, "day.tl")
-            for command in ["traces", "observations", "sessions"]
-        ]
+        after = [self.rows(command, "day.tl") for command in ["traces", "observations", "sessions"]]
         self.assertEqual(before, after)
         self.assertEqual("ok\n", self.succeed("check", "day.tl").out)
 
@@ -474,9 +437,7 @@ class Keeping(ReadingTest):
 
     def test_flags_come_and_go(self) -> None:
         def session() -> Json:
-            return next(
-                row for row in self.rows("sessions", "day.tl") if row["id"] == "morning"
-            )
+            return next(row for row in self.rows("sessions", "day.tl") if row["id"] == "morning")
 
         def trace() -> Json:
             return self.rows("traces", "day.tl", "--trace", "trace-1")[0]
@@ -493,9 +454,7 @@ class Keeping(ReadingTest):
             ]:
                 with self.subTest(kind=kind, command=command):
                     before = read()
-                    self.assertIn(
-                        entity_id, self.succeed(command, "day.tl", kind, entity_id).out
-                    )
+                    self.assertIn(entity_id, self.succeed(command, "day.tl", kind, entity_id).out)
                     self.assertEqual({**before, field: value}, read())
         self.assertEqual(
             {"id": "morning", "bookmarked": True},
@@ -572,10 +531,7 @@ class Errors(ReadingTest):
 
     def test_a_reader_that_goes_away_is_no_error(self) -> None:
         self.import_lines(
-            *[
-                event("trace-create", {"id": f"t{n}", "name": "x" * 500})
-                for n in range(2000)
-            ]
+            *[event("trace-create", {"id": f"t{n}", "name": "x" * 500}) for n in range(2000)]
         )
         for command in ["traces", "export"]:
             with subprocess.Popen(
@@ -613,9 +569,7 @@ class Demo(ProgramTest):
             if row["endTime"] is None and row["type"] != "EVENT"
         ]
         self.assertEqual(["write-mail"], unfinished)
-        mail = self.rows(
-            "observations", "tracelite-demo.tl", "--name", "write-mail", "--io"
-        )[0]
+        mail = self.rows("observations", "tracelite-demo.tl", "--name", "write-mail", "--io")[0]
         self.assertEqual("Dear Ada, your room at Yoshimizu is", mail["output"])
         self.assertEqual("ok\n", self.succeed("check", "tracelite-demo.tl").out)
 

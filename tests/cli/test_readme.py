@@ -13,9 +13,7 @@ from pathlib import Path
 from program import PROGRAM, ROOT, TIMEOUT_S, ProgramTest
 
 README = ROOT / "README.md"
-LIBRARY = Path(
-    os.environ.get("TRACELITE_LIBRARY", str(ROOT / "build/release/lib/libtracelite.so"))
-)
+LIBRARY = Path(os.environ.get("TRACELITE_LIBRARY", str(ROOT / "build/release/lib/libtracelite.so")))
 CC = os.environ.get("CC", "cc")
 
 
@@ -52,18 +50,14 @@ class ReadmeTest(ProgramTest):
         return done.stdout
 
     def test_every_language_is_one_that_is_looked_at(self) -> None:
-        languages = re.findall(
-            r"^```(.+)$", README.read_text(encoding="utf-8"), re.MULTILINE
-        )
+        languages = re.findall(r"^```(.+)$", README.read_text(encoding="utf-8"), re.MULTILINE)
         # How to link is no program; the test of the installation is the place for that.
         self.assertEqual(set(languages), {"sh", "c", "python", "cmake"})
 
     def test_every_shell_block_runs(self) -> None:
         shown = [block for block in blocks("sh") if not is_set_up(block)]
         self.assertGreaterEqual(len(shown), 1)
-        path = (
-            f"{Path(PROGRAM).resolve().parent}{os.pathsep}{os.environ.get('PATH', '')}"
-        )
+        path = f"{Path(PROGRAM).resolve().parent}{os.pathsep}{os.environ.get('PATH', '')}"
         for block in shown:
             output = self.run_in_folder("sh", "-eux", "-c", block, PATH=path)
             for line in commands(block):
@@ -74,9 +68,7 @@ class ReadmeTest(ProgramTest):
         self.assertEqual((self.folder / "events.jsonl").read_text(), exported)
         self.assertEqual(self.succeed("export", "copy.tl").out, exported)
         self.assertGreater(len(self.rows("replay", "day.tl", "kyoto-trip")), 1)
-        self.assertGreater(
-            len(self.rows("observations", "day.tl", "--level", "ERROR")), 0
-        )
+        self.assertGreater(len(self.rows("observations", "day.tl", "--level", "ERROR")), 0)
 
     def test_every_set_up_command_exists(self) -> None:
         named = re.findall(r"\./dev ([a-z]+)", README.read_text(encoding="utf-8"))

@@ -15,9 +15,7 @@ def event(kind: str, body: Dict[str, Any], id: str = "e") -> Dict[str, Any]:
 
 
 EVENTS = [
-    event(
-        "trace-create", {"id": "t", "name": "語", "sessionId": "s", "tags": ["a"]}, "e1"
-    ),
+    event("trace-create", {"id": "t", "name": "語", "sessionId": "s", "tags": ["a"]}, "e1"),
     event("span-create", {"id": "o", "traceId": "t", "input": {"q": [1]}}, "e2"),
     event("score-create", {"id": "c", "traceId": "t", "name": "n", "value": 0.5}, "e3"),
 ]
@@ -110,9 +108,7 @@ class ImportTest(StoreCase):
 
         self.assertIsNone(self.store.get_trace("t1").session_id)
         self.assertEqual(self.store.get_trace("t2").environment, "default")
-        self.assertEqual(
-            dict(self.store.get_observation("g").usage_details), {"output": 2}
-        )
+        self.assertEqual(dict(self.store.get_observation("g").usage_details), {"output": 2})
         counters = self.store.counters()
         for reason in ("session_id", "environment", "usage"):
             self.assertEqual(counters[reason], 1, reason)
@@ -181,9 +177,7 @@ class ExportTest(FolderCase):
         with Store(first) as store:
             with store.span(name="agent", session_id="s", input="語") as span:
                 span.span(name="tool", type="tool", output={"a": [1, 2.5, None]}).end()
-                span.update(
-                    output=b"\x00\xff", cost_details={"total": "0.000000000001"}
-                )
+                span.update(output=b"\x00\xff", cost_details={"total": "0.000000000001"})
                 span.span(name="unfinished")
             store.put_score(trace_id=span.trace_id, name="n", value="good")
             store.put_score(session_id="s", name="n", value=1.5)
@@ -208,9 +202,7 @@ class ExportTest(FolderCase):
             self.assertEqual(json.loads(line)["body"]["id"], "a")
             with open(self.folder / "raw.jsonl", "wb", buffering=0) as file:
                 store.export_events(file)
-            self.assertEqual(
-                len((self.folder / "raw.jsonl").read_text().splitlines()), 2
-            )
+            self.assertEqual(len((self.folder / "raw.jsonl").read_text().splitlines()), 2)
             with self.assertRaises(TypeError):
                 store.export_events(io.StringIO())  # type: ignore[arg-type]
             with self.assertRaises(OSError):
@@ -260,9 +252,7 @@ class WireTest(StoreCase):
         if not wire.is_file():
             self.skipTest(f"no {wire.name}")
         requests = json.loads(wire.read_text(encoding="utf-8"))
-        bodies = [
-            r["body"] for r in requests if r.get("url") == "/api/public/ingestion"
-        ]
+        bodies = [r["body"] for r in requests if r.get("url") == "/api/public/ingestion"]
         for body in bodies:
             report = self.store.import_events(body)
             self.assertEqual(report.failures, ())

@@ -114,9 +114,7 @@ PARAMETERS: Dict[str, Any] = {
     **{handle: ctypes.c_void_p for handle in HANDLES},
     **{handle + "*": ctypes.POINTER(ctypes.c_void_p) for handle in HANDLES},
     **{
-        name + " *": ctypes.POINTER(struct)
-        for name, struct in STRUCTS.items()
-        if name != "tl_text"
+        name + " *": ctypes.POINTER(struct) for name, struct in STRUCTS.items() if name != "tl_text"
     },
 }
 CALLBACKS: Dict[str, Any] = {
@@ -158,9 +156,7 @@ class HeaderTest(unittest.TestCase):
         self.assertEqual(_c.library().tl_version().decode(), _c.VERSION)
 
     def test_prototypes(self) -> None:
-        found = re.findall(
-            r"TL_API\s+([^;(]*?)(\w+)\(([^;]*?)\);", header_text(), re.DOTALL
-        )
+        found = re.findall(r"TL_API\s+([^;(]*?)(\w+)\(([^;]*?)\);", header_text(), re.DOTALL)
         self.assertGreater(len(found), 30)
         self.assertEqual({name for _, name, _ in found}, set(_c.FUNCTIONS))
         results = {"void": None, "tl_error_info *": ctypes.POINTER(_c.ErrorInfo)}
@@ -174,17 +170,13 @@ class HeaderTest(unittest.TestCase):
                 self.assertEqual(expected, list(own_parameters))
 
     def test_callbacks(self) -> None:
-        found = re.findall(
-            r"typedef (\w+) \(\*(\w+)\)\(([^;]*?)\);", header_text(), re.DOTALL
-        )
+        found = re.findall(r"typedef (\w+) \(\*(\w+)\)\(([^;]*?)\);", header_text(), re.DOTALL)
         self.assertEqual({name for _, name, _ in found}, set(CALLBACKS))
         for result, name, parameters in found:
             with self.subTest(name):
                 own = CALLBACKS[name]
                 self.assertEqual(CALLBACK_PARAMETERS[result], own._restype_)
-                expected = [
-                    CALLBACK_PARAMETERS[type_of(each)] for each in parameters.split(",")
-                ]
+                expected = [CALLBACK_PARAMETERS[type_of(each)] for each in parameters.split(",")]
                 self.assertEqual(expected, list(own._argtypes_))
 
     def test_twins_have_one_layout(self) -> None:
@@ -193,14 +185,10 @@ class HeaderTest(unittest.TestCase):
                 self.assertEqual(ctypes.sizeof(struct), ctypes.sizeof(twin))
                 for (name, *_), (twin_name, *_) in zip(struct._fields_, twin._fields_):
                     self.assertEqual(name, twin_name)
-                    self.assertEqual(
-                        getattr(struct, name).offset, getattr(twin, name).offset
-                    )
+                    self.assertEqual(getattr(struct, name).offset, getattr(twin, name).offset)
 
     def test_every_struct_and_member_is_mirrored(self) -> None:
-        found = re.findall(
-            r"typedef struct (\w+) \{(.*?)\} \1;", header_text(), re.DOTALL
-        )
+        found = re.findall(r"typedef struct (\w+) \{(.*?)\} \1;", header_text(), re.DOTALL)
         self.assertEqual({name for name, _ in found}, set(STRUCTS))
         for name, body in found:
             with self.subTest(name):
@@ -257,13 +245,9 @@ class HeaderTest(unittest.TestCase):
     def constants(self) -> Dict[str, int]:
         constants: Dict[str, int] = dict(WITHOUT_MEMBER)
         for prefix, words in WORDS.items():
-            constants.update(
-                {prefix + name: int(word) for name, word in words.__members__.items()}
-            )
+            constants.update({prefix + name: int(word) for name, word in words.__members__.items()})
         for prefix, codes in CODES.items():
-            constants.update(
-                {prefix + name: code.code for name, code in codes.__members__.items()}
-            )
+            constants.update({prefix + name: code.code for name, code in codes.__members__.items()})
         return constants
 
 

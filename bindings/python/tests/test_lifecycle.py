@@ -125,17 +125,13 @@ class OpenTest(FolderCase):
         with Store(self.path) as store:
             before = store.stats()
             self.assertEqual((before.trace_count, before.format_version), (0, 1))
-            store.put_observation(
-                "o", trace_id="t", session_id="s", user_id="u", input="x" * 1000
-            )
+            store.put_observation("o", trace_id="t", session_id="s", user_id="u", input="x" * 1000)
             position = store.flush(timeout=30)
             after = store.stats()
             self.assertEqual(after.commit_number, position)
             self.assertEqual((after.trace_count, after.observation_count), (1, 1))
             self.assertEqual((after.session_count, after.user_count), (1, 1))
-            self.assertEqual(
-                (after.payload_size_bytes, after.queued_size_bytes), (1000, 0)
-            )
+            self.assertEqual((after.payload_size_bytes, after.queued_size_bytes), (1000, 0))
             self.assertEqual(after.file_size_bytes, self.path.stat().st_size)
             for bad in (-1, float("nan")):
                 with self.assertRaises(InvalidError):
@@ -153,9 +149,7 @@ class OpenTest(FolderCase):
 
 class OptionTest(FolderCase):
     def test_defaults(self) -> None:
-        with Store(
-            self.path, default_environment="staging", default_release="r7"
-        ) as store:
+        with Store(self.path, default_environment="staging", default_release="r7") as store:
             store.put_trace("t", name="t")
             store.put_trace("u", environment="production", release="r8")
             store.flush()
@@ -333,9 +327,7 @@ class ThreadTest(StoreCase):
 
         def work(number: int) -> None:
             try:
-                with self.store.span(
-                    name="root", id=f"root{number}", tags=[str(number)]
-                ) as root:
+                with self.store.span(name="root", id=f"root{number}", tags=[str(number)]) as root:
                     for n in range(50):
                         with root.span(name=f"child{n}") as child:
                             child.append(f"{number}/{n}")
@@ -579,9 +571,7 @@ class ExitTest(FolderCase):
         self.assertIn("RuntimeError: boom", result.stderr)
         with Store(self.path) as store:
             (row,) = store.observations()
-            self.assertEqual(
-                (row.level, row.status_message), ("ERROR", "RuntimeError: boom")
-            )
+            self.assertEqual((row.level, row.status_message), ("ERROR", "RuntimeError: boom"))
 
     @unittest.skipUnless(hasattr(signal, "SIGKILL"), "no SIGKILL here")
     def test_killed(self) -> None:
@@ -650,9 +640,7 @@ class InterruptTest(FolderCase):
         for _ in range(400):
             try:
                 # Again, because one that comes in a destructor is lost.
-                signal.setitimer(
-                    signal.ITIMER_REAL, chance.uniform(0.00005, 0.004), 0.01
-                )
+                signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.00005, 0.004), 0.01)
                 armed = True
                 for _ in range(10_000):
                     with store.span(name="x") as span:
@@ -734,9 +722,7 @@ class BadFileTest(FolderCase):
             self.refused(OtherGeometryError, self.path)
 
     def test_a_folder_and_a_missing_folder(self) -> None:
-        self.assertIn(
-            "is a directory", str(self.refused(NotTraceliteError, self.folder))
-        )
+        self.assertIn("is a directory", str(self.refused(NotTraceliteError, self.folder)))
         self.refused(NotFoundError, self.folder / "no" / "folder.tl")
 
     def test_truncated(self) -> None:
@@ -753,14 +739,10 @@ class BadFileTest(FolderCase):
     def test_space_adds_up_to_the_file(self) -> None:
         with Store(self.path) as store:
             for n in range(300):
-                store.put_observation(
-                    f"o{n}", trace_id=f"t{n % 9}", input=f"payload {n} " * 50
-                )
+                store.put_observation(f"o{n}", trace_id=f"t{n % 9}", input=f"payload {n} " * 50)
             store.flush()
             lines = store.space()
-            self.assertEqual(
-                sum(line.size_bytes for line in lines), store.stats().file_size_bytes
-            )
+            self.assertEqual(sum(line.size_bytes for line in lines), store.stats().file_size_bytes)
             sizes = {(line.key_space, line.table): line.size_bytes for line in lines}
             for name in [("frame", ""), ("record", ""), ("page", "observation")]:
                 self.assertGreater(sizes[name], 0, name)
@@ -833,9 +815,7 @@ class DiskTest(FolderCase):
         self.limit(None)
         with Store(self.path) as again:
             self.assertEqual(again.check(), ())
-            self.assertEqual(
-                len(list(again.traces())), 71 - lost.exception.dropped_count
-            )
+            self.assertEqual(len(list(again.traces())), 71 - lost.exception.dropped_count)
 
 
 class ErrorTest(unittest.TestCase):
@@ -866,9 +846,7 @@ class ErrorTest(unittest.TestCase):
             made = kind("text", field="f", engine_code=-30780)
             copy = pickle.loads(pickle.dumps(made))
             self.assertIs(type(copy), kind)
-            self.assertEqual(
-                (str(copy), copy.field, copy.engine_code), ("text", "f", -30780)
-            )
+            self.assertEqual((str(copy), copy.field, copy.engine_code), ("text", "f", -30780))
 
 
 class LibraryTest(FolderCase):
@@ -876,9 +854,7 @@ class LibraryTest(FolderCase):
         bad = self.folder / "libtracelite.so"
         bad.write_bytes(b"not a library")
         with mock.patch.dict(os.environ, {"TRACELITE_LIBRARY": str(bad)}):
-            with self.assertRaisesRegex(
-                tracelite.LibraryError, "TRACELITE_LIBRARY=.*cannot be"
-            ):
+            with self.assertRaisesRegex(tracelite.LibraryError, "TRACELITE_LIBRARY=.*cannot be"):
                 _library.load()
 
     def test_no_library(self) -> None:

@@ -31,9 +31,7 @@ def blocks(language: str) -> List[str]:
 
 
 def backend() -> Any:
-    spec = importlib.util.spec_from_file_location(
-        "backend", PACKAGE / "_build" / "backend.py"
-    )
+    spec = importlib.util.spec_from_file_location("backend", PACKAGE / "_build" / "backend.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -175,9 +173,7 @@ class BuildTest(FolderCase):
         library = Path(_c.library()._name)
         if not library.is_file():
             self.skipTest("the library under test is not a file")
-        patch = mock.patch.dict(
-            os.environ, {"TRACELITE_LIBRARY": str(library.resolve())}
-        )
+        patch = mock.patch.dict(os.environ, {"TRACELITE_LIBRARY": str(library.resolve())})
         patch.start()
         self.addCleanup(patch.stop)
 
@@ -195,25 +191,17 @@ class BuildTest(FolderCase):
             self.assertEqual([row[0] for row in rows], names)
             for path, digest, size in rows[:-1]:
                 data = wheel.read(path)
-                hashed = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(
-                    b"="
-                )
-                self.assertEqual(
-                    (digest, size), (f"sha256={hashed.decode()}", str(len(data)))
-                )
+                hashed = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=")
+                self.assertEqual((digest, size), (f"sha256={hashed.decode()}", str(len(data))))
             self.assertEqual(rows[-1], [f"{info}/RECORD", "", ""])
             for module in (PACKAGE / "tracelite").glob("*.py"):
-                self.assertEqual(
-                    wheel.read(f"tracelite/{module.name}"), module.read_bytes()
-                )
+                self.assertEqual(wheel.read(f"tracelite/{module.name}"), module.read_bytes())
             self.assertIn("tracelite/py.typed", names)
             self.assertIn(f"tracelite/{self.backend._library_name()}", names)
             metadata = wheel.read(f"{info}/METADATA").decode()
             self.assertIn(f"\nVersion: {_c.VERSION}\n", metadata)
             self.assertNotIn("Requires-Dist", metadata)
-            self.assertIn(
-                "Root-Is-Purelib: false\n", wheel.read(f"{info}/WHEEL").decode()
-            )
+            self.assertIn("Root-Is-Purelib: false\n", wheel.read(f"{info}/WHEEL").decode())
 
     def test_source_distribution(self) -> None:
         if not (ROOT / "CMakeLists.txt").is_file():
@@ -243,9 +231,7 @@ class BuildTest(FolderCase):
         self.assertTrue((self.folder / info / "METADATA").is_file())
 
     def test_no_sources_and_no_library(self) -> None:
-        with mock.patch.dict(os.environ), mock.patch.object(
-            self.backend, "PACKAGE", self.folder
-        ):
+        with mock.patch.dict(os.environ), mock.patch.object(self.backend, "PACKAGE", self.folder):
             os.environ["TRACELITE_LIBRARY"] = str(self.folder / "nowhere.so")
             with self.assertRaisesRegex(SystemExit, "is not a file"):
                 self.backend._library()

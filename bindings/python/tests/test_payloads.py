@@ -113,17 +113,13 @@ class PayloadTest(StoreCase):
             self.assertEqual(payload.value, value)
 
     def test_all_three_fields_of_a_trace(self) -> None:
-        self.store.put_trace(
-            "t", input="in", output=Json("[ 1 ]"), metadata=Json('{ "a" : 1 }')
-        )
+        self.store.put_trace("t", input="in", output=Json("[ 1 ]"), metadata=Json('{ "a" : 1 }'))
         self.store.flush()
         (trace,) = self.store.traces()
         self.assertEqual(trace.input_text, "in")
         self.assertEqual(trace.output_text, "[ 1 ]")
         self.assertEqual(trace.metadata_text, '{ "a" : 1 }')
-        self.assertEqual(
-            (trace.metadata_form, trace.metadata_size_bytes), (Form.JSON, 11)
-        )
+        self.assertEqual((trace.metadata_form, trace.metadata_size_bytes), (Form.JSON, 11))
         self.assertEqual(trace.metadata_bytes, b'{ "a" : 1 }')
 
     def test_metadata_that_is_no_object(self) -> None:
@@ -161,9 +157,7 @@ class PayloadTest(StoreCase):
 
     def test_rows_outlive_their_list(self) -> None:
         for n in range(20):
-            self.store.put_observation(
-                f"o{n}", trace_id=f"t{n % 3}", input=n, output=str(n)
-            )
+            self.store.put_observation(f"o{n}", trace_id=f"t{n % 3}", input=n, output=str(n))
         self.store.flush()
         rows = list(self.store.observations())
         self.assertEqual(

@@ -97,9 +97,7 @@ class ListTest(FolderCase):
         observations = self.store.observations
         self.assertEqual(len(list(observations())), 12)
         self.assertEqual(ids(observations(level="ERROR")), ["o07"])
-        self.assertEqual(
-            ids(observations(user_id="user0", type="TOOL")), ["o06", "o00"]
-        )
+        self.assertEqual(ids(observations(user_id="user0", type="TOOL")), ["o06", "o00"])
         self.assertEqual(ids(observations(trace_id="t04")), ["o04"])
         self.assertEqual(ids(self.store.scores(trace_id="t04")), ["s04"])
         self.assertEqual(len(list(self.store.scores(session_id="session0"))), 6)
@@ -107,9 +105,7 @@ class ListTest(FolderCase):
     def test_orders(self) -> None:
         self.assertEqual(ids(self.store.traces())[:2], ["t11", "t10"])
         self.assertEqual(ids(self.store.traces(order="latency"))[:2], ["t11", "t10"])
-        self.assertEqual(
-            ids(self.store.traces(order="tokens", ascending=True))[:2], ["t00", "t01"]
-        )
+        self.assertEqual(ids(self.store.traces(order="tokens", ascending=True))[:2], ["t00", "t01"])
         self.assertEqual(
             [u.key for u in self.store.users(order="name", ascending=True)][0], "user0"
         )
@@ -266,9 +262,7 @@ class TreeTest(StoreCase):
         self.assertEqual(ids(trace.roots), ["orphan", "root", "c1"])
         self.assertEqual(ids(trace.roots[1].children), ["first", "a", "b"])
         self.assertEqual(ids(trace.roots[2].children), ["c2"])
-        self.assertEqual(
-            [row.depth for row in trace.observations], [1, 1, 2, 2, 2, 1, 2]
-        )
+        self.assertEqual([row.depth for row in trace.observations], [1, 1, 2, 2, 2, 1, 2])
 
     def test_a_row_of_a_list_fetches_its_tree(self) -> None:
         with self.store.span(name="root") as root:
@@ -292,9 +286,7 @@ class ReplayTest(StoreCase):
             input="in",
         )
         put("e1", trace_id="t1", start_time=T0 + 2 * SECOND, type="EVENT", name="point")
-        self.store.put_trace(
-            "t2", session_id="s", timestamp=T0 + 60 * SECOND, name="second"
-        )
+        self.store.put_trace("t2", session_id="s", timestamp=T0 + 60 * SECOND, name="second")
         put("o2", trace_id="t2", start_time=T0 + 60 * SECOND, end_time=T0 + 62 * SECOND)
         self.store.flush()
 
@@ -323,9 +315,7 @@ class ReplayTest(StoreCase):
         self.assertEqual([step.wait for step in steps], [0, 1, 1, 1, 0, 57, 0, 2, 0])
         assert steps[1].observation is not None
         self.assertEqual(steps[1].observation.input, "in")
-        self.assertEqual(
-            steps[1].at, datetime(2024, 5, 15, 15, 0, 1, tzinfo=timezone.utc)
-        )
+        self.assertEqual(steps[1].at, datetime(2024, 5, 15, 15, 0, 1, tzinfo=timezone.utc))
 
     def test_pace(self) -> None:
         def waits(**pace: Any) -> float:

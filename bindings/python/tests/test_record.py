@@ -97,9 +97,7 @@ class EntityTest(StoreCase):
         self.store.flush()
         (row,) = self.store.observations()
         self.assertEqual(row, self.store.get_observation("observation-1"))
-        self.assertEqual(
-            row, self.store.get_observation("observation-1", trace_id="trace-1")
-        )
+        self.assertEqual(row, self.store.get_observation("observation-1", trace_id="trace-1"))
         self.assertEqual(row.id, "observation-1")
         self.assertEqual(row.trace_id, "trace-1")
         self.assertEqual(row.parent_observation_id, "nobody")
@@ -109,9 +107,7 @@ class EntityTest(StoreCase):
         self.assertEqual(row.start_time_ns, T0)
         self.assertEqual(row.start_time, datetime(2024, 5, 15, 15, tzinfo=timezone.utc))
         self.assertEqual(row.end_time_ns, T0 + 2 * SECOND + 7)
-        self.assertEqual(
-            row.end_time, datetime(2024, 5, 15, 15, 0, 2, tzinfo=timezone.utc)
-        )
+        self.assertEqual(row.end_time, datetime(2024, 5, 15, 15, 0, 2, tzinfo=timezone.utc))
         self.assertEqual(row.completion_start_time_ns, T0 + SECOND)
         self.assertIs(row.level, Level.WARNING)
         self.assertEqual(row.status_message, "slow")
@@ -224,12 +220,8 @@ class EntityTest(StoreCase):
         self.assertEqual(self.store.get_score(score_id).trace_id, trace_id)
 
     def test_upsert_and_clear(self) -> None:
-        self.store.put_trace(
-            "t", name="one", user_id="ada", tags=["a"], metadata={"x": {"y": 1}}
-        )
-        self.store.put_trace(
-            "t", name=None, version="2", tags=["b"], metadata={"x": {"z": 2}}
-        )
+        self.store.put_trace("t", name="one", user_id="ada", tags=["a"], metadata={"x": {"y": 1}})
+        self.store.put_trace("t", name=None, version="2", tags=["b"], metadata={"x": {"z": 2}})
         self.store.put_trace("t", user_id=CLEAR)
         self.store.flush()
         trace = self.store.get_trace("t")
@@ -277,9 +269,7 @@ class ValueTest(StoreCase):
         return str(caught.exception)
 
     def test_refusals(self) -> None:
-        self.assertIn(
-            "time zone", self.refused("start_time", start_time=datetime(2024, 1, 1))
-        )
+        self.assertIn("time zone", self.refused("start_time", start_time=datetime(2024, 1, 1)))
         self.refused("start_time", start_time=2**63)
         self.refused("start_time", start_time=1.5)
         self.refused("level", level="LOUD")
@@ -331,9 +321,7 @@ class LiveTest(StoreCase):
     """Observations from begin to end."""
 
     def test_nested(self) -> None:
-        with self.store.span(
-            name="agent", type="agent", session_id="s", input="task"
-        ) as agent:
+        with self.store.span(name="agent", type="agent", session_id="s", input="task") as agent:
             with agent.span(name="search", type=ObservationType.TOOL) as tool:
                 tool.update(output={"hits": 3})
             with agent.span(name="answer", type="generation", model="m") as generation:
@@ -343,9 +331,7 @@ class LiveTest(StoreCase):
             agent.update(output="done", tags=["x"])
         self.store.flush()
         trace = self.store.trace(agent.trace_id)
-        self.assertEqual(
-            [each.name for each in trace.observations], ["agent", "search", "answer"]
-        )
+        self.assertEqual([each.name for each in trace.observations], ["agent", "search", "answer"])
         (root,) = trace.roots
         self.assertEqual(root.id, agent.id)
         self.assertEqual((root.input, root.output, root.tags), ("task", "done", ("x",)))
@@ -420,9 +406,7 @@ class LiveTest(StoreCase):
         words.close()
         self.store.flush()
         (row,) = self.store.observations()
-        self.assertEqual(
-            (row.level, row.output, row.is_unfinished), ("DEFAULT", "ab", False)
-        )
+        self.assertEqual((row.level, row.output, row.is_unfinished), ("DEFAULT", "ab", False))
 
     def test_end_within_the_block(self) -> None:
         with self.store.span(name="early") as span:
@@ -486,9 +470,7 @@ class LiveTest(StoreCase):
         del kept, event
         with Store(self.path, read_only=True) as again:
             unfinished = {row.name: row.is_unfinished for row in again.observations()}
-            self.assertEqual(
-                unfinished, {"kept": True, "dropped": True, "event": False}
-            )
+            self.assertEqual(unfinished, {"kept": True, "dropped": True, "event": False})
             for trace in again.traces(name="kept"):
                 assert trace.aggregate is not None
                 self.assertEqual(trace.aggregate.unfinished_count, 1)

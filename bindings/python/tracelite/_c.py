@@ -572,9 +572,7 @@ def library() -> ctypes.CDLL:
 def _declare(lib: ctypes.CDLL) -> ctypes.CDLL:
     missing = [name for name in FUNCTIONS if not hasattr(lib, name)]
     if missing:
-        raise LibraryError(
-            f"{lib._name} is not tracelite {VERSION}: it lacks {missing[0]}"
-        )
+        raise LibraryError(f"{lib._name} is not tracelite {VERSION}: it lacks {missing[0]}")
     for name, (result, arguments) in FUNCTIONS.items():
         function = getattr(lib, name)
         function.restype = result
@@ -582,9 +580,7 @@ def _declare(lib: ctypes.CDLL) -> ctypes.CDLL:
     version = lib.tl_version().decode()
     # Before 1.0 a minor version may change the header.
     if version.split(".")[:2] != VERSION.split(".")[:2]:
-        raise LibraryError(
-            f"{lib._name} is tracelite {version}, this package is {VERSION}"
-        )
+        raise LibraryError(f"{lib._name} is tracelite {version}, this package is {VERSION}")
     return lib
 
 

@@ -22,9 +22,7 @@ class TraceliteError(Exception):
     engine_code: int = 0
     dropped_count: int = 0
 
-    def __init__(
-        self, message: str, *, field: Optional[str] = None, engine_code: int = 0
-    ) -> None:
+    def __init__(self, message: str, *, field: Optional[str] = None, engine_code: int = 0) -> None:
         super().__init__(message)
         self.message = message
         self.field = field

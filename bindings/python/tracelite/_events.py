@@ -173,9 +173,7 @@ class _Kept:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(
-        self, kind: Any, error: Optional[BaseException], traceback: Any
-    ) -> bool:
+    def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> bool:
         if error is not None:
             self._caught.keep(error)
         return True
@@ -268,11 +266,7 @@ def read_events(
         def take(context: object, pointer: Any) -> None:
             with caught.kept():
                 struct = pointer.contents
-                if (
-                    outcome is None
-                    and struct.http_status == 201
-                    and not struct.is_warning
-                ):
+                if outcome is None and struct.http_status == 201 and not struct.is_warning:
                     return
                 if not caught.is_empty:
                     return
@@ -329,9 +323,7 @@ def _chunks(source: Any) -> Generator[bytes, None, None]:
     elif isinstance(source, Iterable):
         for event in source:
             if not isinstance(event, Mapping):
-                raise InvalidError(
-                    f"an event is {event!r}, but must be a dict", field="event"
-                )
+                raise InvalidError(f"an event is {event!r}, but must be a dict", field="event")
             yield json_bytes(event, "event") + b"\n"
     else:
         raise InvalidError(f"events cannot come from {source!r}", field="source")

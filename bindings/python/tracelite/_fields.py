@@ -286,9 +286,7 @@ def _code(words: Type[Code]) -> _Setter:
 
 def _tags(struct: Any, member: str, value: Any) -> None:
     if isinstance(value, (str, bytes)):
-        raise InvalidError(
-            "tags is one text, but must be several: [text]", field="tags"
-        )
+        raise InvalidError("tags is one text, but must be several: [text]", field="tags")
     array = _c.text_array(text_bytes(tag, "tags") for tag in value)
     struct.tags = array
     struct.tag_count = len(array)

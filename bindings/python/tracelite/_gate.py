@@ -154,9 +154,7 @@ class Gate:
                 break
             function(*arguments)
 
-    def close(
-        self, timeout: Optional[float], function: Callable[[int], _R]
-    ) -> Optional[_R]:
+    def close(self, timeout: Optional[float], function: Callable[[int], _R]) -> Optional[_R]:
         """Waits for the calls of other threads to return, and calls a function that closes the
         handle. None if the store is closed already, or is the parent's.
 
@@ -193,7 +191,5 @@ class Gate:
         for lock in locks:
             left = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
             if not lock.acquire(timeout=min(left, threading.TIMEOUT_MAX)):
-                raise BusyError(
-                    "the store cannot be closed: another thread is in a call on it"
-                )
+                raise BusyError("the store cannot be closed: another thread is in a call on it")
             lock.release()

@@ -161,9 +161,7 @@ class Rows(Generic[_T]):
                 if status != Status.DONE:
                     check(self._lib, status)
                     self._count += 1
-                    return self._decode(
-                        row, _Origin(self._reader, self._self, self._count)
-                    )
+                    return self._decode(row, _Origin(self._reader, self._self, self._count))
                 self._position = self._read_position()
         with self._lock:  # outside of the call, so that it is freed now
             self._close()
@@ -187,9 +185,7 @@ class Rows(Generic[_T]):
         check(self._lib, self._lib.tl_position(self._cursor, ctypes.byref(text)))
         return _c.text_of(text.data, text.size_bytes)
 
-    def _payload(
-        self, number: int, field: Field, form: Form, size_bytes: int
-    ) -> Optional[Payload]:
+    def _payload(self, number: int, field: Field, form: Form, size_bytes: int) -> Optional[Payload]:
         """A payload of the row with this number, from 1; None if another row has come since."""
         with self._gate.call():
             self._gate.handle()
@@ -256,9 +252,7 @@ class _Origin:
 
     __slots__ = ("_reader", "_rows", "_number")
 
-    def __init__(
-        self, reader: Reader, rows: weakref.ref[Rows[Any]], number: int
-    ) -> None:
+    def __init__(self, reader: Reader, rows: weakref.ref[Rows[Any]], number: int) -> None:
         self._reader = reader
         self._rows = rows
         self._number = number
@@ -273,9 +267,7 @@ class _Origin:
         size: int,
     ) -> Payload:
         rows = self._rows()
-        payload = (
-            None if rows is None else rows._payload(self._number, field, form, size)
-        )
+        payload = None if rows is None else rows._payload(self._number, field, form, size)
         return payload or self._reader._payload(kind, trace_id, id, field)
 
     def tree(self, trace_id: str) -> Tuple[Observation, ...]:
@@ -398,9 +390,7 @@ class Reader:
         """The trace. Raises NotFoundError."""
         return self._get(Kind.TRACE, trace_of, None, id)
 
-    def get_observation(
-        self, id: str, *, trace_id: Optional[str] = None
-    ) -> Observation:
+    def get_observation(self, id: str, *, trace_id: Optional[str] = None) -> Observation:
         """The observation; trace_id is needed where several traces have one with this id. Raises
         NotFoundError."""
         return self._get(Kind.OBSERVATION, observation_of, trace_id, id)
@@ -413,22 +403,14 @@ class Reader:
         """The session. Raises NotFoundError."""
         return self._get(Kind.SESSION, session_of, None, id)
 
-    def _get(
-        self, kind: Kind, decode: _Decode[_T], trace_id: Optional[str], id: str
-    ) -> _T:
+    def _get(self, kind: Kind, decode: _Decode[_T], trace_id: Optional[str], id: str) -> _T:
         with self._one(kind, decode, trace_id, id) as rows:
             return next(rows)
 
-    def _one(
-        self, kind: Kind, decode: _Decode[_T], trace_id: Optional[str], id: str
-    ) -> Rows[_T]:
-        return self._rows(
-            "tl_get", decode, kind, _text(trace_id, "trace_id"), _text(id, "id")
-        )
+    def _one(self, kind: Kind, decode: _Decode[_T], trace_id: Optional[str], id: str) -> Rows[_T]:
+        return self._rows("tl_get", decode, kind, _text(trace_id, "trace_id"), _text(id, "id"))
 
-    def _payload(
-        self, kind: Kind, trace_id: Optional[str], id: str, field: Field
-    ) -> Payload:
+    def _payload(self, kind: Kind, trace_id: Optional[str], id: str, field: Field) -> Payload:
         with self._lasting()._one(kind, _DECODE[kind], trace_id, id) as rows:
             payload: Payload = next(rows)._later.get(field)
             return payload
@@ -462,23 +444,17 @@ class Reader:
         options = _c.ReplayOptions()
         options.struct_size = ctypes.sizeof(options)
         if not 0 < speed < math.inf:
-            raise InvalidError(
-                f"speed is {speed!r}, but must be more than 0", field="speed"
-            )
+            raise InvalidError(f"speed is {speed!r}, but must be more than 0", field="speed")
         options.speed = speed
         if max_gap is not None:
-            seconds = (
-                max_gap.total_seconds() if isinstance(max_gap, timedelta) else max_gap
-            )
+            seconds = max_gap.total_seconds() if isinstance(max_gap, timedelta) else max_gap
             if not 0 <= seconds < math.inf:
                 raise InvalidError(
                     f"max_gap is {max_gap!r}, but must not be negative", field="max_gap"
                 )
             # 0 is "no limit" to the library.
             options.max_gap_ns = max(1, min(round(seconds * 1e9), INT64_MAX))
-        return self._rows(
-            "tl_replay", step_of, _text(session_id, "session_id"), options
-        )
+        return self._rows("tl_replay", step_of, _text(session_id, "session_id"), options)
 
     # -- export
 
@@ -494,9 +470,7 @@ class Reader:
         with self._gate.call():
             store = self._gate.handle()
             with self._guard():
-                write_events(
-                    self._lib, store, self._snapshot_handle(), filter, target, progress
-                )
+                write_events(self._lib, store, self._snapshot_handle(), filter, target, progress)
 
 
 _DECODE: Dict[Kind, _Decode[Any]] = {

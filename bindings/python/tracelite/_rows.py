@@ -53,14 +53,10 @@ class _Nowhere:
         form: Form,
         size: int,
     ) -> Payload:
-        raise MisuseError(
-            f"the {field.name.lower()} was not fetched before the row was pickled"
-        )
+        raise MisuseError(f"the {field.name.lower()} was not fetched before the row was pickled")
 
     def tree(self, trace_id: str) -> Tuple[Observation, ...]:
-        raise MisuseError(
-            "the observations were not fetched before the trace was pickled"
-        )
+        raise MisuseError("the observations were not fetched before the trace was pickled")
 
 
 # -------------------------------------------------------------------------------------- payloads
@@ -416,9 +412,7 @@ def _number(struct: Any, set_mask: int, which: Field, member: str) -> Any:
 
 def _tags(struct: Any) -> Tuple[str, ...]:
     tags = struct.tags
-    return tuple(
-        text_of(tags[n].data, tags[n].size_bytes) or "" for n in range(struct.tag_count)
-    )
+    return tuple(text_of(tags[n].data, tags[n].size_bytes) or "" for n in range(struct.tag_count))
 
 
 _PAYLOADS = (
@@ -461,9 +455,7 @@ def _aggregate(pointer: Any) -> Optional[Aggregate]:
         input_tokens=struct.input_tokens,
         output_tokens=struct.output_tokens,
         total_tokens=struct.total_tokens,
-        total_cost=Decimal(
-            text_of(struct.total_cost, struct.total_cost_size_bytes) or "0"
-        ),
+        total_cost=Decimal(text_of(struct.total_cost, struct.total_cost_size_bytes) or "0"),
         first_activity_ns=struct.first_activity_ns,
         last_activity_ns=struct.last_activity_ns,
         latency_ns=struct.latency_ns,
@@ -520,9 +512,7 @@ def observation_of(row: _c.Row, origin: Origin) -> Observation:
         session_id=text_of(struct.session_id, struct.session_id_size_bytes),
         tags=_tags(struct),
         model=text_of(struct.model, struct.model_size_bytes),
-        model_parameters_text=text_of(
-            struct.model_parameters, struct.model_parameters_size_bytes
-        ),
+        model_parameters_text=text_of(struct.model_parameters, struct.model_parameters_size_bytes),
         usage_details={
             text_of(usage[n].name, usage[n].name_size_bytes) or "": usage[n].amount
             for n in range(struct.usage_count)
@@ -595,9 +585,7 @@ def step_of(row: _c.Row, origin: Origin) -> Step:
 
 def with_children(rows: List[Observation]) -> Tuple[Observation, ...]:
     """Links the rows of a tree, each given before its children, without recursion."""
-    path: List[
-        List[Observation]
-    ] = []  # the children found so far of each row on the way down
+    path: List[List[Observation]] = []  # the children found so far of each row on the way down
     owners: List[Observation] = []
     for row in rows:
         while len(owners) >= row.depth:

@@ -123,9 +123,7 @@ class _Opened:
     """An open file: the handle, and what must live as long as it. Outlives its Store if that is
     dropped where it cannot be closed."""
 
-    def __init__(
-        self, lib: ctypes.CDLL, handle: int, callbacks: Tuple[object, ...]
-    ) -> None:
+    def __init__(self, lib: ctypes.CDLL, handle: int, callbacks: Tuple[object, ...]) -> None:
         self.lib = lib
         self.gate = Gate(handle)
         self.callbacks = callbacks
@@ -179,11 +177,7 @@ def _mask_callback(mask: Mask) -> Any:
         try:
             with callback_of_writer():
                 struct = value.contents
-                data = (
-                    ctypes.string_at(struct.data, struct.size_bytes)
-                    if struct.data
-                    else b""
-                )
+                data = ctypes.string_at(struct.data, struct.size_bytes) if struct.data else b""
                 given = Payload(Form.of(struct.form), data)
                 name = Field(field).name.lower()
                 result = mask(name, given)
@@ -192,9 +186,7 @@ def _mask_callback(mask: Mask) -> Any:
                 payload = NULL if result is None else payload_of(result, name)
                 stored[0] = payload.data
                 masked[0].form = payload.form.code
-                masked[0].data = ctypes.cast(
-                    ctypes.c_char_p(stored[0]), ctypes.c_void_p
-                ).value
+                masked[0].data = ctypes.cast(ctypes.c_char_p(stored[0]), ctypes.c_void_p).value
                 masked[0].size_bytes = len(stored[0])
                 return 0
         except BaseException as error:
@@ -231,9 +223,7 @@ class Span:
     def _begin(self, store: int, parent: Optional[int], struct: _c.Observation) -> None:
         lib = self._store._lib
         handle = self._handle
-        check(
-            lib, lib.tl_begin(store, parent, ctypes.byref(struct), ctypes.byref(handle))
-        )
+        check(lib, lib.tl_begin(store, parent, ctypes.byref(struct), ctypes.byref(handle)))
         trace_id, id = _c.TextOut(), _c.TextOut()
         check(lib, lib.tl_span_ids(handle, ctypes.byref(trace_id), ctypes.byref(id)))
         self.id = _c.text_of(id.data, id.size_bytes) or ""
@@ -267,9 +257,7 @@ class Span:
         data = text_bytes(text, field)
         code = _STREAMED.get(field)
         if code is None:
-            raise InvalidError(
-                f"field is {field!r}, but must be output or input", field="field"
-            )
+            raise InvalidError(f"field is {field!r}, but must be output or input", field="field")
         gate, lib = self._store._gate, self._store._lib
         with gate.call():
             gate.handle()
@@ -299,9 +287,7 @@ class Span:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: Any, error: Optional[BaseException], traceback: Any
-    ) -> None:
+    def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
         if not self._handle:
             return
         if error is None or isinstance(error, GeneratorExit):
@@ -309,9 +295,7 @@ class Span:
             return
         try:
             self.end(level="ERROR", status_message=_message(error))
-        except (
-            TraceliteError
-        ):  # counted by the library; the caller's own error matters more
+        except TraceliteError:  # counted by the library; the caller's own error matters more
             pass
 
     def __del__(self) -> None:
@@ -329,11 +313,7 @@ def _message(error: BaseException) -> str:
         text = str(error)
     except Exception:
         text = ""
-    return (
-        (f"{name}: {text}" if text else name)
-        .encode("utf-8", "backslashreplace")
-        .decode()
-    )
+    return (f"{name}: {text}" if text else name).encode("utf-8", "backslashreplace").decode()
 
 
 # ------------------------------------------------------------------------------------- the store
@@ -435,9 +415,7 @@ class Store(Reader):
         timeout_ms = milliseconds_of(timeout, "timeout")
         with self._gate.call():
             store = self._gate.handle()
-            check(
-                self._lib, self._lib.tl_flush(store, timeout_ms, ctypes.byref(position))
-            )
+            check(self._lib, self._lib.tl_flush(store, timeout_ms, ctypes.byref(position)))
         return position.value
 
     def close(self, timeout: Optional[float] = None) -> CloseReport:
@@ -596,9 +574,7 @@ class Store(Reader):
             for reason in range(1, 1000):
                 if self._lib.tl_reason_name(reason) is None:
                     break
-                check(
-                    self._lib, self._lib.tl_counter(store, reason, ctypes.byref(count))
-                )
+                check(self._lib, self._lib.tl_counter(store, reason, ctypes.byref(count)))
                 counts[reason_name(self._lib, reason)] = count.value
         return counts
 
@@ -609,9 +585,7 @@ class Store(Reader):
         with self._gate.call(), Caught() as caught:
             store = self._gate.handle()
 
-            def add(
-                context: object, key_space: Any, table: Any, size_bytes: int
-            ) -> None:
+            def add(context: object, key_space: Any, table: Any, size_bytes: int) -> None:
                 with caught.kept():
                     lines.append(
                         Space(
@@ -642,9 +616,7 @@ class Store(Reader):
             status = self._lib.tl_check(
                 store, _c.FindingFn(find), None, caught.progress(progress), None
             )
-            caught.check(
-                self._lib, 0 if status == Status.CORRUPT and findings else status
-            )
+            caught.check(self._lib, 0 if status == Status.CORRUPT and findings else status)
         return tuple(findings)
 
     def reindex(self, *, progress: Optional[Progress] = None) -> None:
@@ -652,9 +624,7 @@ class Store(Reader):
         raises stops it, and the old index stays."""
         with self._gate.call(), Caught() as caught:
             store = self._gate.handle()
-            caught.check(
-                self._lib, self._lib.tl_reindex(store, caught.progress(progress), None)
-            )
+            caught.check(self._lib, self._lib.tl_reindex(store, caught.progress(progress), None))
 
 
 _NOTHING = nullcontext()
@@ -702,9 +672,7 @@ class Snapshot(Reader):
 
     def _guard(self) -> ContextManager[object]:
         if self._lock._is_owned():
-            raise MisuseError(
-                "a callback of an export cannot use the snapshot that is exported"
-            )
+            raise MisuseError("a callback of an export cannot use the snapshot that is exported")
         lock: ContextManager[object] = self._lock
         return lock
 

@@ -202,9 +202,7 @@ class Json(Payload):
     """A JSON text that is stored exactly as it stands; the library refuses what is not JSON."""
 
     def __init__(self, text: Union[str, bytes]) -> None:
-        super().__init__(
-            Form.JSON, text.encode() if isinstance(text, str) else bytes(text)
-        )
+        super().__init__(Form.JSON, text.encode() if isinstance(text, str) else bytes(text))
 
     def __reduce__(self) -> Any:
         return Json, (self.data,)
@@ -225,9 +223,7 @@ def payload_of(value: object, field: str) -> Payload:
     if isinstance(value, str):
         try:
             return Payload(Form.TEXT, value.encode())
-        except (
-            UnicodeEncodeError
-        ):  # lone surrogates: UTF-8 has no place for them, JSON has
+        except UnicodeEncodeError:  # lone surrogates: UTF-8 has no place for them, JSON has
             return Payload(Form.JSON, json.dumps(value).encode())
     if isinstance(value, Payload):
         return value
@@ -244,9 +240,7 @@ def json_bytes(value: object, field: str) -> bytes:
         except UnicodeEncodeError:  # lone surrogates are escaped
             return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
-        raise InvalidError(
-            f"{field} cannot be written as JSON: {error}", field=field
-        ) from error
+        raise InvalidError(f"{field} cannot be written as JSON: {error}", field=field) from error
     except TypeError as error:
         raise TypeError(f"{field}: {error}") from error
 
@@ -285,13 +279,9 @@ def integer_of(
 ) -> int:
     """An int within bounds. Raises InvalidError."""
     if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidError(
-            f"{field} is {value!r}, but must be a whole number", field=field
-        )
+        raise InvalidError(f"{field} is {value!r}, but must be a whole number", field=field)
     if not least <= value <= most:
-        raise InvalidError(
-            f"{field} is {value}, but must be {least} to {most}", field=field
-        )
+        raise InvalidError(f"{field} is {value}, but must be {least} to {most}", field=field)
     return value
 
 
@@ -315,9 +305,7 @@ def amount_text(value: Amount, field: str) -> str:
         text = repr(value)
         if text not in ("inf", "-inf", "nan"):
             return text
-    raise InvalidError(
-        f"{field} is {value!r}, but must be a decimal number", field=field
-    )
+    raise InvalidError(f"{field} is {value!r}, but must be a decimal number", field=field)
 
 
 def milliseconds_of(seconds: Optional[float], field: str) -> int:
@@ -325,7 +313,5 @@ def milliseconds_of(seconds: Optional[float], field: str) -> int:
     if seconds is None:
         return 0xFFFFFFFF
     if not seconds >= 0:
-        raise InvalidError(
-            f"{field} is {seconds!r}, but must not be negative", field=field
-        )
+        raise InvalidError(f"{field} is {seconds!r}, but must not be negative", field=field)
     return int(min(-(-seconds * 1000 // 1), 0xFFFFFFFE))
