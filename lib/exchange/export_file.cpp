@@ -9,7 +9,7 @@
 
 #include "exchange/langfuse_export.hpp"
 #include "record/entity_store.hpp"
-#include "record/record_pages.hpp"
+#include "record/records.hpp"
 
 namespace tracelite::exchange {
 namespace {

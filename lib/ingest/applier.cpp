@@ -114,7 +114,6 @@ Status Applier::apply_one(Work& work) {
 
 Status Applier::finish() {
   TL_TRY(record::add_run(*transaction_, std::move(new_observations_)));
-  TL_TRY(record::flush(*transaction_));
   TL_TRY(payloads_.flush(*transaction_));
   const index::CountChanges counts = index_.take_counts();
   const auto add = [](std::uint64_t& number, std::int64_t change) {

@@ -8,7 +8,7 @@
 
 #include "record/directory.hpp"
 #include "record/entity_store.hpp"
-#include "record/record_pages.hpp"
+#include "record/records.hpp"
 
 namespace tracelite::maintain {
 namespace {

@@ -190,12 +190,11 @@ Status Encoder::add_segment(std::uint32_t from, std::uint32_t to) {
     add(Source::literal, to - from, from);
     return {};
   }
-  const SegmentId id = *interned;
   const auto [known, is_new] =
-      group_.slot_of.emplace(id, static_cast<std::uint32_t>(group_.slots.size()));
+      group_.slot_of.emplace(interned->number, static_cast<std::uint32_t>(group_.slots.size()));
   if (is_new) {
-    TL_TRY(SegmentWriter::add_use(transaction_, id));
-    group_.slots.push_back(id);
+    TL_TRY(SegmentWriter::add_use(transaction_, *interned));
+    group_.slots.push_back(interned->number);
   }
   const std::uint32_t slot = known->second;
   add(Source::segment, to - from, 0, slot);

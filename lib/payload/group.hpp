@@ -36,14 +36,14 @@ struct RecentPayload {
 
 struct Group {
   GroupNumber number = 0;
-  std::uint64_t window_start = 0;  // position of the first byte of `window`; begins a frame
+  std::uint64_t window_start = 0;  // position of the first byte of `window`
   std::string window;              // the end of the log
   std::uint64_t written_end = 0;   // the log up to here is in the file
-  std::uint64_t open_part_count = 0;
+  std::uint64_t last_chunk_start = 0;  // of what is in the file
   std::uint64_t payload_count = 0;
-  std::vector<SegmentId> slots;
+  std::vector<SegmentNumber> slots;
   std::size_t written_slot_count = 0;
-  std::unordered_map<SegmentId, std::uint32_t> slot_of;
+  std::unordered_map<SegmentNumber, std::uint32_t> slot_of;
   std::unordered_map<std::uint64_t, Place> pieces;
   std::vector<RecentPayload> recent;
   bool changed = false;  // since it was written

@@ -1,18 +1,18 @@
-// Walks key space `frame` group by group, then `segment` once.
+// Walks key space `frame` group by group, then the segments once.
 #include "payload/group_check.hpp"
 
 #include <set>
 #include <unordered_map>
+
+#include "payload/splitter.hpp"
+#include "store/packed_space.hpp"
 
 namespace tracelite::payload {
 namespace {
 
 using store::KeySpace;
 
-constexpr std::size_t kGroupKeySizeBytes = 6;
-constexpr std::size_t kSlotsKeySizeBytes = kGroupKeySizeBytes + 3 + 2;
-constexpr std::size_t kPartKeySizeBytes = kGroupKeySizeBytes + 3 + 2 + 2;
-constexpr std::size_t kSegmentKeySizeBytes = 8;
+constexpr std::size_t kHashKeySizeBytes = 8;
 
 class GroupChecker {
  public:
@@ -22,162 +22,172 @@ class GroupChecker {
       : transaction_(transaction), payload_counts_(payload_counts), finding_(finding) {}
 
   Status run() {
-    store::Cursor cursor = transaction_.cursor(KeySpace::frame);
+    store::PackedCursor cursor(transaction_, KeySpace::frame);
     std::optional<GroupNumber> last;
     TL_TRY_ASSIGN(more, cursor.seek({}));
     while (more) {
-      const Bytes key = cursor.key();
-      if (!is_frame_key(key)) {
+      const auto key = decode_group_key(cursor.key());
+      if (!key) {
         find("frame", "there is a key that is none");
       } else {
-        const GroupNumber group = read_big_endian(key.substr(0, kGroupKeySizeBytes));
-        if (group != last) TL_TRY(check_group(group));
-        last = group;
-        check_place(group, key);
+        if (key->group != last) {
+          end_group();
+          begin_group(key->group);
+        }
+        last = key->group;
+        TL_TRY(check_entry(*key, cursor.value()));
       }
       TL_TRY_ASSIGN(again, cursor.next());
       more = again;
     }
+    end_group();
     for (const auto& [group, count] : payload_counts_) {
       if (!seen_.contains(group)) find("frame", "group " + std::to_string(group) + " is missing");
     }
-    return check_segments();
+    TL_TRY(check_uses());
+    return check_segment_bytes();
   }
 
  private:
   void find(Bytes where, const std::string& message) { finding_(where, message); }
-  // True if there is no error; what is corrupt is found, other errors are given back.
-  Result<bool> noted(Bytes where, const Status& status) {
-    if (status) return true;
-    if (status.error().code != Code::corrupt && status.error().code != Code::not_found) {
-      return status.error();
+  // What is corrupt is found, other errors are given back.
+  Status noted(Bytes where, const Status& status) {
+    if (status || (status.error().code != Code::corrupt && status.error().code != Code::not_found)) {
+      return status;
     }
     find(where, status.error().message);
-    return false;
+    return {};
   }
 
-  static bool is_frame_key(Bytes key) {
-    return key.size() == kGroupKeySizeBytes || key.size() == kSlotsKeySizeBytes ||
-           key.size() == kPartKeySizeBytes;
-  }
-
-  // Nothing may lie behind the end of a log.
-  void check_place(GroupNumber group, Bytes key) {
-    if (!head_ || key.size() == kGroupKeySizeBytes) return;
-    const std::uint64_t frame = read_big_endian(key.substr(kGroupKeySizeBytes, 3));
-    const std::uint64_t entry = read_big_endian(key.substr(kGroupKeySizeBytes + 3, 2));
-    const bool within = key.size() == kSlotsKeySizeBytes
-                            ? entry * kSlotsPerEntry < head_->slot_count
-                            : frame * kFrameSizeBytes < head_->size_bytes;
-    if (!within) {
-      find("frame", "group " + std::to_string(group) + " has something behind its end");
-    }
-  }
-
-  Status check_group(GroupNumber group) {
-    const std::string name = "group " + std::to_string(group);
-    seen_.insert(group);
+  void begin_group(GroupNumber group) {
+    group_ = group;
     head_.reset();
-    auto head = read_head(transaction_, group);
-    if (!head) {
-      TL_TRY(noted("frame", head.error()));
-      return {};
+    log_end_ = 0;
+    slot_count_ = 0;
+    seen_.insert(group);
+  }
+
+  [[nodiscard]] std::string group_name() const { return "group " + std::to_string(group_); }
+
+  Status check_entry(const GroupKey& key, Bytes value) {
+    switch (key.part) {
+      case GroupPart::head:
+        return noted("frame", check_head());
+      case GroupPart::log:
+        if (key.at != log_end_ || value.empty() || value.size() > kChunkSizeBytes) {
+          find("frame", group_name() + " has a gap in its log, or text twice");
+        }
+        log_end_ = key.at + value.size();
+        return {};
+      case GroupPart::slots:
+        if (key.at * kSlotsPerEntry != slot_count_ || value.size() % kSegmentNumberSizeBytes != 0) {
+          find("frame", group_name() + " has a gap in its slots");
+        }
+        for (; !value.empty() && value.size() >= kSegmentNumberSizeBytes; ++slot_count_) {
+          ++uses_[read_big_endian(value.substr(0, kSegmentNumberSizeBytes))];
+          value.remove_prefix(kSegmentNumberSizeBytes);
+        }
+        return {};
     }
-    if (!*head) {
-      find("frame", name + " has no head");
-      return {};
-    }
-    head_ = **head;
-    const auto counted = payload_counts_.find(group);
+    return {};
+  }
+
+  Status check_head() {
+    TL_TRY_ASSIGN(head, read_head(transaction_, group_));
+    if (!head) return {};
+    head_ = head;
+    const auto counted = payload_counts_.find(group_);
     const std::uint64_t count = counted == payload_counts_.end() ? 0 : counted->second;
     if (head_->payload_count != count) {
-      find("frame", name + " counts " + std::to_string(head_->payload_count) +
+      find("frame", group_name() + " counts " + std::to_string(head_->payload_count) +
                         " payloads, records refer to " + std::to_string(count));
     }
-    TL_TRY(noted("frame", check_log(group, name)));
-    TL_TRY(noted("frame", check_slots(group)));
     return {};
   }
 
-  Status check_log(GroupNumber group, const std::string& name) {
-    std::uint64_t size_bytes = 0;
-    std::uint64_t part_count = 0;
-    while (size_bytes < head_->size_bytes) {
-      const std::uint64_t frame = size_bytes / kFrameSizeBytes;
-      TL_TRY_ASSIGN(bytes, read_frame(transaction_, reader_, group, frame, &part_count));
-      size_bytes += bytes.size();
-      if (bytes.size() < kFrameSizeBytes) break;
+  void end_group() {
+    if (group_ == 0) return;
+    if (!head_) {
+      find("frame", group_name() + " has no head");
+      return;
     }
-    if (size_bytes != head_->size_bytes) {
-      find("frame", name + " has " + std::to_string(size_bytes) + " bytes, not " +
+    if (log_end_ != head_->size_bytes) {
+      find("frame", group_name() + " has " + std::to_string(log_end_) + " bytes, not " +
                         std::to_string(head_->size_bytes));
     }
-    if (size_bytes % kFrameSizeBytes == 0) part_count = 0;
-    if (part_count != head_->open_part_count) {
-      find("frame", name + " has " + std::to_string(part_count) + " parts, not " +
-                        std::to_string(head_->open_part_count));
+    if (slot_count_ != head_->slot_count) {
+      find("frame", group_name() + " has " + std::to_string(slot_count_) + " slots, not " +
+                        std::to_string(head_->slot_count));
     }
-    return {};
   }
 
-  Status check_slots(GroupNumber group) {
-    for (std::uint64_t slot = 0; slot < head_->slot_count; ++slot) {
-      TL_TRY_ASSIGN(id, read_slot(transaction_, group, slot));
-      ++uses_[id];
-    }
-    return {};
-  }
-
-  Status check_segments() {
+  Status check_uses() {
+    TL_TRY_ASSIGN(seed, read_piece_seed(transaction_));
     store::Cursor cursor = transaction_.cursor(KeySpace::segment);
-    std::optional<SegmentId> last;  // that has a count
     TL_TRY_ASSIGN(more, cursor.seek({}));
     while (more) {
-      const Bytes key = cursor.key();
-      if (key.size() == kSegmentKeySizeBytes) {
-        last = read_big_endian(key);
-        TL_TRY(noted("segment", check_segment(*last, key)));
-      } else if (key.size() != kSegmentKeySizeBytes + 2) {
+      if (cursor.key().size() != kHashKeySizeBytes) {
         find("segment", "there is a key that is none");
-      } else if (last != read_big_endian(key.substr(0, kSegmentKeySizeBytes))) {
-        find("segment", "there are bytes of a shared piece without a count");
+      } else {
+        TL_TRY(noted("segment", check_use(read_big_endian(cursor.key()), seed)));
       }
       TL_TRY_ASSIGN(again, cursor.next());
       more = again;
     }
-    for (const auto& [id, count] : uses_) {
-      find("segment", "shared piece " + std::to_string(id) + " is missing");
+    for (const auto& [number, count] : uses_) {
+      find("segment", "shared piece " + std::to_string(number) + " is missing");
     }
     return {};
   }
 
-  Status check_segment(SegmentId id, Bytes key) {
-    const auto used = uses_.find(id);
+  Status check_use(std::uint64_t hash, std::uint64_t seed) {
+    TL_TRY_ASSIGN(use, segment_use(transaction_, hash));
+    if (!use) return {};
+    const std::string name = "shared piece " + std::to_string(use->number);
+    const auto used = uses_.find(use->number);
     const std::uint64_t expected = used == uses_.end() ? 0 : used->second;
     if (used != uses_.end()) uses_.erase(used);
-    TL_TRY_ASSIGN(count, segment_use_count(transaction_, id));
-    if (count != expected || expected == 0) {
-      find("segment", "shared piece " + std::to_string(id) + " counts " +
-                          std::to_string(count.value_or(0)) + " uses, groups have " +
+    if (use->count != expected || expected == 0) {
+      find("segment", name + " counts " + std::to_string(use->count) + " uses, groups have " +
                           std::to_string(expected));
     }
-    TL_TRY_ASSIGN(block, find_block(transaction_, KeySpace::segment, key));
-    if (!block) {
-      find("segment", "shared piece " + std::to_string(id) + " has no bytes");
-      return {};
+    if (!numbers_.insert(use->number).second) find("segment", name + " is there twice");
+    TL_TRY_ASSIGN(bytes, read_segment(transaction_, use->number));
+    if (hash - hash_of(bytes, seed) >= kSegmentProbeCount) {
+      find("segment", name + " is not found by its bytes");
     }
-    bytes_.resize(block->raw_size_bytes);
-    return reader_.read(transaction_, KeySpace::segment, key, *block, {}, bytes_.data());
+    return {};
+  }
+
+  Status check_segment_bytes() {
+    store::PackedCursor cursor(transaction_, KeySpace::segment_bytes);
+    TL_TRY_ASSIGN(more, cursor.seek({}));
+    while (more) {
+      if (cursor.key().size() != kSegmentNumberSizeBytes + 1) {
+        find("segment_bytes", "there is a key that is none");
+      } else {
+        const SegmentNumber number =
+            read_big_endian(cursor.key().substr(0, kSegmentNumberSizeBytes));
+        if (!numbers_.contains(number)) {
+          find("segment_bytes", "shared piece " + std::to_string(number) + " is counted nowhere");
+        }
+      }
+      TL_TRY_ASSIGN(again, cursor.next());
+      more = again;
+    }
+    return {};
   }
 
   const store::Transaction& transaction_;
   const std::map<GroupNumber, std::uint64_t>& payload_counts_;
   const GroupFinding& finding_;
-  BlockReader reader_;
-  std::string bytes_;              // of a segment
-  std::optional<GroupHead> head_;  // of the group at hand
+  GroupNumber group_ = 0;  // at hand
+  std::optional<GroupHead> head_;
+  std::uint64_t log_end_ = 0;
+  std::uint64_t slot_count_ = 0;
   std::set<GroupNumber> seen_;
-  std::unordered_map<SegmentId, std::uint64_t> uses_;
+  std::unordered_map<SegmentNumber, std::uint64_t> uses_;
+  std::set<SegmentNumber> numbers_;
 };
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace tracelite::payload {
 using GroupFinding = std::function<void(Bytes where, Bytes message)>;
 
 // `payload_counts`: how many payloads of each group the records refer to. What does not hold is
-// found; errors: io, no_memory, and corrupt if a value could not be read at all.
+// found; errors: io, no_memory, and corrupt if an entry could not be read at all.
 Status check_groups(const store::Transaction& transaction,
                     const std::map<GroupNumber, std::uint64_t>& payload_counts,
                     const GroupFinding& finding);

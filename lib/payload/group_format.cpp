@@ -1,36 +1,69 @@
-// Keys, heads and frames of groups.
+// Keys, heads, slots and chunks of groups.
 #include "payload/group_format.hpp"
+
+#include "store/packed_space.hpp"
 
 namespace tracelite::payload {
 
 using store::KeySpace;
+using store::PackedSpace;
 
 namespace {
-constexpr std::uint64_t kSlotsFrame = 0xffffff;
+
+constexpr int kPositionSizeBytes = 4;
+constexpr int kEntrySizeBytes = 2;
+static_assert(kLogSizeBytesMax <= std::uint64_t{1} << (8 * kPositionSizeBytes));
+static_assert(kSlotCountMax / kSlotsPerEntry <= std::uint64_t{1} << (8 * kEntrySizeBytes));
+
+PackedSpace& frames(const store::Transaction& transaction) {
+  return PackedSpace::of(transaction, KeySpace::frame);
 }
 
-std::string group_key(GroupNumber group) {
-  std::string key;
-  append_big_endian(key, group, 6);
+std::string part_key(GroupNumber group, GroupPart part) {
+  std::string key = group_prefix(group);
+  key.push_back(static_cast<char>(part));
   return key;
 }
 
-std::string part_prefix(GroupNumber group, std::uint64_t frame, std::uint64_t part) {
-  std::string key = group_key(group);
-  append_big_endian(key, frame, 3);
-  append_big_endian(key, part, 2);
+}  // namespace
+
+std::string group_prefix(GroupNumber group) {
+  std::string key;
+  append_big_endian(key, group, kGroupSizeBytes);
+  return key;
+}
+
+std::string head_key(GroupNumber group) { return part_key(group, GroupPart::head); }
+
+std::string chunk_key(GroupNumber group, std::uint64_t position) {
+  std::string key = part_key(group, GroupPart::log);
+  append_big_endian(key, position, kPositionSizeBytes);
   return key;
 }
 
 std::string slots_key(GroupNumber group, std::uint64_t entry) {
-  return part_prefix(group, kSlotsFrame, entry);
+  std::string key = part_key(group, GroupPart::slots);
+  append_big_endian(key, entry, kEntrySizeBytes);
+  return key;
+}
+
+std::optional<GroupKey> decode_group_key(Bytes key) {
+  if (key.size() <= kGroupSizeBytes) return std::nullopt;
+  GroupKey decoded;
+  decoded.group = read_big_endian(key.substr(0, kGroupSizeBytes));
+  decoded.part = static_cast<GroupPart>(key[kGroupSizeBytes]);
+  const Bytes at = key.substr(kGroupSizeBytes + 1);
+  decoded.at = read_big_endian(at);
+  const bool fits = (decoded.part == GroupPart::head && at.empty()) ||
+                    (decoded.part == GroupPart::log && at.size() == kPositionSizeBytes) ||
+                    (decoded.part == GroupPart::slots && at.size() == kEntrySizeBytes);
+  return fits ? std::optional(decoded) : std::nullopt;
 }
 
 std::string encode(const GroupHead& head) {
   std::string value;
   append_varint(value, head.size_bytes);
   append_varint(value, head.payload_count);
-  append_varint(value, head.open_part_count);
   append_varint(value, head.slot_count);
   append_varint(value, head.recent.size());
   for (const std::uint64_t position : head.recent) append_varint(value, position);
@@ -39,61 +72,48 @@ std::string encode(const GroupHead& head) {
 
 Result<std::optional<GroupHead>> read_head(const store::Transaction& transaction,
                                            GroupNumber group) {
-  TL_TRY_ASSIGN(value, transaction.get(KeySpace::frame, group_key(group)));
+  TL_TRY_ASSIGN(value, frames(transaction).get(head_key(group)));
   if (!value) return std::optional<GroupHead>();
   ByteReader reader(*value);
   GroupHead head;
   head.size_bytes = reader.varint();
   head.payload_count = reader.varint();
-  head.open_part_count = reader.varint();
   head.slot_count = reader.varint();
   const std::uint64_t recent_count = reader.varint();
   if (recent_count > kRecentCountMax) return group_damage(group, "its head is wrong");
   for (std::uint64_t i = 0; i < recent_count; ++i) head.recent.push_back(reader.varint());
   if (reader.failed() || !reader.at_end() || head.size_bytes > kLogSizeBytesMax ||
-      head.open_part_count > kOpenPartCountMax || head.slot_count > kSlotCountMax) {
+      head.slot_count > kSlotCountMax) {
     return group_damage(group, "its head is wrong");
   }
   return std::optional<GroupHead>(std::move(head));
 }
 
-Result<SegmentId> read_slot(const store::Transaction& transaction, GroupNumber group,
-                            std::uint64_t slot) {
-  TL_TRY_ASSIGN(value, transaction.get(KeySpace::frame, slots_key(group, slot / kSlotsPerEntry)));
-  const std::size_t offset = slot % kSlotsPerEntry * sizeof(SegmentId);
-  if (!value || value->size() < offset + sizeof(SegmentId)) {
+Result<SegmentNumber> read_slot(const store::Transaction& transaction, GroupNumber group,
+                                std::uint64_t slot) {
+  TL_TRY_ASSIGN(value, frames(transaction).get(slots_key(group, slot / kSlotsPerEntry)));
+  const std::size_t offset = slot % kSlotsPerEntry * kSegmentNumberSizeBytes;
+  if (!value || value->size() < offset + kSegmentNumberSizeBytes) {
     return group_damage(group, "a slot is missing");
   }
-  return read_big_endian(value->substr(offset, sizeof(SegmentId)));
+  return read_big_endian(value->substr(offset, kSegmentNumberSizeBytes));
 }
 
-Result<std::string> read_frame(const store::Transaction& transaction, BlockReader& reader,
-                               GroupNumber group, std::uint64_t frame, std::uint64_t* part_count) {
-  std::string bytes;
-  bytes.reserve(kFrameSizeBytes);
-  for (std::uint64_t part = 0;; ++part) {
-    const std::string prefix = part_prefix(group, frame, part);
-    TL_TRY_ASSIGN(block, find_block(transaction, KeySpace::frame, prefix));
-    if (!block) break;
-    const std::size_t before = bytes.size();
-    if (block->raw_size_bytes > kFrameSizeBytes - before) {
-      return group_damage(group, "a frame is too long");
-    }
-    bytes.resize(before + block->raw_size_bytes);
-    TL_TRY(reader.read(transaction, KeySpace::frame, prefix, *block, Bytes(bytes).substr(0, before),
-                       bytes.data() + before));
-    if (part_count != nullptr) *part_count = part + 1;
-    if (block->marked) break;
+Result<Chunk> read_chunk(const store::Transaction& transaction, GroupNumber group,
+                         std::uint64_t position) {
+  TL_TRY_ASSIGN(found, frames(transaction).at_most(chunk_key(group, position)));
+  const auto key = found ? decode_group_key(found->key) : std::nullopt;
+  if (key && key->group == group && key->part == GroupPart::log &&
+      position - key->at < found->value.size()) {
+    return Chunk{key->at, found->value};
   }
-  if (bytes.empty()) {
-    TL_TRY_ASSIGN(head, read_head(transaction, group));
-    if (!head) {
-      return make_error(Code::not_found,
-                        "there is no group " + std::to_string(group) + " of payloads");
-    }
-    return group_damage(group, "a frame is missing");
+  TL_TRY_ASSIGN(head, read_head(transaction, group));
+  if (!head) {
+    return make_error(Code::not_found,
+                      "there is no group " + std::to_string(group) + " of payloads");
   }
-  return bytes;
+  if (position >= head->size_bytes) return group_damage(group, "a recipe refers beyond the end");
+  return group_damage(group, "a part of its log is missing");
 }
 
 Error group_damage(GroupNumber group, const char* what) {

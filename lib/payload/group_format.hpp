@@ -3,19 +3,16 @@
 // recipes of its payloads with their new bytes inside, one after the other (recipe.hpp). The number
 // of a payload says its group and where in the log its recipe begins.
 //
-// The log is cut into frames of kFrameSizeBytes; a frame is stored as one part once it is full, and
-// as one part a commit before, each compressed with the frame's earlier parts as its history.
-//
-// Key space `frame`; numbers big-endian:
-//     6 bytes group                                    the head, see GroupHead
-//     6 bytes group, 3 bytes frame, 2 bytes part,      a part's bytes: a block (block.hpp), marked
-//         2 bytes piece                                if it is the whole frame
-//     6 bytes group, 3 bytes 0xffffff, 2 bytes n       ids of the segments in slots 256 n, ..., 8
-//                                                      bytes each: a recipe names a slot
+// Key space `frame`, packed (store/packed_space.hpp), so that short logs compress with their
+// neighbours; numbers big-endian:
+//     6 bytes group, 1 byte 0                   the head, see GroupHead
+//     6 bytes group, 1 byte 1, 4 bytes position the log's bytes from this position on, up to the
+//                                               next chunk's: at most kChunkSizeBytes
+//     6 bytes group, 1 byte 2, 2 bytes n        numbers of the segments in slots 256 n, ..., 6
+//                                               bytes each: a recipe names a slot
 // The head:
 //     varint  bytes in the log
 //     varint  payloads that records refer to; the last one to go takes the group with it
-//     varint  parts of the last frame, 0 if the log ends with a full one
 //     varint  slots in use
 //     varint  number of recent payloads, then their positions: where the writer goes on comparing
 #pragma once
@@ -30,19 +27,14 @@
 
 namespace tracelite::payload {
 
-// What reading one byte costs at most to decode, beside what it refers to. Smaller frames compress
-// worse, larger ones cost more for a single payload.
-inline constexpr std::size_t kFrameSizeBytes = std::size_t{64} << 10;
+// Short enough for blocks of packed entries to be filled well.
+inline constexpr std::size_t kChunkSizeBytes = std::size_t{2} << 10;
 inline constexpr unsigned kPositionBits = 28;
 inline constexpr std::uint64_t kLogSizeBytesMax = std::uint64_t{1} << kPositionBits;
 inline constexpr GroupNumber kGroupNumberMax = (GroupNumber{1} << 35) - 1;
 inline constexpr std::size_t kSlotsPerEntry = 256;
 inline constexpr std::uint64_t kSlotCountMax = kSlotsPerEntry << 16;
 inline constexpr std::size_t kRecentCountMax = 4;
-// An open frame with more parts is written anew as one: reading it costs a step a part.
-inline constexpr std::uint64_t kOpenPartCountMax = 16;
-static_assert(kFrameSizeBytes <= kBlockSizeBytesMax);
-static_assert(kLogSizeBytesMax / kFrameSizeBytes < 0xffffff, "frame numbers have three bytes");
 
 // The highest bit tells a payload in a group's log from one that is stored by itself.
 inline constexpr PayloadNumber kInGroup = PayloadNumber{1} << 63;
@@ -61,27 +53,43 @@ inline GroupPosition group_position(PayloadNumber number) {
 struct GroupHead {
   std::uint64_t size_bytes = 0;
   std::uint64_t payload_count = 0;
-  std::uint64_t open_part_count = 0;
   std::uint64_t slot_count = 0;
   std::vector<std::uint64_t> recent;
 };
 
-std::string group_key(GroupNumber group);
-std::string part_prefix(GroupNumber group, std::uint64_t frame, std::uint64_t part);
+enum class GroupPart : std::uint8_t { head = 0, log = 1, slots = 2 };
+
+inline constexpr std::size_t kGroupSizeBytes = 6;
+std::string group_prefix(GroupNumber group);
+std::string head_key(GroupNumber group);
+std::string chunk_key(GroupNumber group, std::uint64_t position);
 std::string slots_key(GroupNumber group, std::uint64_t entry);
+
+// What a key of key space `frame` says.
+struct GroupKey {
+  GroupNumber group = 0;
+  GroupPart part = GroupPart::head;
+  std::uint64_t at = 0;  // position or entry
+};
+// nullopt: it is none.
+std::optional<GroupKey> decode_group_key(Bytes key);
 
 std::string encode(const GroupHead& head);
 // nullopt: there is no such group. Errors: corrupt, io.
 Result<std::optional<GroupHead>> read_head(const store::Transaction& transaction,
                                            GroupNumber group);
 // Errors: corrupt, io.
-Result<SegmentId> read_slot(const store::Transaction& transaction, GroupNumber group,
-                            std::uint64_t slot);
-// All bytes of a frame, and from how many parts they come. Errors: not_found (no such group),
-// corrupt, io, no_memory.
-Result<std::string> read_frame(const store::Transaction& transaction, BlockReader& reader,
-                               GroupNumber group, std::uint64_t frame,
-                               std::uint64_t* part_count = nullptr);
+Result<SegmentNumber> read_slot(const store::Transaction& transaction, GroupNumber group,
+                                std::uint64_t slot);
+
+struct Chunk {
+  std::uint64_t start = 0;
+  Bytes bytes;
+};
+// The chunk that has this position. Valid until key space `frame` is asked for something else.
+// Errors: not_found (no such group), corrupt, io, no_memory.
+Result<Chunk> read_chunk(const store::Transaction& transaction, GroupNumber group,
+                         std::uint64_t position);
 
 Error group_damage(GroupNumber group, const char* what);
 

@@ -61,8 +61,6 @@ void GroupReader::keep(GroupPosition at, Bytes bytes) {
 }
 
 void GroupReader::forget() {
-  frames_.clear();
-  frames_size_bytes_ = 0;
   slots_.clear();
   segments_.forget();
   recipes_.clear();
@@ -141,8 +139,8 @@ Result<const GroupReader::Decoded*> GroupReader::decode(GroupPosition at, std::u
 
 Status GroupReader::copy(GroupNumber group, const Operation& operation, char*& out) {
   if (operation.source == Source::segment) {
-    TL_TRY_ASSIGN(id, slot(group, operation.slot));
-    TL_TRY_ASSIGN(bytes, segments_.read(*transaction_, block_reader_, id));
+    TL_TRY_ASSIGN(number, slot(group, operation.slot));
+    TL_TRY_ASSIGN(bytes, segments_.read(*transaction_, number));
     if (operation.at > bytes.size() || operation.size_bytes > bytes.size() - operation.at) {
       return group_damage(group, "a recipe refers beyond a shared piece");
     }
@@ -168,47 +166,35 @@ Result<Bytes> GroupReader::log(GroupNumber group, std::uint64_t position) {
       return *bytes;
     }
   }
-  const std::uint64_t frame = position / kFrameSizeBytes;
-  const std::uint64_t name = group << 16 | frame;
-  static_assert(kLogSizeBytesMax / kFrameSizeBytes <= (1U << 16));
-  auto known = frames_.find(name);
-  if (known == frames_.end()) {
-    TL_TRY_ASSIGN(bytes, read_frame(*transaction_, block_reader_, group, frame));
-    if (frames_size_bytes_ + bytes.size() > kFrameCacheSizeBytesMax) {
-      frames_.clear();
-      frames_size_bytes_ = 0;
-    }
-    frames_size_bytes_ += bytes.size();
-    known = frames_.emplace(name, std::move(bytes)).first;
-  }
-  const std::size_t offset = position % kFrameSizeBytes;
-  if (offset >= known->second.size()) return group_damage(group, "a recipe refers beyond the end");
-  return Bytes(known->second).substr(offset);
+  TL_TRY_ASSIGN(chunk, read_chunk(*transaction_, group, position));
+  return chunk.bytes.substr(position - chunk.start);
 }
 
 Result<Bytes> GroupReader::window(GroupNumber group, std::uint64_t position,
                                   std::size_t size_bytes) {
   if (position >= kLogSizeBytesMax) return group_damage(group, "a position is too large");
   TL_TRY_ASSIGN(bytes, log(group, position));
-  const bool ends_frame = (position + bytes.size()) % kFrameSizeBytes == 0;
-  if (bytes.size() >= size_bytes || !ends_frame) return bytes.substr(0, size_bytes);
+  if (bytes.size() >= size_bytes) return bytes.substr(0, size_bytes);
   joined_.assign(bytes);
-  const auto more = log(group, position + bytes.size());
-  if (more) joined_.append(more->substr(0, size_bytes - joined_.size()));
-  return Bytes(joined_);  // what is cut off does not parse
+  while (joined_.size() < size_bytes) {
+    const auto more = log(group, position + joined_.size());
+    if (!more) break;  // the log ends; what is cut off does not parse
+    joined_.append(more->substr(0, size_bytes - joined_.size()));
+  }
+  return Bytes(joined_);
 }
 
-Result<SegmentId> GroupReader::slot(GroupNumber group, std::uint64_t slot) {
+Result<SegmentNumber> GroupReader::slot(GroupNumber group, std::uint64_t slot) {
   if (unwritten_ != nullptr) {
-    if (const auto id = unwritten_->unwritten_slot(group, slot)) return *id;
+    if (const auto number = unwritten_->unwritten_slot(group, slot)) return *number;
   }
   if (slot >= kLogSizeBytesMax) return group_damage(group, "a slot is missing");
   const std::uint64_t name = group << kPositionBits | slot;
   if (const auto known = slots_.find(name); known != slots_.end()) return known->second;
-  TL_TRY_ASSIGN(id, read_slot(*transaction_, group, slot));
+  TL_TRY_ASSIGN(number, read_slot(*transaction_, group, slot));
   if (slots_.size() >= kSlotCacheEntriesMax) slots_.clear();
-  slots_.emplace(name, id);
-  return id;
+  slots_.emplace(name, number);
+  return number;
 }
 
 }  // namespace tracelite::payload

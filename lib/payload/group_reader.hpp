@@ -1,9 +1,9 @@
 // Reads payloads out of the logs of groups.
 //
-// Knows recipes, frames and segments. Must not know how they came to be.
+// Knows recipes, chunks of logs and segments. Must not know how they came to be.
 //
 // What is decoded is kept with the transaction, so that the next payload of the same session costs
-// little more than copying: frames, segments, and the last payloads that were read as a whole,
+// little more than copying: recipes, segments, and the last payloads that were read as a whole,
 // which are what the next ones are built on.
 #pragma once
 
@@ -18,7 +18,6 @@
 
 namespace tracelite::payload {
 
-inline constexpr std::size_t kFrameCacheSizeBytesMax = std::size_t{4} << 20;
 inline constexpr std::size_t kSlotCacheEntriesMax = 16'384;
 inline constexpr std::size_t kOperationCacheEntriesMax = 65'536;  // looked at before each read
 inline constexpr std::size_t kKeptPayloadCount = 8;
@@ -32,8 +31,8 @@ class UnwrittenLogs {
   // What memory has of the group's log from this position on; nullopt: look into the file.
   [[nodiscard]] virtual std::optional<Bytes> unwritten_log(GroupNumber group,
                                                            std::uint64_t position) const = 0;
-  [[nodiscard]] virtual std::optional<SegmentId> unwritten_slot(GroupNumber group,
-                                                                std::uint64_t slot) const = 0;
+  [[nodiscard]] virtual std::optional<SegmentNumber> unwritten_slot(GroupNumber group,
+                                                                    std::uint64_t slot) const = 0;
 };
 
 class GroupReader : public store::Companion {
@@ -70,22 +69,19 @@ class GroupReader : public store::Companion {
   // Both write as many bytes as the operation has.
   Status expand(GroupNumber group, const Task& task, char*& out);
   Status copy(GroupNumber group, const Operation& operation, char*& out);
-  // Contiguous bytes of the log from the position on: at least one, at most to the frame's end.
+  // Contiguous bytes of the log from the position on: at least one, at most to the chunk's end.
   // Valid until the next call.
   Result<Bytes> log(GroupNumber group, std::uint64_t position);
-  // Up to size_bytes bytes from the position on, joined where a frame ends; fewer at the log's end.
+  // Up to size_bytes bytes from the position on, joined where a chunk ends; fewer at the log's end.
   Result<Bytes> window(GroupNumber group, std::uint64_t position, std::size_t size_bytes);
-  Result<SegmentId> slot(GroupNumber group, std::uint64_t slot);
+  Result<SegmentNumber> slot(GroupNumber group, std::uint64_t slot);
   [[nodiscard]] const std::string* kept(GroupPosition at) const;
   void keep(GroupPosition at, Bytes bytes);
 
   const store::Transaction* transaction_ = nullptr;  // whose companion it is; it may have moved
   const UnwrittenLogs* unwritten_ = nullptr;
-  BlockReader block_reader_;
   SegmentCache segments_;
-  std::unordered_map<std::uint64_t, std::string> frames_;  // by group and frame
-  std::size_t frames_size_bytes_ = 0;
-  std::unordered_map<std::uint64_t, SegmentId> slots_;  // by group and slot
+  std::unordered_map<std::uint64_t, SegmentNumber> slots_;  // by group and slot
   std::unordered_map<PayloadNumber, Decoded> recipes_;
   std::size_t operation_count_ = 0;  // in recipes_
   std::string joined_;

@@ -5,6 +5,8 @@
 #include <map>
 #include <random>
 
+#include "store/packed_space.hpp"
+
 namespace tracelite::payload {
 
 using store::KeySpace;
@@ -17,10 +19,8 @@ constexpr std::size_t kRecipeOverheadSizeBytesMax =
     kRecipeHeadSizeBytesMax + kOperationCountMax * kOperationHeadSizeBytesMax;
 constexpr std::size_t kPiecesKeptMax = 32'768;
 
-// The first frame that a window of about this size begins with.
-std::uint64_t window_start(std::uint64_t log_size_bytes, std::size_t window_size_bytes) {
-  if (log_size_bytes <= window_size_bytes) return 0;
-  return (log_size_bytes - window_size_bytes) / kFrameSizeBytes * kFrameSizeBytes;
+store::PackedSpace& frames(const store::Transaction& transaction) {
+  return store::PackedSpace::of(transaction, KeySpace::frame);
 }
 
 Result<std::uint64_t> seed_of_file(store::WriteTransaction& transaction) {
@@ -68,10 +68,9 @@ Status GroupWriter::erase(store::WriteTransaction& transaction, GroupPosition at
   if (group->payload_count == 0) return {};  // there is none
   group->changed = true;
   if (--group->payload_count > 0) return {};
-  const GroupHead head{group->written_end, 0, 0, group->slots.size(), {}};
-  const std::vector<SegmentId> slots = std::move(group->slots);
+  const std::vector<SegmentNumber> slots = std::move(group->slots);
   groups_.erase(at.group);
-  return remove(transaction, at.group, head, slots);
+  return remove(transaction, at.group, slots);
 }
 
 // As long as the head can be read, it goes on counting.
@@ -81,20 +80,20 @@ Status GroupWriter::erase_from_damaged(store::WriteTransaction& transaction, Gro
   if (!found || !*found || (*found)->payload_count == 0) return {};
   GroupHead& head = **found;
   if (--head.payload_count > 0) {
-    return transaction.put(KeySpace::frame, group_key(number), encode(head));
+    return frames(transaction).put(head_key(number), encode(head));
   }
-  std::vector<SegmentId> slots;
+  std::vector<SegmentNumber> slots;
   for (std::uint64_t slot = 0; slot < head.slot_count; ++slot) {
-    const auto id = read_slot(transaction, number, slot);
-    if (id) {
-      slots.push_back(*id);
-    } else if (id.error().code == Code::corrupt) {
+    const auto segment = read_slot(transaction, number, slot);
+    if (segment) {
+      slots.push_back(*segment);
+    } else if (segment.error().code == Code::corrupt) {
       slot |= kSlotsPerEntry - 1;  // nor can the others of this entry
     } else {
-      return id.error();
+      return segment.error();
     }
   }
-  return remove(transaction, number, head, slots);
+  return remove(transaction, number, slots);
 }
 
 std::optional<Bytes> GroupWriter::unwritten_log(GroupNumber number, std::uint64_t position) const {
@@ -103,7 +102,8 @@ std::optional<Bytes> GroupWriter::unwritten_log(GroupNumber number, std::uint64_
   return known->second->from(position);
 }
 
-std::optional<SegmentId> GroupWriter::unwritten_slot(GroupNumber number, std::uint64_t slot) const {
+std::optional<SegmentNumber> GroupWriter::unwritten_slot(GroupNumber number,
+                                                         std::uint64_t slot) const {
   const auto known = groups_.find(number);
   if (known == groups_.end() || slot >= known->second->slots.size()) return std::nullopt;
   return known->second->slots[slot];
@@ -131,36 +131,12 @@ Result<Group*> GroupWriter::open(store::WriteTransaction& transaction, GroupNumb
 
 Status GroupWriter::load(store::WriteTransaction& transaction, const GroupHead& head,
                          Group& group) {
-  BlockReader reader;
-  std::uint64_t part_count = 0;
-  group.window_start = window_start(head.size_bytes, kLoadedWindowSizeBytesMax);
-  while (group.end() < head.size_bytes) {
-    const std::uint64_t before = group.end();
-    TL_TRY_ASSIGN(frame, read_frame(transaction, reader, group.number, before / kFrameSizeBytes,
-                                    &part_count));
-    group.window += frame;
-    if (group.end() % kFrameSizeBytes != 0 && group.end() != head.size_bytes) {
-      return group_damage(group.number, "a frame is too short");
-    }
-  }
-  if (group.end() != head.size_bytes) return group_damage(group.number, "its log is too long");
-  // What is written next must not go over anything, nor before it.
-  if (head.size_bytes % kFrameSizeBytes == 0) {
-    const std::string next =
-        part_prefix(group.number, head.size_bytes / kFrameSizeBytes, part_count = 0);
-    TL_TRY_ASSIGN(block, find_block(transaction, KeySpace::frame, next));
-    if (block) return group_damage(group.number, "its log is too long");
-  }
-  if (head.open_part_count != part_count) {
-    return group_damage(group.number, "it counts other parts than there are");
-  }
-  group.written_end = head.size_bytes;
-  group.open_part_count = head.open_part_count;
+  TL_TRY(load_log(transaction, head, group));
   group.payload_count = head.payload_count;
   for (std::uint64_t slot = 0; slot < head.slot_count; ++slot) {
-    TL_TRY_ASSIGN(id, read_slot(transaction, group.number, slot));
-    group.slot_of.emplace(id, static_cast<std::uint32_t>(slot));
-    group.slots.push_back(id);
+    TL_TRY_ASSIGN(segment, read_slot(transaction, group.number, slot));
+    group.slot_of.emplace(segment, static_cast<std::uint32_t>(slot));
+    group.slots.push_back(segment);
   }
   group.written_slot_count = group.slots.size();
   // Recipes between the texts are split as well, which does no harm.
@@ -171,6 +147,28 @@ Status GroupWriter::load(store::WriteTransaction& transaction, const GroupHead& 
     group.pieces[piece.hash] = {Place::kInLog, position};
   }
   return load_recent(transaction, head, group);
+}
+
+// The end of the log.
+Status GroupWriter::load_log(store::WriteTransaction& transaction, const GroupHead& head,
+                             Group& group) {
+  if (head.size_bytes > kLoadedWindowSizeBytesMax) {
+    group.window_start = head.size_bytes - kLoadedWindowSizeBytesMax;
+  }
+  while (group.end() < head.size_bytes) {
+    TL_TRY_ASSIGN(chunk, read_chunk(transaction, group.number, group.end()));
+    group.last_chunk_start = chunk.start;
+    group.window += chunk.bytes.substr(group.end() - chunk.start);
+  }
+  // What is written next must not go over anything, nor before it.
+  TL_TRY_ASSIGN(more, frames(transaction).at_least(chunk_key(group.number, group.end())));
+  const auto next = more ? decode_group_key(more->key) : std::nullopt;
+  const bool has_more = next && next->group == group.number && next->part == GroupPart::log;
+  if (group.end() != head.size_bytes || has_more) {
+    return group_damage(group.number, "its log is too long");
+  }
+  group.written_end = head.size_bytes;
+  return {};
 }
 
 Status GroupWriter::load_recent(store::WriteTransaction& transaction, const GroupHead& head,
@@ -259,45 +257,31 @@ Status GroupWriter::flush(store::WriteTransaction& transaction) {
 Status GroupWriter::write(store::WriteTransaction& transaction, Group& group) {
   TL_TRY(write_log(transaction, group));
   TL_TRY(write_slots(transaction, group));
-  GroupHead head{group.end(), group.payload_count, group.open_part_count, group.slots.size(), {}};
+  GroupHead head{group.end(), group.payload_count, group.slots.size(), {}};
   std::vector<const RecentPayload*> by_use;
   for (const RecentPayload& recent : group.recent) by_use.push_back(&recent);
   std::sort(by_use.begin(), by_use.end(), [](const RecentPayload* a, const RecentPayload* b) {
     return a->last_use < b->last_use;
   });
   for (const RecentPayload* recent : by_use) head.recent.push_back(recent->recipe->position);
-  TL_TRY(transaction.put(KeySpace::frame, group_key(group.number), encode(head)));
+  TL_TRY(frames(transaction).put(head_key(group.number), encode(head)));
   group.changed = false;
   trim(group);
   return {};
 }
 
+// The last chunk grows until it is full.
 Status GroupWriter::write_log(store::WriteTransaction& transaction, Group& group) {
-  while (group.written_end < group.end()) {
-    const std::uint64_t frame = group.written_end / kFrameSizeBytes;
-    const Bytes whole = group.from(frame * kFrameSizeBytes).substr(0, kFrameSizeBytes);
-    const std::size_t written = group.written_end % kFrameSizeBytes;
-    TL_TRY(write_part(transaction, group, frame, whole, written));
-    group.written_end += whole.size() - written;
+  if (group.written_end == group.end()) return {};
+  const bool last_is_full = group.written_end - group.last_chunk_start >= kChunkSizeBytes;
+  std::uint64_t start = last_is_full ? group.written_end : group.last_chunk_start;
+  for (; start < group.end(); start += kChunkSizeBytes) {
+    const Bytes chunk = group.from(start).substr(0, kChunkSizeBytes);
+    TL_TRY(frames(transaction).put(chunk_key(group.number, start), chunk));
+    group.last_chunk_start = start;
   }
+  group.written_end = group.end();
   return {};
-}
-
-// A full frame, and one of many parts, becomes one part.
-Status GroupWriter::write_part(store::WriteTransaction& transaction, Group& group,
-                               std::uint64_t frame, Bytes whole, std::size_t written) {
-  const bool full = whole.size() == kFrameSizeBytes;
-  if (full || group.open_part_count >= kOpenPartCountMax) {
-    for (std::uint64_t part = 0; part < group.open_part_count; ++part) {
-      TL_TRY(erase_block(transaction, KeySpace::frame, part_prefix(group.number, frame, part)));
-    }
-    group.open_part_count = full ? 0 : 1;
-    return blocks_.put(transaction, KeySpace::frame, part_prefix(group.number, frame, 0), whole, {},
-                       full);
-  }
-  const std::string prefix = part_prefix(group.number, frame, group.open_part_count++);
-  return blocks_.put(transaction, KeySpace::frame, prefix, whole.substr(written),
-                     whole.substr(0, written));
 }
 
 Status GroupWriter::write_slots(store::WriteTransaction& transaction, Group& group) {
@@ -307,8 +291,10 @@ Status GroupWriter::write_slots(store::WriteTransaction& transaction, Group& gro
     const std::size_t from = entry * kSlotsPerEntry;
     const std::size_t to = std::min(from + kSlotsPerEntry, group.slots.size());
     std::string value;
-    for (std::size_t slot = from; slot < to; ++slot) append_big_endian(value, group.slots[slot]);
-    TL_TRY(transaction.put(KeySpace::frame, slots_key(group.number, entry), value));
+    for (std::size_t slot = from; slot < to; ++slot) {
+      append_big_endian(value, group.slots[slot], kSegmentNumberSizeBytes);
+    }
+    TL_TRY(frames(transaction).put(slots_key(group.number, entry), value));
   }
   group.written_slot_count = group.slots.size();
   return {};
@@ -316,7 +302,7 @@ Status GroupWriter::write_slots(store::WriteTransaction& transaction, Group& gro
 
 void GroupWriter::trim(Group& group) {
   if (group.window.size() <= kLogWindowSizeBytesMax) return;
-  const std::uint64_t start = window_start(group.end(), kLoadedWindowSizeBytesMax);
+  const std::uint64_t start = group.end() - kLoadedWindowSizeBytesMax;
   group.window.erase(0, start - group.window_start);
   group.window_start = start;
   std::erase_if(group.pieces, [&](const auto& entry) {
@@ -325,38 +311,20 @@ void GroupWriter::trim(Group& group) {
 }
 
 Status GroupWriter::remove(store::WriteTransaction& transaction, GroupNumber number,
-                           const GroupHead& head, const std::vector<SegmentId>& slots) {
-  for (const SegmentId id : slots) {
-    Status dropped = SegmentWriter::drop_use(transaction, id);
+                           const std::vector<SegmentNumber>& slots) {
+  for (const SegmentNumber segment : slots) {
+    Status dropped = segments_.drop_use(transaction, segment, seed_);
     if (!dropped && dropped.error().code != Code::corrupt) return dropped;
   }
   segments_.forget();  // some may be gone
   GroupReader::of(transaction).forget();
-  // By key alone first, so that damaged values go as well.
-  for (std::uint64_t frame = 0; frame * kFrameSizeBytes < head.size_bytes; ++frame) {
-    for (std::uint64_t part = 0; part <= kOpenPartCountMax; ++part) {
-      TL_TRY_ASSIGN(erased,
-                    erase_block(transaction, KeySpace::frame, part_prefix(number, frame, part)));
-      if (!erased) break;
-    }
-  }
-  for (std::uint64_t entry = 0; entry * kSlotsPerEntry < head.slot_count; ++entry) {
-    TL_TRY(transaction.erase(KeySpace::frame, slots_key(number, entry)));
-  }
-  TL_TRY(transaction.erase(KeySpace::frame, group_key(number)));
-  // What a damaged file may hold behind a gap. A damaged entry may belong to another group, so it
-  // ends the search and is no error.
-  const std::string prefix = group_key(number);
+  const std::string prefix = group_prefix(number);
   for (;;) {
-    std::string key;
-    {
-      store::Cursor cursor = transaction.cursor(KeySpace::frame);
-      auto found = cursor.seek(prefix);
-      if (!found && found.error().code != Code::corrupt) return std::move(found).error();
-      if (!found || !*found || !cursor.key().starts_with(prefix)) return {};
-      key = cursor.key();
-    }
-    TL_TRY(transaction.erase(KeySpace::frame, key));
+    const auto entry = frames(transaction).at_least(prefix);
+    // What cannot be read stays; check finds it.
+    if (!entry && entry.error().code != Code::corrupt) return entry.error();
+    if (!entry || !*entry || !(*entry)->key.starts_with(prefix)) return {};
+    TL_TRY(frames(transaction).erase(std::string((*entry)->key)));
   }
 }
 

@@ -28,7 +28,7 @@ class GroupWriter : public UnwrittenLogs {
 
   [[nodiscard]] std::optional<Bytes> unwritten_log(GroupNumber number,
                                                    std::uint64_t position) const override;
-  [[nodiscard]] std::optional<SegmentId> unwritten_slot(GroupNumber number,
+  [[nodiscard]] std::optional<SegmentNumber> unwritten_slot(GroupNumber number,
                                                         std::uint64_t slot) const override;
 
  private:
@@ -36,14 +36,13 @@ class GroupWriter : public UnwrittenLogs {
   Status load(store::WriteTransaction& transaction, const GroupHead& head, Group& group);
   static Status load_recent(store::WriteTransaction& transaction, const GroupHead& head,
                             Group& group);
-  // What is in the file of a group, damaged or not; its head says how much that may be.
-  Status remove(store::WriteTransaction& transaction, GroupNumber number, const GroupHead& head,
-                const std::vector<SegmentId>& slots);
+  static Status load_log(store::WriteTransaction& transaction, const GroupHead& head, Group& group);
+  // All that is in the file of a group.
+  Status remove(store::WriteTransaction& transaction, GroupNumber number,
+                const std::vector<SegmentNumber>& slots);
   Status erase_from_damaged(store::WriteTransaction& transaction, GroupNumber number);
   Status write(store::WriteTransaction& transaction, Group& group);
-  Status write_log(store::WriteTransaction& transaction, Group& group);
-  Status write_part(store::WriteTransaction& transaction, Group& group, std::uint64_t frame,
-                    Bytes whole, std::size_t written);
+  static Status write_log(store::WriteTransaction& transaction, Group& group);
   static Status write_slots(store::WriteTransaction& transaction, Group& group);
   static void trim(Group& group);
   void evict();
@@ -52,7 +51,6 @@ class GroupWriter : public UnwrittenLogs {
   std::uint64_t clock_ = 0;
   std::uint64_t seed_ = 0;  // 0: not read yet
   SegmentWriter segments_;
-  BlockWriter blocks_;
   std::vector<Piece> pieces_;  // of the payload at work
 };
 

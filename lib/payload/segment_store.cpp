@@ -1,27 +1,78 @@
 // Finding a segment by its bytes, and counting who uses it.
 #include "payload/segment_store.hpp"
 
+#include <algorithm>
+
+#include "payload/splitter.hpp"
+#include "store/packed_space.hpp"
+
 namespace tracelite::payload {
 namespace {
 
 using store::KeySpace;
+using store::PackedSpace;
 
 constexpr Bytes kSeedKey = "piece_seed";
+constexpr Bytes kCounterKey = "next_segment";
 
-std::string segment_key(SegmentId id) {
+std::string hash_key(std::uint64_t hash) {
   std::string key;
-  append_big_endian(key, id);
+  append_big_endian(key, hash);
   return key;
 }
 
-Error damage(SegmentId id, const char* what) {
-  return make_error(Code::corrupt, "shared piece " + std::to_string(id) + ": " + what);
+std::string part_key(SegmentNumber number, std::size_t part) {
+  std::string key;
+  append_big_endian(key, number, kSegmentNumberSizeBytes);
+  key.push_back(static_cast<char>(part));
+  return key;
 }
 
-Status put_use_count(store::WriteTransaction& transaction, SegmentId id, std::uint64_t count) {
+Error damage(SegmentNumber number, const char* what) {
+  return make_error(Code::corrupt, "shared piece " + std::to_string(number) + ": " + what);
+}
+
+Status put_use(store::WriteTransaction& transaction, const SegmentUse& use) {
   std::string value;
-  append_varint(value, count);
-  return transaction.put(KeySpace::segment, segment_key(id), value);
+  append_varint(value, use.number);
+  append_varint(value, use.count);
+  return transaction.put(KeySpace::segment, hash_key(use.hash), value);
+}
+
+Result<SegmentNumber> take_number(store::WriteTransaction& transaction) {
+  TL_TRY_ASSIGN(counter, transaction.get(KeySpace::meta, kCounterKey));
+  SegmentNumber number = 1;
+  if (counter) {
+    number = read_big_endian(*counter);
+    if (counter->size() != sizeof number || number == 0) {
+      return make_error(Code::corrupt, "the counter of shared pieces is wrong");
+    }
+  }
+  if (number > kSegmentNumberMax) {
+    return make_error(Code::limit, "the file has used up its numbers of shared pieces");
+  }
+  std::string next;
+  append_big_endian(next, number + 1);
+  TL_TRY(transaction.put(KeySpace::meta, kCounterKey, next));
+  return number;
+}
+
+Status put_parts(store::WriteTransaction& transaction, SegmentNumber number, Bytes bytes) {
+  PackedSpace& parts = PackedSpace::of(transaction, KeySpace::segment_bytes);
+  for (std::size_t part = 0; !bytes.empty(); ++part) {
+    const Bytes these = bytes.substr(0, kSegmentPartSizeBytes);
+    TL_TRY(parts.put(part_key(number, part), these));
+    bytes.remove_prefix(these.size());
+  }
+  return {};
+}
+
+Status erase_parts(store::WriteTransaction& transaction, SegmentNumber number) {
+  PackedSpace& parts = PackedSpace::of(transaction, KeySpace::segment_bytes);
+  for (std::size_t part = 0;; ++part) {
+    TL_TRY_ASSIGN(erased, parts.erase(part_key(number, part)));
+    if (!erased) return {};
+  }
 }
 
 }  // namespace
@@ -33,66 +84,98 @@ Result<std::uint64_t> read_piece_seed(const store::Transaction& transaction) {
   return read_big_endian(*value);
 }
 
-Result<std::optional<std::uint64_t>> segment_use_count(const store::Transaction& transaction,
-                                                       SegmentId id) {
-  TL_TRY_ASSIGN(value, transaction.get(KeySpace::segment, segment_key(id)));
-  if (!value) return std::optional<std::uint64_t>();
+Result<std::optional<SegmentUse>> segment_use(const store::Transaction& transaction,
+                                              std::uint64_t hash) {
+  TL_TRY_ASSIGN(value, transaction.get(KeySpace::segment, hash_key(hash)));
+  if (!value) return std::optional<SegmentUse>();
   ByteReader reader(*value);
-  const std::uint64_t count = reader.varint();
-  if (reader.failed()) return damage(id, "its count is wrong");
-  return std::optional<std::uint64_t>(count);
+  SegmentUse use{hash, reader.varint(), reader.varint()};
+  if (reader.failed() || !reader.at_end() || use.number == 0 || use.number > kSegmentNumberMax) {
+    return make_error(Code::corrupt, "the count of a shared piece is wrong");
+  }
+  return std::optional(use);
 }
 
-Bytes SegmentCache::keep(SegmentId id, std::string bytes) {
+Result<std::string> read_segment(const store::Transaction& transaction, SegmentNumber number) {
+  PackedSpace& parts = PackedSpace::of(transaction, KeySpace::segment_bytes);
+  std::string bytes;
+  for (std::size_t part = 0; part * kSegmentPartSizeBytes == bytes.size(); ++part) {
+    TL_TRY_ASSIGN(found, parts.get(part_key(number, part)));
+    if (!found) break;
+    bytes.append(*found);
+    if (bytes.size() > kSegmentSizeBytesMax) return damage(number, "it is too long");
+  }
+  if (bytes.empty()) return damage(number, "it is missing");
+  return bytes;
+}
+
+Bytes SegmentCache::keep(SegmentNumber number, std::string bytes) {
   if (size_bytes_ + bytes.size() > kSegmentCacheSizeBytesMax) forget();
   size_bytes_ += bytes.size();
-  return segments_[id] = std::move(bytes);
+  return segments_[number] = std::move(bytes);
 }
 
-Result<Bytes> SegmentCache::read(const store::Transaction& transaction, BlockReader& reader,
-                                 SegmentId id) {
-  if (const auto known = segments_.find(id); known != segments_.end()) return Bytes(known->second);
-  const std::string key = segment_key(id);
-  TL_TRY_ASSIGN(block, find_block(transaction, KeySpace::segment, key));
-  if (!block) return damage(id, "it is missing");
-  std::string bytes(block->raw_size_bytes, '\0');
-  TL_TRY(reader.read(transaction, KeySpace::segment, key, *block, {}, bytes.data()));
-  return keep(id, std::move(bytes));
+void SegmentCache::forget(SegmentNumber number) {
+  const auto known = segments_.find(number);
+  if (known == segments_.end()) return;
+  size_bytes_ -= known->second.size();
+  segments_.erase(known);
 }
 
-Result<std::optional<SegmentId>> SegmentWriter::intern(store::WriteTransaction& transaction,
-                                                       Bytes bytes, std::uint64_t hash) {
+Result<Bytes> SegmentCache::read(const store::Transaction& transaction, SegmentNumber number) {
+  if (const auto known = segments_.find(number); known != segments_.end()) {
+    return Bytes(known->second);
+  }
+  TL_TRY_ASSIGN(bytes, read_segment(transaction, number));
+  return keep(number, std::move(bytes));
+}
+
+Result<std::optional<SegmentUse>> SegmentWriter::intern(store::WriteTransaction& transaction,
+                                                        Bytes bytes, std::uint64_t hash) {
   for (unsigned step = 0; step < kSegmentProbeCount; ++step) {
-    const SegmentId id = hash + step;
-    const auto count = segment_use_count(transaction, id);
-    if (!count && count.error().code != Code::corrupt) return count.error();
-    if (!count) continue;  // damaged: its number is taken
-    if (!*count) {
-      TL_TRY(put_use_count(transaction, id, 0));
-      TL_TRY(writer_.put(transaction, KeySpace::segment, segment_key(id), bytes));
-      cache_.keep(id, std::string(bytes));
-      return std::optional(id);
+    auto use = segment_use(transaction, hash + step);
+    if (!use && use.error().code != Code::corrupt) return std::move(use).error();
+    if (!use) continue;  // damaged: its place is taken
+    if (!*use) {
+      TL_TRY_ASSIGN(number, take_number(transaction));
+      const SegmentUse fresh{hash + step, number, 0};
+      TL_TRY(put_use(transaction, fresh));
+      TL_TRY(put_parts(transaction, number, bytes));
+      cache_.keep(number, std::string(bytes));
+      return std::optional(fresh);
     }
-    const auto present = read(transaction, id);
-    if (present && *present == bytes) return std::optional(id);
+    const auto present = read(transaction, (*use)->number);
+    if (present && *present == bytes) return use;
     if (!present && present.error().code != Code::corrupt) return present.error();
   }
-  return std::optional<SegmentId>();
+  return std::optional<SegmentUse>();
 }
 
-Status SegmentWriter::add_use(store::WriteTransaction& transaction, SegmentId id) {
-  TL_TRY_ASSIGN(count, segment_use_count(transaction, id));
-  if (!count) return damage(id, "it is missing");
-  return put_use_count(transaction, id, *count + 1);
+// The count of another group's new use may have been added since the caller looked.
+Status SegmentWriter::add_use(store::WriteTransaction& transaction, SegmentUse segment) {
+  TL_TRY_ASSIGN(use, segment_use(transaction, segment.hash));
+  if (!use) return damage(segment.number, "it is missing");
+  ++use->count;
+  return put_use(transaction, *use);
 }
 
-Status SegmentWriter::drop_use(store::WriteTransaction& transaction, SegmentId id) {
-  TL_TRY_ASSIGN(count, segment_use_count(transaction, id));
-  if (!count) return damage(id, "it is missing");
-  if (*count > 1) return put_use_count(transaction, id, *count - 1);
-  TL_TRY(transaction.erase(KeySpace::segment, segment_key(id)));
-  TL_TRY(erase_block(transaction, KeySpace::segment, segment_key(id)));
-  return {};
+Status SegmentWriter::drop_use(store::WriteTransaction& transaction, SegmentNumber number,
+                               std::uint64_t seed) {
+  TL_TRY_ASSIGN(bytes, read(transaction, number));
+  const std::uint64_t hash = hash_of(bytes, seed);
+  for (unsigned step = 0; step < kSegmentProbeCount; ++step) {
+    auto use = segment_use(transaction, hash + step);
+    if (!use && use.error().code != Code::corrupt) return std::move(use).error();
+    if (!use || !*use || (*use)->number != number) continue;
+    if ((*use)->count > 1) {
+      --(*use)->count;
+      return put_use(transaction, **use);
+    }
+    TL_TRY(transaction.erase(KeySpace::segment, hash_key((*use)->hash)));
+    cache_.forget(number);
+    return erase_parts(transaction, number);
+  }
+  return damage(number, "nothing counts it");
 }
 
 }  // namespace tracelite::payload

@@ -4,7 +4,7 @@
 #include "index/index_value.hpp"
 #include "query/accumulator.hpp"
 #include "record/entity_store.hpp"
-#include "record/record_pages.hpp"
+#include "record/records.hpp"
 
 namespace tracelite::query {
 namespace {
@@ -20,7 +20,7 @@ record::ContainerNumber container_number(std::int64_t container) {
 // A record as it is, into the memory of another. False if there is none.
 Result<bool> read_record(const store::Transaction& transaction, const RecordKey& key,
                          model::Entity& entity) {
-  TL_TRY_ASSIGN(value, record::RecordPages::of(transaction).get(key));
+  TL_TRY_ASSIGN(value, record::records(transaction).get(record::encode(key)));
   if (!value) return false;
   TL_TRY(model::decode(*value, entity));
   return true;

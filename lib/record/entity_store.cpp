@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "payload/metadata_json.hpp"
-#include "record/record_pages.hpp"
+#include "record/records.hpp"
 
 namespace tracelite::record {
 namespace {
@@ -43,8 +43,7 @@ Status externalise(store::WriteTransaction& transaction, payload::PayloadWriter&
     if (!model::is_payload(reg.field) || reg.cleared()) continue;
     const PayloadValue value = PayloadValue::decode(reg.value);
     if (value.is_stored || value.bytes.size() <= kInlinePayloadSizeBytesMax) continue;
-    const bool shares = reg.field != model::Field::metadata && !reg.streamed();
-    TL_TRY_ASSIGN(number, payloads.put(transaction, shares ? group : 0, value.bytes));
+    TL_TRY_ASSIGN(number, payloads.put(transaction, reg.streamed() ? 0 : group, value.bytes));
     reg.value = PayloadValue::encode_stored(value.form, number, value.size_bytes);
   }
   return {};
@@ -62,7 +61,8 @@ EntityKey natural_key(Bytes id) {
 }
 
 Result<std::optional<Entity>> EntityReader::load(const RecordKey& key) const {
-  TL_TRY_ASSIGN(record, RecordPages::of(transaction_).get(key));
+  const std::string coded = encode(key);
+  TL_TRY_ASSIGN(record, records(transaction_).get(coded));
   if (!record) return std::optional<Entity>();
   TL_TRY_ASSIGN(entity, model::decode(*record));
   return std::optional<Entity>(std::move(entity));
@@ -89,7 +89,8 @@ Result<RecordKey> EntityReader::free_key(ContainerNumber container, RecordKind k
   const EntityKey first = natural_key(id);
   for (EntityKey step = 0; step < kProbeCount; ++step) {
     const RecordKey key{container, kind, first + step};
-    TL_TRY_ASSIGN(record, RecordPages::of(transaction_).get(key));
+    const std::string coded = encode(key);
+  TL_TRY_ASSIGN(record, records(transaction_).get(coded));
     if (!record) return key;
   }
   return make_error(Code::limit, "too many ids in one trace have the same hash", "id");
@@ -192,15 +193,11 @@ Status save(store::WriteTransaction& transaction, payload::PayloadWriter& payloa
   }
   std::string record;
   encode(entity, record);
-  return RecordPages::of(transaction).put(key, record);
-}
-
-Status flush(store::WriteTransaction& transaction) {
-  return RecordPages::of(transaction).flush(transaction);
+  return records(transaction).put(encode(key), record);
 }
 
 Status erase(store::WriteTransaction& transaction, const RecordKey& key) {
-  auto erased = RecordPages::of(transaction).erase(key);
+  auto erased = records(transaction).erase(encode(key));
   return erased ? Status() : Status(std::move(erased).error());
 }
 
@@ -220,7 +217,7 @@ Result<ContainerNumber> create_container(store::WriteTransaction& transaction, D
   header.id = id;
   std::string record;
   encode(header, record);
-  TL_TRY(RecordPages::of(transaction).put({container, RecordKind::header, 0}, record));
+  TL_TRY(records(transaction).put(encode(RecordKey{container, RecordKind::header, 0}), record));
   return container;
 }
 

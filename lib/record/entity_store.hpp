@@ -70,16 +70,12 @@ class MetadataReader : public model::MetadataSource {
 };
 
 // Writes one entity: moves its large inline payloads out of line first, and frees the stored
-// payloads of `before` that it no longer refers to. `entity` is changed to what was written. Inputs
-// and outputs share text with others of `group`; metadata, which joins read back, is stored by
-// itself.
+// payloads of `before` that it no longer refers to. `entity` is changed to what was written. All but
+// streamed text shares text with others of `group`.
 Status save(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
             const RecordKey& key, const model::Entity* before, model::Entity& entity,
             payload::GroupNumber group = 0);
 Status erase(store::WriteTransaction& transaction, const RecordKey& key);
-// Before a commit: saves and erases are in memory until then, where readers in the same transaction
-// find them.
-Status flush(store::WriteTransaction& transaction);
 
 // A new container for a trace or session, with a header record that holds the id and no event.
 Result<ContainerNumber> create_container(store::WriteTransaction& transaction, DirectoryKind kind,

@@ -1,4 +1,4 @@
-// Cursors: LMDB's, with the checksum of every entry verified.
+// Cursors: LMDB's, with the checksums of entries verified.
 #include <algorithm>
 #include <utility>
 
@@ -22,9 +22,15 @@ Result<bool> move(Cursor::State* state, MDB_cursor_op operation, Bytes sought = 
   state->value = {};
   if (code == MDB_NOTFOUND) return false;
   if (code != 0) return owner.fail(code, "read", state->transaction->map_number);
-  TL_TRY_ASSIGN(verified, verify(state->space, from_engine(key), from_engine(value), owner.path));
   state->key = from_engine(key);
-  state->value = verified;
+  state->stored = from_engine(value);
+  if (state->keys_only) return true;
+  auto verified = verify(state->space, state->key, state->stored, owner.path);
+  if (!verified) {
+    state->key = {};
+    return std::move(verified).error();
+  }
+  state->value = *verified;
   return true;
 }
 
@@ -51,5 +57,12 @@ Result<bool> Cursor::next() { return move(state_.get(), MDB_NEXT); }
 Result<bool> Cursor::previous() { return move(state_.get(), MDB_PREV); }
 Bytes Cursor::key() const { return state_ ? state_->key : Bytes{}; }
 Bytes Cursor::value() const { return state_ ? state_->value : Bytes{}; }
+
+Result<Bytes> Cursor::read_value() const {
+  if (state_ == nullptr || state_->transaction == nullptr) {
+    return make_error(Code::misuse, "the cursor's transaction is over");
+  }
+  return verify(state_->space, state_->key, state_->stored, state_->transaction->owner->path);
+}
 
 }  // namespace tracelite::store

@@ -131,7 +131,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
 
 // What a higher room keeps for the life of a transaction: decoded bytes, for one. Each has a place
 // of its own.
-enum class CompanionSlot : std::uint8_t { payloads, records };
+enum class CompanionSlot : std::uint8_t { payloads, packed };
 inline constexpr std::size_t kCompanionCount = 2;
 class Companion {
  public:
@@ -150,6 +150,8 @@ class Transaction {
   Result<std::optional<Bytes>> get(KeySpace space, Bytes key) const;
   // Not positioned yet. Where making it fails, its first call says so.
   Cursor cursor(KeySpace space) const;
+  // One that passes over damaged entries: its calls verify nothing, and only read_value() tells.
+  Cursor key_cursor(KeySpace space) const;
   Result<KeySpaceStatistics> statistics(KeySpace space) const;
   // The file's size is as it is now, the rest as in this transaction's commit. Errors: io.
   [[nodiscard]] Result<FileUse> file_use() const;
@@ -198,8 +200,9 @@ class WriteTransaction : public Transaction {
   // Removes every key of a key space.
   Status clear(KeySpace space);
 
-  // Durable when it returns ok. The transaction is over either way, except if it was called from
-  // another thread than the one that began it (misuse). Closes its cursors.
+  // Writes what packed key spaces have in memory first. Durable when it returns ok. The transaction
+  // is over either way, except if it was called from another thread than the one that began it
+  // (misuse). Closes its cursors. Errors: those of put.
   Status commit();
   [[nodiscard]] bool finished() const;  // committed or failed in commit()
 
@@ -222,12 +225,14 @@ class Cursor {
   Result<bool> previous();                // not positioned: the last entry
   // Of the entry that the last call found.
   [[nodiscard]] Bytes key() const;
-  [[nodiscard]] Bytes value() const;  // without its checksum
+  [[nodiscard]] Bytes value() const;  // without its checksum; empty if it goes by keys
+  [[nodiscard]] Result<Bytes> read_value() const;  // verified now. Errors: corrupt, misuse
 
   struct State;  // for this room only
   explicit Cursor(std::unique_ptr<State> state);
 
  private:
+  friend class Transaction;
   std::unique_ptr<State> state_;
 };
 

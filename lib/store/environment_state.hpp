@@ -98,8 +98,10 @@ struct Cursor::State {
   MDB_cursor* cursor = nullptr;
   KeySpace space = KeySpace::meta;
   int open_error = 0;
+  bool keys_only = false;
   Bytes key;
   Bytes value;
+  Bytes stored;  // the value with its checksum
 
   State() = default;
   ~State();

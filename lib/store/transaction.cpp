@@ -5,6 +5,7 @@
 
 #include "store/environment_state.hpp"
 #include "store/errors.hpp"
+#include "store/packed_space.hpp"
 #include "store/testing.hpp"
 
 namespace tracelite::store {
@@ -156,6 +157,12 @@ Cursor Transaction::cursor(KeySpace space) const {
   return Cursor(std::move(made));
 }
 
+Cursor Transaction::key_cursor(KeySpace space) const {
+  Cursor made = cursor(space);
+  made.state_->keys_only = true;
+  return made;
+}
+
 Result<KeySpaceStatistics> Transaction::statistics(KeySpace space) const {
   TL_TRY(usable());
   Environment::State& owner = *state_->owner;
@@ -256,6 +263,7 @@ Result<bool> WriteTransaction::erase(KeySpace space, Bytes key) {
 
 Status WriteTransaction::clear(KeySpace space) {
   TL_TRY(usable());
+  PackedSpaces::of(*this).forget(space);
   const int code =
       mdb_drop(state_->transaction, state_->owner->spaces[static_cast<std::size_t>(space)], 0);
   if (code != 0) {
@@ -270,6 +278,15 @@ Status WriteTransaction::commit() {
   State& state = *state_;
   if (state.thread != std::this_thread::get_id()) {
     return make_error(Code::misuse, "commit by another thread than the one that began");
+  }
+  if (state.companions[static_cast<std::size_t>(CompanionSlot::packed)]) {
+    Status flushed = PackedSpaces::of(*this).flush(*this);
+    if (!flushed) {
+      state.close_cursors();
+      mdb_txn_abort(state.transaction);
+      state.leave();
+      return flushed;
+    }
   }
   state.close_cursors();
   int code = testing::check(testing::Point::commit);

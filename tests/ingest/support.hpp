@@ -19,7 +19,7 @@
 #include "model/view.hpp"
 #include "payload/group_format.hpp"
 #include "record/entity_store.hpp"
-#include "record/record_pages.hpp"
+#include "record/records.hpp"
 #include "record/statistics.hpp"
 #include "store/environment.hpp"
 #include "store/helpers.hpp"

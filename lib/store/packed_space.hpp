@@ -1,0 +1,156 @@
+// A packed key space: entries that are neighbours by key are compressed together, because alone
+// they are too short to compress, and each value of LMDB costs 32 bytes.
+//
+// Knows keys and bytes; must not know what an entry says. Everybody reads and writes a packed key
+// space through this, and nobody mixes it with plain puts.
+//
+// In the file, a packed key space holds blocks. A block's key says where it begins: it holds the
+// entries from that key on, up to the next block's. Its value is coded as block_codec.hpp says; raw,
+// it is the entries in the order of their keys, each
+//         varint   how many bytes its key shares with the one before (0 in the first)
+//         varint   size of the rest of the key, and the rest
+//         varint   size of the value, and the value
+// Where blocks end is the writer's business alone: Packing.
+//
+// Decoded blocks are kept with the transaction. What a write transaction changes is in its memory
+// until it commits, and everybody in the same transaction finds it there.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "store/dictionary.hpp"
+
+namespace tracelite::store {
+
+// How blocks are made. A block ends where its value fills pages of LMDB well, at most so many, or
+// where reading one entry would mean to decode too much.
+struct Packing {
+  int level;                     // zstd's
+  std::size_t page_count_max;    // pages that a value takes
+  std::size_t raw_size_bytes_max;
+  std::uint64_t blocks_to_train_from;  // with fewer there is no dictionary yet
+};
+// What is recorded now is written again and again: one page is found without a search for
+// neighbours, and decoded in 10 to 15 microseconds.
+inline constexpr Packing kQuickPacking{1, 1, std::size_t{24} << 10, 64};
+// What a compacted file has: smaller, and dearer to write.
+inline constexpr Packing kDensePacking{19, 4, std::size_t{64} << 10, 8};
+
+inline constexpr std::size_t kPackedCacheSizeBytesMax = std::size_t{3} << 20;
+
+class BlockCodec;
+struct CodedBlock;
+
+class PackedSpace {
+ public:
+  // The one of a transaction, made when it is first asked for.
+  static PackedSpace& of(const Transaction& transaction, KeySpace space);
+
+  struct Entry {
+    Bytes key;
+    Bytes value;
+  };
+  // What these give is valid until the next call. Errors of all: corrupt, io, no_memory, limit (a
+  // key of more than kKeySizeBytesMax bytes), invalid (an empty one).
+  Result<std::optional<Bytes>> get(Bytes key);
+  Result<std::optional<Entry>> at_least(Bytes key);
+  Result<std::optional<Entry>> at_most(Bytes key);
+  // Only in a write transaction, whose commit() writes them. A put beside damaged entries succeeds,
+  // if its key is not the very first of them.
+  Status put(Bytes key, Bytes value);
+  Result<bool> erase(Bytes key);  // true if it was there
+
+  PackedSpace(KeySpace space, BlockCodec& codec) : space_(space), codec_(codec) {}
+
+ private:
+  friend class PackedSpaces;
+  struct Block;
+  using BlockPointer = std::shared_ptr<Block>;
+  // The block that a key belongs into; null if it is lower than all of them.
+  Result<BlockPointer> find(Bytes key);
+  // The first block that begins at or behind a key; the last one that begins before it.
+  Result<BlockPointer> first_from(Bytes key);
+  Result<BlockPointer> last_before(Bytes key);
+  // The block at the cursor, which may be in memory already.
+  Result<BlockPointer> load(Cursor& cursor);
+  Result<std::string> decode(Bytes value);
+  Result<BlockPointer> block_for(Bytes key);
+  Result<BlockPointer> beside_damage(Bytes key);
+  void cut(const BlockPointer& block);
+  void make_room();
+  Status flush(WriteTransaction& transaction, const Packing& packing);
+  Status write(WriteTransaction& transaction, const Packing& packing, Block& block);
+  struct Run {
+    Bytes value;     // valid until the next one
+    std::size_t to;  // behind the last entry
+  };
+  Result<Run> encode(const Packing& packing, const Block& block, std::size_t from);
+  // For the blocks that are written next.
+  Status choose_dictionary(WriteTransaction& transaction, const Packing& packing);
+  Status train(WriteTransaction& transaction, const Packing& packing, std::uint64_t block_count);
+  // Entries from all over the key space, one after the other.
+  struct Samples {
+    std::string bytes;
+    std::vector<std::size_t> sizes_bytes;
+    std::vector<std::string> blocks;  // some of them, as they are compressed
+  };
+  Result<Samples> sample();
+
+  const Transaction* transaction_ = nullptr;  // whose companion it is; it may have moved
+  KeySpace space_;
+  BlockCodec& codec_;
+  std::map<std::string, BlockPointer, std::less<>> blocks_;  // by the key they begin with
+  std::size_t size_bytes_ = 0;                               // of the blocks as they were loaded
+  double expansion_ = 3;  // raw bytes a byte of value, of the last block written
+  std::map<DictionaryNumber, std::shared_ptr<const Dictionary>> dictionaries_;  // to read with
+  std::shared_ptr<const Dictionary> dictionary_;                                // to write with
+  DictionaryNumber dictionary_number_ = 0;
+};
+
+// All of a transaction.
+class PackedSpaces : public Companion {
+ public:
+  static PackedSpaces& of(const Transaction& transaction);
+  PackedSpaces();
+  ~PackedSpaces() override;
+
+  // For what this transaction writes; kQuickPacking if nobody says otherwise.
+  void set_packing(const Packing& packing) { packing_ = packing; }
+
+ private:
+  friend class PackedSpace;
+  friend class WriteTransaction;
+  Status flush(WriteTransaction& transaction);
+  void forget(KeySpace space) { spaces_[static_cast<std::size_t>(space)].reset(); }
+
+  std::unique_ptr<BlockCodec> codec_;
+  std::array<std::unique_ptr<PackedSpace>, kKeySpaceCount> spaces_;
+  Packing packing_ = kQuickPacking;
+};
+
+// Walks the entries of a packed key space in the order of their keys; puts and erases in between do
+// no harm.
+class PackedCursor {
+ public:
+  PackedCursor(const Transaction& transaction, KeySpace space)
+      : transaction_(transaction), space_(space) {}
+  // False if there is none. Errors: corrupt, io, no_memory.
+  Result<bool> seek(Bytes key_at_least);  // an empty key: the first entry
+  Result<bool> next();
+  [[nodiscard]] Bytes key() const { return key_; }
+  [[nodiscard]] Bytes value() const { return value_; }  // valid as what PackedSpace gives
+
+ private:
+  const Transaction& transaction_;
+  KeySpace space_;
+  std::string key_;
+  Bytes value_;
+};
+
+}  // namespace tracelite::store
