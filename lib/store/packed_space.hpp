@@ -98,7 +98,8 @@ class PackedSpace {
   struct Samples {
     std::string bytes;
     std::vector<std::size_t> sizes_bytes;
-    std::vector<std::string> blocks;  // some of them, as they are compressed
+    std::vector<std::string> blocks;  // others, as they are compressed, to compare with
+    void add(Bytes raw);              // the entries of a block
   };
   Result<Samples> sample();
 

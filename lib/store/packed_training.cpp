@@ -1,8 +1,8 @@
 // When a packed key space gets a dictionary, and which.
 //
 // A key space of few blocks does without. Then one is trained from entries all over it, and again
-// whenever it has grown eightfold; it is taken only if it saves more than it costs, and more than
-// the one before it. So training takes some hundredths of a second, a handful of times in the life
+// whenever it has grown eightfold; it is taken only if it saves more than it costs, on blocks that it
+// was not trained from. So training takes some hundredths of a second, a handful of times in the life
 // of a file.
 #include <algorithm>
 
@@ -17,7 +17,8 @@ constexpr std::size_t kSampleBlockCount = 96;
 constexpr std::size_t kSampledSizeBytesMax = std::size_t{1} << 20;
 // Of an entry that is longer only the begin is learned from.
 constexpr std::size_t kSampleSizeBytesMax = std::size_t{4} << 10;
-constexpr std::size_t kComparedBlockCount = 24;
+constexpr std::size_t kSampleSizeBytesMin = 8;  // zstd's
+constexpr std::size_t kLearnedOfCompared = 5;  // every fifth block is compared, not learned from
 
 }  // namespace
 
@@ -53,8 +54,8 @@ Status PackedSpace::train(WriteTransaction& transaction, const Packing& packing,
   }
   const std::uint64_t saved_size_bytes =
       before_size_bytes - std::min(before_size_bytes, after_size_bytes);
-  const bool pays = !samples.blocks.empty() && saved_size_bytes * block_count >
-                                                   trained.size() * samples.blocks.size();
+  // By the time that the key space has twice as many blocks.
+  const bool pays = saved_size_bytes * 2 * block_count > trained.size() * samples.blocks.size();
   if (!pays) return {};
   TL_TRY(put_dictionary(transaction, space_, {dictionary_number_ + 1, block_count, trained}));
   dictionary_ = candidate;
@@ -81,31 +82,34 @@ Result<PackedSpace::Samples> PackedSpace::sample() {
   for (std::size_t i = 0; i < kSampleBlockCount; ++i) {
     std::string key;
     append_big_endian(key, low + (high - low) / kSampleBlockCount * i);
+    if (key <= taken) key = taken + '\0';
     TL_TRY_ASSIGN(found, cursor.seek(key));
     if (!found || samples.bytes.size() > kSampledSizeBytesMax) break;
-    if (cursor.key() <= taken) {
-      TL_TRY_ASSIGN(more, cursor.seek(taken));
-      TL_TRY_ASSIGN(behind, more ? cursor.next() : Result<bool>(false));
-      if (!behind) break;
-    }
     taken = cursor.key();
     const auto value = cursor.read_value();
-    auto decoded = value ? decode(*value) : Result<std::string>(value.error());
-    if (!decoded && decoded.error().code == Code::corrupt) continue;
-    if (!decoded) return std::move(decoded).error();
-    const std::string& raw = *decoded;
-    ByteReader reader(raw);
-    while (!reader.at_end()) {
-      reader.varint();
-      reader.text();
-      const Bytes value = reader.text().substr(0, kSampleSizeBytesMax);
-      if (reader.failed() || value.size() < 8) continue;
-      samples.bytes.append(value);
-      samples.sizes_bytes.push_back(value.size());
+    auto raw = value ? decode(*value) : Result<std::string>(value.error());
+    if (!raw && raw.error().code == Code::corrupt) continue;
+    if (!raw) return std::move(raw).error();
+    // What was learned from says nothing about what others will save.
+    if (i % kLearnedOfCompared == 0) {
+      samples.blocks.push_back(*std::move(raw));
+    } else {
+      samples.add(*raw);
     }
-    if (i % (kSampleBlockCount / kComparedBlockCount) == 0) samples.blocks.push_back(raw);
   }
   return samples;
+}
+
+void PackedSpace::Samples::add(Bytes raw) {
+  ByteReader reader(raw);
+  while (!reader.at_end()) {
+    reader.varint();
+    reader.text();
+    const Bytes value = reader.text().substr(0, kSampleSizeBytesMax);
+    if (reader.failed() || value.size() < kSampleSizeBytesMin) continue;
+    bytes.append(value);
+    sizes_bytes.push_back(value.size());
+  }
 }
 
 }  // namespace tracelite::store

@@ -97,7 +97,6 @@ Status World::try_commit(const std::function<Status()>& work) {
     }
     TL_TRY(work());
     TL_TRY(record::add_run(*transaction_, std::move(run_)));
-    TL_TRY(record::flush(*transaction_));
     return connection_->commit();
   };
   Status done = all();
