@@ -10,8 +10,8 @@
 //                                           each, but for the last one
 // Key space `segment`, how it is found by its bytes:
 //     8 bytes hash                          varint: its number; varint: how many groups use it
-// The hash is XXH3-64 of the bytes with the file's own seed, or one of the next kSegmentProbeCount -
-// 1 numbers if other bytes have that one: equality rests on comparing bytes, never on the hash.
+// The hash is XXH3-64 of the bytes with the file's own seed, or one of the next kSegmentProbeCount
+// - 1 numbers if other bytes have that one: equality rests on comparing bytes, never on the hash.
 // Other files have other seeds, so that hashes tell nothing about what two files have in common.
 //
 // Key space `meta`: "piece_seed", 8 bytes big-endian, made when the first payload is stored;

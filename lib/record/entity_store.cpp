@@ -90,7 +90,7 @@ Result<RecordKey> EntityReader::free_key(ContainerNumber container, RecordKind k
   for (EntityKey step = 0; step < kProbeCount; ++step) {
     const RecordKey key{container, kind, first + step};
     const std::string coded = encode(key);
-  TL_TRY_ASSIGN(record, records(transaction_).get(coded));
+    TL_TRY_ASSIGN(record, records(transaction_).get(coded));
     if (!record) return key;
   }
   return make_error(Code::limit, "too many ids in one trace have the same hash", "id");

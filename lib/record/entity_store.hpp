@@ -70,8 +70,8 @@ class MetadataReader : public model::MetadataSource {
 };
 
 // Writes one entity: moves its large inline payloads out of line first, and frees the stored
-// payloads of `before` that it no longer refers to. `entity` is changed to what was written. All but
-// streamed text shares text with others of `group`.
+// payloads of `before` that it no longer refers to. `entity` is changed to what was written. All
+// but streamed text shares text with others of `group`.
 Status save(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
             const RecordKey& key, const model::Entity* before, model::Entity& entity,
             payload::GroupNumber group = 0);

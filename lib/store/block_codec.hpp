@@ -33,8 +33,7 @@ class BlockCodec {
   // `dictionary` is the one that the block names. Errors: corrupt, no_memory.
   Result<std::string> decode(const CodedBlock& block, const Dictionary* dictionary);
   // Valid until the next call. With a dictionary, its level counts. Errors: no_memory.
-  Result<Bytes> encode(Bytes raw, int level, const Dictionary* dictionary,
-                       DictionaryNumber number);
+  Result<Bytes> encode(Bytes raw, int level, const Dictionary* dictionary, DictionaryNumber number);
 
  private:
   struct Deleter {

@@ -225,7 +225,7 @@ class Cursor {
   Result<bool> previous();                // not positioned: the last entry
   // Of the entry that the last call found.
   [[nodiscard]] Bytes key() const;
-  [[nodiscard]] Bytes value() const;  // without its checksum; empty if it goes by keys
+  [[nodiscard]] Bytes value() const;               // without its checksum; empty if it goes by keys
   [[nodiscard]] Result<Bytes> read_value() const;  // verified now. Errors: corrupt, misuse
 
   struct State;  // for this room only

@@ -9,14 +9,14 @@ namespace tracelite::store {
 
 // The number is part of every value's checksum and therefore of the file format: never reuse one.
 enum class KeySpace : std::uint8_t {
-  meta = 0,       // format, counters; key: a short name
-  record = 1,     // entities; key: container number, kind, entity key; packed
-  payload = 2,    // payloads stored by themselves; key: payload number, slice, piece
-  directory = 3,  // id -> container number; rebuilt by reindex
-  run = 4,        // sorted runs for observations by bare id; rebuilt by reindex
-  page = 5,       // SQLite's pages; key: page number
-  segment = 6,    // pieces of payloads that groups share, by hash: their numbers and uses
-  frame = 7,      // logs of groups of payloads; key: group, position; packed
+  meta = 0,           // format, counters; key: a short name
+  record = 1,         // entities; key: container number, kind, entity key; packed
+  payload = 2,        // payloads stored by themselves; key: payload number, slice, piece
+  directory = 3,      // id -> container number; rebuilt by reindex
+  run = 4,            // sorted runs for observations by bare id; rebuilt by reindex
+  page = 5,           // SQLite's pages; key: page number
+  segment = 6,        // pieces of payloads that groups share, by hash: their numbers and uses
+  frame = 7,          // logs of groups of payloads; key: group, position; packed
   segment_bytes = 8,  // key: segment number, part; packed
   dictionary = 9,     // of the packed ones; key: key space, number
 };
@@ -24,7 +24,7 @@ enum class KeySpace : std::uint8_t {
 inline constexpr std::size_t kKeySpaceCount = 10;
 
 inline constexpr std::array<std::string_view, kKeySpaceCount> kKeySpaceNames = {
-    "meta", "record", "payload", "directory", "run", "page", "segment", "frame",
-    "segment_bytes", "dictionary"};
+    "meta", "record",  "payload", "directory",     "run",
+    "page", "segment", "frame",   "segment_bytes", "dictionary"};
 
 }  // namespace tracelite::store

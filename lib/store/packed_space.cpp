@@ -167,8 +167,7 @@ void PackedSpace::Block::move_from(std::size_t index, Block& to) {
   for (std::size_t i = index; i < places.size(); ++i) {
     const auto [moved_key, moved_value] = entry(i);
     to.places.push_back({static_cast<std::uint32_t>(to.keys.size()), places[i].key_size_bytes,
-                         static_cast<std::uint32_t>(to.values.size()),
-                         places[i].value_size_bytes});
+                         static_cast<std::uint32_t>(to.values.size()), places[i].value_size_bytes});
     to.keys.append(moved_key);
     to.values.append(moved_value);
     to.size_bytes += places[i].size_bytes();
@@ -342,7 +341,8 @@ Result<PackedSpace::BlockPointer> PackedSpace::first_from(Bytes key) {
 
 Result<PackedSpace::BlockPointer> PackedSpace::last_before(Bytes key) {
   BlockPointer known;
-  if (const auto at = blocks_.lower_bound(key); at != blocks_.begin()) known = std::prev(at)->second;
+  if (const auto at = blocks_.lower_bound(key); at != blocks_.begin())
+    known = std::prev(at)->second;
   Cursor cursor = transaction_->key_cursor(space_);
   TL_TRY_ASSIGN(found, cursor.seek(key));
   TL_TRY_ASSIGN(before, found ? cursor.previous() : cursor.seek_last());
@@ -368,8 +368,8 @@ Result<PackedSpace::BlockPointer> PackedSpace::block_for(Bytes key) {
   return first;
 }
 
-// Damage must not keep anybody from recording more: from this key on there is a new block. Only what
-// has the very key of a damaged block has no other place.
+// Damage must not keep anybody from recording more: from this key on there is a new block. Only
+// what has the very key of a damaged block has no other place.
 Result<PackedSpace::BlockPointer> PackedSpace::beside_damage(Bytes key) {
   Cursor cursor = transaction_->key_cursor(space_);
   TL_TRY_ASSIGN(more, cursor.seek(key));

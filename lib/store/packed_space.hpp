@@ -5,8 +5,8 @@
 // space through this, and nobody mixes it with plain puts.
 //
 // In the file, a packed key space holds blocks. A block's key says where it begins: it holds the
-// entries from that key on, up to the next block's. Its value is coded as block_codec.hpp says; raw,
-// it is the entries in the order of their keys, each
+// entries from that key on, up to the next block's. Its value is coded as block_codec.hpp says;
+// raw, it is the entries in the order of their keys, each
 //         varint   how many bytes its key shares with the one before (0 in the first)
 //         varint   size of the rest of the key, and the rest
 //         varint   size of the value, and the value
@@ -31,8 +31,8 @@ namespace tracelite::store {
 // How blocks are made. A block ends where its value fills pages of LMDB well, at most so many, or
 // where reading one entry would mean to decode too much.
 struct Packing {
-  int level;                     // zstd's
-  std::size_t page_count_max;    // pages that a value takes
+  int level;                   // zstd's
+  std::size_t page_count_max;  // pages that a value takes
   std::size_t raw_size_bytes_max;
   std::uint64_t blocks_to_train_from;  // with fewer there is no dictionary yet
 };

@@ -1,9 +1,9 @@
 // When a packed key space gets a dictionary, and which.
 //
 // A key space of few blocks does without. Then one is trained from entries all over it, and again
-// whenever it has grown eightfold; it is taken only if it saves more than it costs, on blocks that it
-// was not trained from. So training takes some hundredths of a second, a handful of times in the life
-// of a file.
+// whenever it has grown eightfold; it is taken only if it saves more than it costs, on blocks that
+// it was not trained from. So training takes some hundredths of a second, a handful of times in the
+// life of a file.
 #include <algorithm>
 
 #include "store/block_codec.hpp"
@@ -18,7 +18,7 @@ constexpr std::size_t kSampledSizeBytesMax = std::size_t{1} << 20;
 // Of an entry that is longer only the begin is learned from.
 constexpr std::size_t kSampleSizeBytesMax = std::size_t{4} << 10;
 constexpr std::size_t kSampleSizeBytesMin = 8;  // zstd's
-constexpr std::size_t kLearnedOfCompared = 5;  // every fifth block is compared, not learned from
+constexpr std::size_t kLearnedOfCompared = 5;   // every fifth block is compared, not learned from
 
 }  // namespace
 
