@@ -36,9 +36,9 @@ struct RecentPayload {
 
 struct Group {
   GroupNumber number = 0;
-  std::uint64_t window_start = 0;  // position of the first byte of `window`
-  std::string window;              // the end of the log
-  std::uint64_t written_end = 0;   // the log up to here is in the file
+  std::uint64_t window_start = 0;      // position of the first byte of `window`
+  std::string window;                  // the end of the log
+  std::uint64_t written_end = 0;       // the log up to here is in the file
   std::uint64_t last_chunk_start = 0;  // of what is in the file
   std::uint64_t payload_count = 0;
   std::vector<SegmentNumber> slots;

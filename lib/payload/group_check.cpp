@@ -52,7 +52,8 @@ class GroupChecker {
   void find(Bytes where, const std::string& message) { finding_(where, message); }
   // What is corrupt is found, other errors are given back.
   Status noted(Bytes where, const Status& status) {
-    if (status || (status.error().code != Code::corrupt && status.error().code != Code::not_found)) {
+    if (status ||
+        (status.error().code != Code::corrupt && status.error().code != Code::not_found)) {
       return status;
     }
     find(where, status.error().message);

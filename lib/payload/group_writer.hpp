@@ -29,7 +29,7 @@ class GroupWriter : public UnwrittenLogs {
   [[nodiscard]] std::optional<Bytes> unwritten_log(GroupNumber number,
                                                    std::uint64_t position) const override;
   [[nodiscard]] std::optional<SegmentNumber> unwritten_slot(GroupNumber number,
-                                                        std::uint64_t slot) const override;
+                                                            std::uint64_t slot) const override;
 
  private:
   Result<Group*> open(store::WriteTransaction& transaction, GroupNumber number);

@@ -10,8 +10,8 @@
 //                                           each, but for the last one
 // Key space `segment`, how it is found by its bytes:
 //     8 bytes hash                          varint: its number; varint: how many groups use it
-// The hash is XXH3-64 of the bytes with the file's own seed, or one of the next kSegmentProbeCount -
-// 1 numbers if other bytes have that one: equality rests on comparing bytes, never on the hash.
+// The hash is XXH3-64 of the bytes with the file's own seed, or one of the next kSegmentProbeCount
+// - 1 numbers if other bytes have that one: equality rests on comparing bytes, never on the hash.
 // Other files have other seeds, so that hashes tell nothing about what two files have in common.
 //
 // Key space `meta`: "piece_seed", 8 bytes big-endian, made when the first payload is stored;
@@ -72,8 +72,8 @@ Result<std::optional<SegmentUse>> segment_use(const store::Transaction& transact
 class SegmentWriter {
  public:
   // The segment with these bytes, stored if it was not; nobody uses a new one yet. nullopt: as many
-  // as kSegmentProbeCount others have its hash, or damaged ones. Errors: io, limit, and those of
-  // put.
+  // as kSegmentProbeCount others have its hash, or damaged ones; or damage leaves no place for it.
+  // Errors: io, limit, and those of put.
   Result<std::optional<SegmentUse>> intern(store::WriteTransaction& transaction, Bytes bytes,
                                            std::uint64_t hash);
   // One more group uses it.
@@ -88,6 +88,9 @@ class SegmentWriter {
   void forget() { cache_.forget(); }
 
  private:
+  // One with a hash that is free. Errors: also corrupt.
+  Result<SegmentUse> add(store::WriteTransaction& transaction, Bytes bytes, std::uint64_t hash);
+
   SegmentCache cache_;
 };
 
