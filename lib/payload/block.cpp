@@ -64,8 +64,8 @@ std::optional<Block> parse(Bytes first_piece) {
   const Bytes body_start = reader.rest();
   const auto coding = static_cast<BlockCoding>(first & ~kMark);
   const bool sizes_agree = coding == BlockCoding::raw ? stored == raw : stored < raw;
-  if (reader.failed() || coding > BlockCoding::zstd_with_history || raw > kBlockSizeBytesMax ||
-      !sizes_agree || body_start.size() > stored) {
+  if (reader.failed() || coding > BlockCoding::zstd || raw > kBlockSizeBytesMax || !sizes_agree ||
+      body_start.size() > stored) {
     return std::nullopt;
   }
   return Block{coding, (first & kMark) != 0, static_cast<std::size_t>(raw),
@@ -124,7 +124,7 @@ Result<Bytes> BlockReader::body(const store::Transaction& transaction, KeySpace 
 }
 
 Status BlockReader::read(const store::Transaction& transaction, KeySpace space, Bytes prefix,
-                         const Block& block, Bytes history, char* out) {
+                         const Block& block, char* out) {
   TL_TRY_ASSIGN(stored, body(transaction, space, prefix, block));
   if (block.coding == BlockCoding::raw) {
     std::memcpy(out, stored.data(), stored.size());
@@ -132,9 +132,6 @@ Status BlockReader::read(const store::Transaction& transaction, KeySpace space, 
   }
   if (!context_) context_.reset(ZSTD_createDCtx());
   if (!context_) return make_error(Code::no_memory, "there is no memory to decompress a payload");
-  if (block.coding == BlockCoding::zstd_with_history) {
-    ZSTD_DCtx_refPrefix(context_.get(), history.data(), history.size());
-  }
   const std::size_t size =
       ZSTD_decompressDCtx(context_.get(), out, block.raw_size_bytes, stored.data(), stored.size());
   if (ZSTD_isError(size) != 0 || size != block.raw_size_bytes) {
@@ -150,17 +147,15 @@ BlockWriter::BlockWriter() = default;
 BlockWriter::~BlockWriter() = default;
 
 // What zstd makes of the block, valid until the next call.
-Result<Bytes> BlockWriter::compress(Bytes raw, Bytes history) {
+Result<Bytes> BlockWriter::compress(Bytes raw) {
   if (!context_) {
     context_.reset(ZSTD_createCCtx());
     if (!context_) return make_error(Code::no_memory, "there is no memory to compress a payload");
     ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_contentSizeFlag, 1);
   }
-  const bool is_short = raw.size() < kShortBlockSizeBytes && history.empty();
-  ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_checksumFlag, history.empty() ? 0 : 1);
+  const bool is_short = raw.size() < kShortBlockSizeBytes;
   ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel,
                          is_short ? kShortBlockLevel : kLevel);
-  if (!history.empty()) ZSTD_CCtx_refPrefix(context_.get(), history.data(), history.size());
   if (compressed_.empty()) compressed_.resize(ZSTD_compressBound(kBlockSizeBytesMax));
   const std::size_t size = ZSTD_compress2(context_.get(), compressed_.data(), compressed_.size(),
                                           raw.data(), raw.size());
@@ -172,13 +167,13 @@ Result<Bytes> BlockWriter::compress(Bytes raw, Bytes history) {
 }
 
 Status BlockWriter::put(store::WriteTransaction& transaction, KeySpace space, Bytes prefix,
-                        Bytes raw, Bytes history, bool marked) {
+                        Bytes raw, bool marked) {
   BlockCoding coding = BlockCoding::raw;
   Bytes body = raw;
-  if (raw.size() >= kMinimumCompressedSizeBytes || (raw.size() >= 32 && !history.empty())) {
-    TL_TRY_ASSIGN(smaller, compress(raw, history));
+  if (raw.size() >= kMinimumCompressedSizeBytes) {
+    TL_TRY_ASSIGN(smaller, compress(raw));
     if (pays(smaller.size(), raw.size())) {
-      coding = history.empty() ? BlockCoding::zstd : BlockCoding::zstd_with_history;
+      coding = BlockCoding::zstd;
       body = smaller;
     }
   }

@@ -1,16 +1,13 @@
 // Blocks: a bounded run of bytes, compressed by itself, as values that fill pages of LMDB well.
 //
-// Knows zstd and store/. Must not know what the bytes are: slices of a payload, parts of a frame,
-// segments.
+// Knows zstd and store/. Must not know what the bytes are: slices of a payload.
 //
 // A block lies under a key prefix of its owner; the keys are
 //     the prefix
 //     2 bytes  piece number, big-endian: 0, 1, 2, ...
 // and the values of its pieces, joined, are
 //     1 byte      bits 0..6: coding of the body: 0 raw; 1 zstd (one frame, with content size, no
-//                 checksum: store/ has one on each piece); 2 zstd behind a history that the reader
-//                 must have too, with zstd's checksum, because a wrong history decodes to wrong
-//                 bytes silently. Bit 7: a mark of the owner
+//                 checksum: store/ has one on each piece). Bit 7: a mark of the owner
 //     1..3 bytes  raw size, varint: at most kBlockSizeBytesMax
 //     1..3 bytes  stored size of the body, varint: equal to the raw size if raw, smaller if zstd
 //     the body
@@ -35,7 +32,7 @@ namespace tracelite::payload {
 inline constexpr std::size_t kBlockSizeBytesMax = std::size_t{256} << 10;
 inline constexpr std::size_t kMinimumCompressedSizeBytes = 256;  // shorter blocks are stored raw
 
-enum class BlockCoding : std::uint8_t { raw = 0, zstd = 1, zstd_with_history = 2 };
+enum class BlockCoding : std::uint8_t { raw = 0, zstd = 1 };
 
 // The first piece of a block, checked; a view into the transaction.
 struct Block {
@@ -64,7 +61,7 @@ class BlockReader {
 
   // Writes the block's raw_size_bytes at `out`. Errors: corrupt, io, no_memory.
   Status read(const store::Transaction& transaction, store::KeySpace space, Bytes prefix,
-              const Block& block, Bytes history, char* out);
+              const Block& block, char* out);
 
  private:
   Result<Bytes> body(const store::Transaction& transaction, store::KeySpace space, Bytes prefix,
@@ -85,14 +82,13 @@ class BlockWriter {
   BlockWriter(const BlockWriter&) = delete;
   BlockWriter& operator=(const BlockWriter&) = delete;
 
-  // Replaces nothing: the prefix must be free. `raw` has at most kBlockSizeBytesMax bytes;
-  // `history` is what lies before it, if the reader will have it. Errors: no_memory, and those of
-  // WriteTransaction::put.
+  // Replaces nothing: the prefix must be free. `raw` has at most kBlockSizeBytesMax bytes. Errors:
+  // no_memory, and those of WriteTransaction::put.
   Status put(store::WriteTransaction& transaction, store::KeySpace space, Bytes prefix, Bytes raw,
-             Bytes history = {}, bool marked = false);
+             bool marked);
 
  private:
-  Result<Bytes> compress(Bytes raw, Bytes history);
+  Result<Bytes> compress(Bytes raw);
 
   struct Deleter {
     void operator()(ZSTD_CCtx_s* context) const;

@@ -201,6 +201,9 @@ Status GroupWriter::load_recent(store::WriteTransaction& transaction, const Grou
       base = std::make_shared<const Recipe>(std::move(*recipe));
       recipes[base->position] = base;
     }
+    if (base->size_bytes > kSharedPayloadSizeBytesMax) {
+      return group_damage(group.number, "a payload is too long");
+    }
     RecentPayload recent;
     recent.recipe = base;
     recent.recipe_size_bytes = size_of_chain(*base);

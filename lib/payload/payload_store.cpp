@@ -82,7 +82,7 @@ class SliceWalk {
 
   // Writes the present slice at `out`.
   Status read(BlockReader& reader, char* out) const {
-    Status status = reader.read(transaction_, KeySpace::payload, prefix_, block_, {}, out);
+    Status status = reader.read(transaction_, KeySpace::payload, prefix_, block_, out);
     return status ? Status() : Status(told(std::move(status).error()));
   }
 
@@ -255,7 +255,7 @@ Status PayloadWriter::State::put_slices(store::WriteTransaction& transaction, Pa
     }
     const Bytes raw = bytes.substr(0, kSliceSizeBytes);
     bytes.remove_prefix(raw.size());
-    TL_TRY(blocks.put(transaction, KeySpace::payload, slice_prefix(number, slice), raw, {},
+    TL_TRY(blocks.put(transaction, KeySpace::payload, slice_prefix(number, slice), raw,
                       !bytes.empty()));
     ++slice;
   } while (!bytes.empty());

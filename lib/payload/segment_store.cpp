@@ -137,18 +137,26 @@ Result<std::optional<SegmentUse>> SegmentWriter::intern(store::WriteTransaction&
     if (!use && use.error().code != Code::corrupt) return std::move(use).error();
     if (!use) continue;  // damaged: its place is taken
     if (!*use) {
-      TL_TRY_ASSIGN(number, take_number(transaction));
-      const SegmentUse fresh{hash + step, number, 0};
-      TL_TRY(put_use(transaction, fresh));
-      TL_TRY(put_parts(transaction, number, bytes));
-      cache_.keep(number, std::string(bytes));
-      return std::optional(fresh);
+      auto fresh = add(transaction, bytes, hash + step);
+      if (fresh) return std::optional(*fresh);
+      if (fresh.error().code != Code::corrupt) return std::move(fresh).error();
+      return std::optional<SegmentUse>();
     }
     const auto present = read(transaction, (*use)->number);
     if (present && *present == bytes) return use;
     if (!present && present.error().code != Code::corrupt) return present.error();
   }
   return std::optional<SegmentUse>();
+}
+
+Result<SegmentUse> SegmentWriter::add(store::WriteTransaction& transaction, Bytes bytes,
+                                      std::uint64_t hash) {
+  TL_TRY_ASSIGN(number, take_number(transaction));
+  const SegmentUse fresh{hash, number, 0};
+  TL_TRY(put_parts(transaction, number, bytes));
+  TL_TRY(put_use(transaction, fresh));
+  cache_.keep(number, std::string(bytes));
+  return fresh;
 }
 
 // The count of another group's new use may have been added since the caller looked.

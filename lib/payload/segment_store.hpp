@@ -72,8 +72,8 @@ Result<std::optional<SegmentUse>> segment_use(const store::Transaction& transact
 class SegmentWriter {
  public:
   // The segment with these bytes, stored if it was not; nobody uses a new one yet. nullopt: as many
-  // as kSegmentProbeCount others have its hash, or damaged ones. Errors: io, limit, and those of
-  // put.
+  // as kSegmentProbeCount others have its hash, or damaged ones; or damage leaves no place for it.
+  // Errors: io, limit, and those of put.
   Result<std::optional<SegmentUse>> intern(store::WriteTransaction& transaction, Bytes bytes,
                                            std::uint64_t hash);
   // One more group uses it.
@@ -88,6 +88,9 @@ class SegmentWriter {
   void forget() { cache_.forget(); }
 
  private:
+  // One with a hash that is free. Errors: also corrupt.
+  Result<SegmentUse> add(store::WriteTransaction& transaction, Bytes bytes, std::uint64_t hash);
+
   SegmentCache cache_;
 };
 

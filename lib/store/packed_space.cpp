@@ -21,6 +21,11 @@ constexpr double kFillWorthKeeping = 0.8;
 // So little is not left over for a value of its own.
 constexpr std::size_t kRestSizeBytes = 2048;
 
+// Keys share what they begin with, so a hostile block could make them thousands of times as long as
+// itself; the writer's are never longer than what it cuts.
+constexpr std::size_t kKeysSizeBytesMax = std::size_t{1} << 20;
+static_assert(kKeysSizeBytesMax > kCutSizeBytes + kKeySizeBytesMax);
+
 // The largest value that takes so many pages.
 std::size_t value_size_bytes_max(std::size_t page_count) {
   return kOnePageValueSizeBytes + (page_count - 1) * kPageSizeBytes;
@@ -113,6 +118,7 @@ bool PackedSpace::Block::parse(std::string raw) {
     const std::string before = last;
     last.resize(shared);
     last.append(rest);
+    if (keys.size() + last.size() > kKeysSizeBytesMax) return false;
     if (!holds(last) || (!places.empty() && last <= before)) return false;
     places.push_back({static_cast<std::uint32_t>(keys.size()),
                       static_cast<std::uint32_t>(last.size()),
@@ -377,6 +383,9 @@ Result<PackedSpace::BlockPointer> PackedSpace::beside_damage(Bytes key) {
   auto block = std::make_shared<Block>();
   block->begin = key;
   if (more) block->end = cursor.key();
+  // One that was made in the same way may not be in the file yet.
+  const auto behind = blocks_.upper_bound(key);
+  if (behind != blocks_.end() && (!more || behind->first < block->end)) block->end = behind->first;
   blocks_[block->begin] = block;
   return block;
 }

@@ -49,8 +49,7 @@ void check_all(const Scene& scene) {
 // A mark on a record that no later write can get past.
 void damage(const Scene& scene, const record::RecordKey& key) {
   auto transaction = must(scene.environment()->begin_write());
-  must(record::RecordPages::of(transaction).put(key, "no record at all"));
-  must(record::flush(transaction));
+  must(record::records(transaction).put(record::encode(key), "no record at all"));
   must(transaction.commit());
 }
 

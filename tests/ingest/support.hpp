@@ -215,11 +215,11 @@ class Look {
   // Payloads that share text with others, each counted once.
   [[nodiscard]] std::uint64_t shared_payload_count() const {
     std::uint64_t count = 0;
-    store::Cursor cursor = transaction_.cursor(store::KeySpace::frame);
+    store::PackedCursor cursor(transaction_, store::KeySpace::frame);
     for (bool more = must(cursor.seek({})); more; more = must(cursor.next())) {
-      if (cursor.key().size() != payload::group_key(0).size()) continue;
-      const auto group = read_big_endian(cursor.key());
-      count += must(payload::read_head(transaction_, group)).value().payload_count;
+      const payload::GroupKey key = payload::decode_group_key(cursor.key()).value();
+      if (key.part != payload::GroupPart::head) continue;
+      count += must(payload::read_head(transaction_, key.group)).value().payload_count;
     }
     return count;
   }

@@ -4,12 +4,16 @@
 #include <boost/test/unit_test.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <iostream>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "payload/group_fixture.hpp"
 #include "payload/group_writer.hpp"
+#include "store/block_codec.hpp"
 
 namespace {
 
@@ -17,10 +21,18 @@ using namespace tracelite;
 using namespace tracelite::payload;
 using namespace tracelite::test;
 
+// In place of what is there.
+void put_log(store::WriteTransaction& transaction, GroupNumber group, Bytes log) {
+  for (std::uint64_t start = 0; start < log.size(); start += kChunkSizeBytes) {
+    put_entry(transaction, kFrame, chunk_key(group, start), log.substr(start, kChunkSizeBytes));
+  }
+}
+
 struct Damage : GroupFixture {
   Damage() { std::cout << "TL_SEED=" << seed << '\n'; }
 
-  // Two groups with open and full frames, slots, chains of recipes and pieces in common.
+  // Two groups with full chunks and one that grows, slots, chains of recipes and pieces in common;
+  // several blocks in each packed key space.
   void fill() {
     const std::string shared = text_bytes(9000, seed);
     std::string history = "[" + shared;
@@ -30,42 +42,84 @@ struct Damage : GroupFixture {
     }
     for (std::size_t i = 0; i < 120; ++i) put_all(1, {random_bytes(600, seed + 100 + i)});
     put_all(2, {shared, "[" + shared + "," + text_bytes(5000, seed + 1) + "]", "", "short"});
+    put_all(2, {random_bytes(20000, seed + 300)});
+    for (const store::KeySpace space : kPackedSpaces) BOOST_REQUIRE(entries(space) > 4U);
     last_payload = shared.substr(0, 5000) + "something new" + history.substr(3000, 20000);
   }
 
   // Whatever was done to the file in this transaction, which is dropped afterwards.
   void check_harmless(store::WriteTransaction& transaction) {
-    {
-      const PayloadReader reader(transaction);
-      for (const auto& [number, bytes] : stored) {
-        const auto size = reader.size_bytes(number);
-        const auto read = reader.read_all(number);
-        if (read) {
-          BOOST_REQUIRE(size);
-          BOOST_REQUIRE(read->size() == *size);
-        } else {
-          check_code(read.error());
-        }
-        std::string out = "kept";
-        if (!reader.read(number, random.below(bytes.size() + 1), random.below(10000), out)) {
-          BOOST_REQUIRE(out == "kept");
-        }
+    check_reads(transaction);
+    check_added(transaction, record(transaction));
+    findings(transaction);
+    erase_stored(transaction);
+  }
+  // The same, but everything is committed, so that blocks are written and decoded anew. In the end
+  // the file is as it was.
+  template <class Change>
+  void check_harmless_in_file(const Change& change) {
+    const std::string copy = copy_of_file();
+    in_transaction(change);
+    in_transaction([&](store::WriteTransaction& transaction) { check_reads(transaction); });
+    Added added;
+    for (int i = 0; i < 2; ++i) {
+      in_transaction([&](store::WriteTransaction& transaction) {
+        check_added(transaction, added);
+        added.merge(record(transaction));
+      });
+      check_added(need(environment->begin_read()), added);
+    }
+    findings();
+    in_transaction([&](store::WriteTransaction& transaction) { erase_stored(transaction); });
+    check_added(need(environment->begin_read()), added);
+    restore_file(copy);
+  }
+  template <class Change>
+  void in_transaction(const Change& change) {
+    auto transaction = begin();
+    change(transaction);
+    need(transaction.commit());
+  }
+
+  void check_reads(const store::Transaction& transaction) {
+    const PayloadReader reader(transaction);
+    for (const auto& [number, bytes] : stored) {
+      const auto size = reader.size_bytes(number);
+      const auto read = reader.read_all(number);
+      if (read) {
+        BOOST_REQUIRE(size);
+        BOOST_REQUIRE(read->size() == *size);
+      } else {
+        check_code(read.error());
+      }
+      std::string out = "kept";
+      if (!reader.read(number, random.below(bytes.size() + 1), random.below(10000), out)) {
+        BOOST_REQUIRE(out == "kept");
       }
     }
+  }
+  using Added = std::map<PayloadNumber, std::string>;
+  Added record(store::WriteTransaction& transaction) {
     PayloadWriter other;
+    Added added;
     for (const GroupNumber group : {1, 2, 3}) {
-      std::vector<PayloadNumber> added;
       for (const std::string& bytes : {last_payload, last_payload + "!"}) {
-        added.push_back(need(other.put(transaction, group, bytes)));
-        BOOST_REQUIRE(need(PayloadReader(transaction).read_all(added.back())) == bytes);
+        const PayloadNumber number = need(other.put(transaction, group, bytes));
+        BOOST_REQUIRE(added.emplace(number, bytes).second);
+        BOOST_REQUIRE(need(PayloadReader(transaction).read_all(number)) == bytes);
       }
       need(other.flush(transaction));
       other.forget();
-      const PayloadReader reader(transaction);
-      BOOST_REQUIRE(need(reader.read_all(added[0])) == last_payload);
-      BOOST_REQUIRE(need(reader.read_all(added[1])) == last_payload + "!");
+      check_added(transaction, added);
     }
-    findings(transaction);
+    return added;
+  }
+  static void check_added(const store::Transaction& transaction, const Added& added) {
+    const PayloadReader reader(transaction);
+    for (const auto& [number, bytes] : added) BOOST_REQUIRE(need(reader.read_all(number)) == bytes);
+  }
+  void erase_stored(store::WriteTransaction& transaction) {
+    PayloadWriter other;
     for (const auto& [number, bytes] : stored) need(other.erase(transaction, number));
     need(other.flush(transaction));
   }
@@ -74,26 +128,61 @@ struct Damage : GroupFixture {
                           error.message);
   }
 
-  template <class Change>
+  // `change` gives what stands in place of a value, or nothing if it is gone.
+  using Change = std::function<std::optional<std::string>(const Entries& all, std::size_t at)>;
+  // Of entries, as somebody wrote them who knows the format, and of blocks of them.
   void check_changes_of_each_value(std::size_t times, const Change& change) {
     fill();
-    for (const store::KeySpace space : {kFrame, kSegment}) {
-      const Entries all = content(space);
-      for (std::size_t n = 0; n < scaled(times); ++n) {
-        // Small values (heads, counts) are few, and say most.
-        std::size_t at = random.below(all.size());
-        while (all[at].second.size() > 100 && !random.chance(3)) at = random.below(all.size());
-        BOOST_TEST_CONTEXT("seed " << seed << ", space " << static_cast<int>(space) << ", value "
-                                   << at) {
-          auto transaction = begin();
-          change(transaction, space, all, at);
-          check_harmless(transaction);
-        }
-        writer.forget();
-      }
+    for (const store::KeySpace space : kGroupSpaces) {
+      check_changes(times, space, content(space), change,
+                    [](auto&&... of) { of_entry(std::forward<decltype(of)>(of)...); });
+      if (!is_packed(space)) continue;
+      check_changes(times, space, values(space), change,
+                    [](auto&&... of) { of_block(std::forward<decltype(of)>(of)...); });
     }
     check_stored();
     BOOST_TEST(findings().empty());
+  }
+  template <class Put>
+  void check_changes(std::size_t times, store::KeySpace space, const Entries& all,
+                     const Change& change, const Put& put) {
+    for (std::size_t n = 0; n < scaled(times); ++n) {
+      // Small values (heads, counts) are few, and say most.
+      std::size_t at = random.below(all.size());
+      for (int i = 0; i < 5 && all[at].second.size() > 100; ++i) at = random.below(all.size());
+      BOOST_TEST_CONTEXT("seed " << seed << ", space " << static_cast<int>(space) << ", value "
+                                 << at) {
+        const auto value = change(all, at);
+        const auto change_it = [&](store::WriteTransaction& transaction) {
+          put(transaction, space, all[at].first, value);
+        };
+        if (random.chance(8)) {
+          check_harmless_in_file(change_it);
+        } else {
+          auto transaction = begin();
+          change_it(transaction);
+          check_harmless(transaction);
+        }
+      }
+      writer.forget();
+    }
+  }
+  static void of_entry(store::WriteTransaction& transaction, store::KeySpace space, Bytes key,
+                       const std::optional<std::string>& value) {
+    if (value) {
+      put_entry(transaction, space, key, *value);
+    } else {
+      erase_entry(transaction, space, key);
+    }
+  }
+  // In a transaction that has decoded nothing yet.
+  static void of_block(store::WriteTransaction& transaction, store::KeySpace space, Bytes key,
+                       const std::optional<std::string>& value) {
+    if (value) {
+      need(transaction.put(space, key, *value));
+    } else {
+      BOOST_REQUIRE(need(transaction.erase(space, key)));
+    }
   }
 
   std::uint64_t seed = random_seed();
@@ -104,66 +193,86 @@ struct Damage : GroupFixture {
 BOOST_FIXTURE_TEST_SUITE(group_damage, Damage)
 
 BOOST_AUTO_TEST_CASE(a_missing_value_is_harmless) {
-  check_changes_of_each_value(
-      150, [](auto& transaction, auto space, const Entries& all, std::size_t at) {
-        BOOST_REQUIRE(need(transaction.erase(space, all[at].first)));
-      });
+  check_changes_of_each_value(150, [](const Entries&, std::size_t) { return std::nullopt; });
 }
 
 BOOST_AUTO_TEST_CASE(the_value_of_another_key_is_harmless) {
-  check_changes_of_each_value(
-      150, [this](auto& transaction, auto space, const Entries& all, std::size_t at) {
-        need(transaction.put(space, all[at].first, all[random.below(all.size())].second));
-      });
-}
-
-BOOST_AUTO_TEST_CASE(a_truncated_value_is_harmless) {
-  check_changes_of_each_value(
-      150, [this](auto& transaction, auto space, const Entries& all, std::size_t at) {
-        const Bytes value = all[at].second;
-        if (value.empty()) return;
-        need(transaction.put(space, all[at].first, value.substr(0, random.below(value.size()))));
-      });
-}
-
-BOOST_AUTO_TEST_CASE(random_bytes_in_place_of_a_value_are_harmless) {
-  check_changes_of_each_value(
-      150, [this](auto& transaction, auto space, const Entries& all, std::size_t at) {
-        std::string value =
-            random_bytes(random.below(all[at].second.size() + 20), random.below(1U << 30));
-        for (char& byte : value) {  // small numbers parse more often
-          if (random.chance(2)) byte = static_cast<char>(random.below(8));
-        }
-        need(transaction.put(space, all[at].first, value));
-      });
-}
-
-BOOST_AUTO_TEST_CASE(a_few_changed_bytes_in_a_value_are_harmless) {
-  check_changes_of_each_value(300, [this](auto& transaction, auto space, const Entries& all,
-                                          std::size_t at) {
-    std::string value = all[at].second;
-    if (value.empty()) return;
-    for (std::size_t n = 1 + random.below(3); n > 0; --n) {
-      value[random.below(random.chance(2) ? std::min<std::size_t>(value.size(), 12)
-                                          : value.size())] = static_cast<char>(random.below(256));
-    }
-    need(transaction.put(space, all[at].first, value));
+  check_changes_of_each_value(150, [this](const Entries& all, std::size_t) {
+    return all[random.below(all.size())].second;
   });
 }
 
-// The log itself, as somebody wrote it who knows the format: stored raw, so that every byte counts.
+BOOST_AUTO_TEST_CASE(a_truncated_value_is_harmless) {
+  check_changes_of_each_value(150, [this](const Entries& all, std::size_t at) {
+    const std::string& value = all[at].second;
+    return value.substr(0, value.empty() ? 0 : random.below(value.size()));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(random_bytes_in_place_of_a_value_are_harmless) {
+  check_changes_of_each_value(150, [this](const Entries& all, std::size_t at) {
+    std::string value =
+        random_bytes(random.below(all[at].second.size() + 20), random.below(1U << 30));
+    for (char& byte : value) {  // small numbers parse more often
+      if (random.chance(2)) byte = static_cast<char>(random.below(8));
+    }
+    return value;
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_few_changed_bytes_in_a_value_are_harmless) {
+  check_changes_of_each_value(300, [this](const Entries& all, std::size_t at) {
+    std::string value = all[at].second;
+    for (std::size_t n = value.empty() ? 0 : 1 + random.below(3); n > 0; --n) {
+      value[random.below(random.chance(2) ? std::min<std::size_t>(value.size(), 12)
+                                          : value.size())] = static_cast<char>(random.below(256));
+    }
+    return value;
+  });
+}
+
+// Blocks as somebody wrote them who knows how they are coded: raw, so that every byte of keys,
+// sizes and values counts.
+BOOST_AUTO_TEST_CASE(changed_bytes_in_raw_blocks_are_harmless) {
+  fill();
+  const auto snapshot = need(environment->begin_read());
+  for (const store::KeySpace space : kPackedSpaces) {
+    Entries raw = values(snapshot, space);
+    store::BlockCodec codec;
+    for (auto& [key, value] : raw) {
+      const auto block = need(store::parse_block(value));
+      BOOST_REQUIRE(block.dictionary == 0U);
+      const std::string bytes = need(codec.decode(block, nullptr));
+      value.assign(1, '\0');  // raw
+      append_varint(value, bytes.size());
+      value += bytes;
+    }
+    check_changes(
+        300, space, raw,
+        [this](const Entries& all, std::size_t at) {
+          std::string value = all[at].second;
+          const std::size_t near_begin = std::min<std::size_t>(value.size(), 40);
+          for (std::size_t n = 1 + random.below(4); n > 0; --n) {
+            value[random.below(random.chance(2) ? near_begin : value.size())] =
+                static_cast<char>(random.chance(2) ? random.below(256) : random.below(8));
+          }
+          return value;
+        },
+        [](auto&&... of) { of_block(std::forward<decltype(of)>(of)...); });
+  }
+}
+
+// The log itself, as somebody wrote it who knows the format: so that every byte of a recipe counts.
 BOOST_AUTO_TEST_CASE(changed_bytes_in_a_log_are_harmless) {
   fill();
   GroupHead head;
   std::string log;
   {
     const auto snapshot = need(environment->begin_read());
-    BlockReader reader;
     head = need(read_head(snapshot, 1)).value();
-    for (std::uint64_t frame = 0; log.size() < head.size_bytes; ++frame) {
-      log += need(read_frame(snapshot, reader, 1, frame));
-    }
+    while (log.size() < head.size_bytes) log += need(read_chunk(snapshot, 1, log.size())).bytes;
   }
+  BOOST_REQUIRE(log.size() == head.size_bytes);
   for (std::size_t n = 0; n < scaled(300); ++n) {
     auto transaction = begin();
     std::string changed = log;
@@ -176,17 +285,7 @@ BOOST_AUTO_TEST_CASE(changed_bytes_in_a_log_are_harmless) {
           std::min<std::size_t>(at.position + random.below(20), changed.size() - 1);
       changed[place] = static_cast<char>(random.chance(2) ? random.below(256) : random.below(8));
     }
-    BlockWriter blocks;
-    for (std::uint64_t frame = 0; frame * kFrameSizeBytes < changed.size(); ++frame) {
-      for (std::uint64_t part = 0; part < 20; ++part) {
-        need(erase_block(transaction, kFrame, part_prefix(1, frame, part)));
-      }
-      const Bytes bytes = Bytes(changed).substr(frame * kFrameSizeBytes, kFrameSizeBytes);
-      need(blocks.put(transaction, kFrame, part_prefix(1, frame, 0), bytes, {},
-                      bytes.size() == kFrameSizeBytes));
-    }
-    head.open_part_count = 1;
-    need(transaction.put(kFrame, group_key(1), encode(head)));
+    put_log(transaction, 1, changed);
     BOOST_TEST_CONTEXT("seed " << seed << ", time " << n) { check_harmless(transaction); }
     writer.forget();
   }
@@ -199,8 +298,8 @@ BOOST_AUTO_TEST_CASE(wrong_numbers_in_a_head_are_harmless) {
   const std::vector<std::uint64_t> numbers_to_try = {
       0, 1, 2, 15, 17, 255, 65535, 65536, kLogSizeBytesMax, kLogSizeBytesMax + 1, UINT64_MAX};
   for (const std::uint64_t number : numbers_to_try) {
-    for (const auto member : {&GroupHead::size_bytes, &GroupHead::payload_count,
-                              &GroupHead::open_part_count, &GroupHead::slot_count}) {
+    for (const auto member :
+         {&GroupHead::size_bytes, &GroupHead::payload_count, &GroupHead::slot_count}) {
       heads.push_back(right);
       heads.back().*member = number;
     }
@@ -212,7 +311,7 @@ BOOST_AUTO_TEST_CASE(wrong_numbers_in_a_head_are_harmless) {
   for (std::size_t i = 0; i < heads.size(); ++i) {
     BOOST_TEST_CONTEXT("head " << i) {
       auto transaction = begin();
-      need(transaction.put(kFrame, group_key(1), encode(heads[i])));
+      put_entry(transaction, kFrame, head_key(1), encode(heads[i]));
       check_harmless(transaction);
     }
     writer.forget();
@@ -224,15 +323,9 @@ BOOST_AUTO_TEST_CASE(wrong_numbers_in_a_head_are_harmless) {
 // A group whose log is these bytes.
 void plant(store::WriteTransaction& transaction, GroupNumber group, Bytes log,
            std::vector<std::uint64_t> recent = {}) {
-  BlockWriter blocks;
-  GroupHead head{log.size(), 1, 0, 0, std::move(recent)};
-  for (std::uint64_t frame = 0; frame * kFrameSizeBytes < log.size(); ++frame) {
-    const Bytes bytes = log.substr(frame * kFrameSizeBytes, kFrameSizeBytes);
-    const bool full = bytes.size() == kFrameSizeBytes;
-    head.open_part_count = full ? 0 : 1;
-    need(blocks.put(transaction, kFrame, part_prefix(group, frame, 0), bytes, {}, full));
-  }
-  need(transaction.put(kFrame, group_key(group), encode(head)));
+  put_log(transaction, group, log);
+  put_entry(transaction, kFrame, head_key(group),
+            encode(GroupHead{log.size(), 1, 0, std::move(recent)}));
 }
 
 void append_base(std::string& log, std::uint64_t size_bytes, std::uint64_t offset) {
@@ -274,6 +367,13 @@ BOOST_AUTO_TEST_CASE(recipes_that_double_with_every_step_are_bounded) {
     }
   }
   BOOST_TEST(good == 16U);  // 128 bytes to 4 MiB
+  // Nor does the writer, which would compare with them, take memory for them.
+  for (const std::uint64_t position : positions) {
+    put_entry(transaction, kFrame, head_key(7), encode(GroupHead{log.size(), 1, 0, {position}}));
+    const PayloadNumber number = need(writer.put(transaction, 7, "more"));
+    BOOST_TEST(need(PayloadReader(transaction).read_all(number)) == "more");
+    writer.forget();
+  }
 }
 
 // Each byte of a payload is a reference of its own into a payload that is made in the same way.
@@ -333,69 +433,156 @@ BOOST_AUTO_TEST_CASE(chains_with_wrong_indices_do_not_spoil_what_comes_next) {
 BOOST_AUTO_TEST_CASE(a_full_log_lets_payloads_be_stored_by_themselves) {
   // What the longest recipe could take is kept free.
   const std::size_t kept_free = kOperationCountMax * kOperationHeadSizeBytesMax;
-  const GroupPosition near_end{
-      7, kLogSizeBytesMax - (kept_free / kFrameSizeBytes + 3) * kFrameSizeBytes};
+  const std::uint64_t near_end =
+      kLogSizeBytesMax - (kept_free / kChunkSizeBytes + 3) * kChunkSizeBytes;
   auto transaction = begin();
-  BlockWriter blocks;
-  const std::string filling(kFrameSizeBytes, '\0');
-  for (std::uint64_t frame = near_end.position / kFrameSizeBytes - 10;
-       frame < near_end.position / kFrameSizeBytes; ++frame) {
-    need(blocks.put(transaction, kFrame, part_prefix(7, frame, 0), filling, {}, true));
+  for (std::uint64_t start = near_end - kLogWindowSizeBytesMax; start < near_end;
+       start += kChunkSizeBytes) {
+    put_entry(transaction, kFrame, chunk_key(7, start), std::string(kChunkSizeBytes, '\0'));
   }
-  need(transaction.put(kFrame, group_key(7), encode({near_end.position, 1, 0, 0, {}})));
+  put_entry(transaction, kFrame, head_key(7), encode(GroupHead{near_end, 1, 0, {}}));
+  std::size_t in_group = 0;
   bool full = false;
   for (std::size_t i = 0; i < 1000; ++i) {
     const std::string bytes = random_bytes(900, seed + i);
     const PayloadNumber number = need(writer.put(transaction, 7, bytes));
     const bool by_itself = (number & kInGroup) == 0;
+    if (!by_itself) ++in_group;
     BOOST_REQUIRE(!full || by_itself);
     full = by_itself;
     stored[number] = bytes;
   }
   BOOST_TEST(full);
+  BOOST_TEST(in_group > 0U);
   commit(transaction);
   check_stored();
 }
 
 // ------------------------------------------------------------------------------ turned bits
 
-// The file itself is damaged: the checksum of a value is wrong.
-BOOST_AUTO_TEST_CASE(a_value_with_a_wrong_checksum_keeps_nobody_from_recording) {
-  const std::string literal = random_bytes(600, seed);       // in the frame of group 1
-  const std::string segment = random_bytes(3000, seed + 1);  // shared by groups 1 and 2
-  const auto first = put_all(1, {literal, segment});
-  const auto second = put_all(2, {segment, "kept"});
-  for (const Bytes bytes : {Bytes(segment).substr(100, 50), Bytes(literal).substr(100, 50)}) {
-    damage(bytes);
+// The file itself is damaged: the checksum of a block is wrong.
+struct TurnedBits : Damage {
+  TurnedBits() {
+    // What is damaged is in the first block of group 1; the last one has groups 2 and 4 whole.
+    first = put_all(1, {literal, segment});
+    for (std::size_t i = 0; i < 20; ++i) put_all(1, {random_bytes(600, seed + 10 + i)});
+    second = put_all(2, {segment, "kept"});
+    put_all(4, {"kept as well"});
+    BOOST_REQUIRE(entries(kFrame) > 3U);
+  }
+  void damage_and_forget(Bytes bytes) {
+    damage(bytes.substr(100, 50));
     writer.forget();
-    BOOST_TEST((code_of(read_all(second[0])) == Code::corrupt));
-    BOOST_TEST(need(read_all(second[1])) == "kept");
-    for (const GroupNumber group : {1, 2, 3}) {
+  }
+  void check_recording() {
+    for (const GroupNumber group : {1, 2, 3, 5}) {
       const PayloadNumber number = put(group, segment);
       BOOST_TEST((need(read_all(number)) == segment));
       need(erase(number));
     }
     BOOST_TEST(!findings().empty());
   }
-  BOOST_TEST((code_of(read_all(first[0])) == Code::corrupt));
-  for (const PayloadNumber number : {first[0], first[1], second[0], second[1]}) need(erase(number));
+  // What a reader finds of a group, whatever its neighbours are like.
+  bool has_entries(GroupNumber group) {
+    const auto snapshot = need(environment->begin_read());
+    store::PackedCursor cursor(snapshot, kFrame);
+    return need(cursor.seek(group_prefix(group))) && cursor.key().starts_with(group_prefix(group));
+  }
+
+  const std::string literal = random_bytes(600, seed);       // in the log of group 1
+  const std::string segment = random_bytes(3000, seed + 1);  // shared by groups 1 and 2
+  std::vector<PayloadNumber> first, second;
+};
+
+BOOST_FIXTURE_TEST_CASE(damaged_bytes_of_a_segment_keep_nobody_from_recording, TurnedBits) {
+  damage_and_forget(segment);
+  BOOST_TEST((code_of(read_all(first[1])) == Code::corrupt));
+  BOOST_TEST((code_of(read_all(second[0])) == Code::corrupt));
+  BOOST_TEST((need(read_all(first[0])) == literal));
+  BOOST_TEST(need(read_all(second[1])) == "kept");
+  check_recording();
+  // Nobody knows any more whose bytes they were, so they and their count stay; the groups go.
+  for (const auto& [number, bytes] : std::map(stored)) need(erase(number));
+  stored.clear();
   BOOST_TEST(entries(kFrame) == 0U);
-  BOOST_TEST(entries(kSegment) == 0U);
+  BOOST_TEST(content(kSegment).size() == 1U);
+  BOOST_TEST(entries(kSegmentBytes) == 1U);
+  BOOST_TEST(!findings().empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_damaged_block_of_a_log_keeps_nobody_from_recording, TurnedBits) {
+  const std::uint64_t before = entries(kFrame);
+  damage_and_forget(literal);
+  BOOST_TEST((code_of(read_all(first[0])) == Code::corrupt));
+  for (const PayloadNumber number : second) {
+    BOOST_TEST((need(read_all(number)) == stored.at(number)));
+  }
+  std::size_t readable = 0;
+  for (const auto& [number, bytes] : stored) {
+    const auto read = read_all(number);
+    if (read) {
+      ++readable;
+      BOOST_TEST((*read == bytes));
+    } else {
+      BOOST_TEST((read.error().code == Code::corrupt));
+    }
+  }
+  BOOST_TEST(readable > 12U);  // of 25: what is in other blocks of group 1
+  check_recording();
+  // The head of group 1 is lost, and so nobody can say when its last payload goes.
+  for (const auto& [number, bytes] : std::map(stored)) need(erase(number));
+  stored.clear();
+  BOOST_TEST(entries(kFrame) <= before);
+  BOOST_TEST(entries(kFrame) > 0U);
+  for (const GroupNumber group : {2, 3, 4, 5}) BOOST_TEST(!has_entries(group));
+  BOOST_TEST(!findings().empty());
+}
+
+// All groups to come belong behind it.
+BOOST_FIXTURE_TEST_CASE(damage_to_the_last_block_keeps_nobody_from_recording, TurnedBits) {
+  for (const store::KeySpace space : kPackedSpaces) {
+    const Entries all = values(space);
+    put_raw(space, all.back().first, all.back().second.substr(1));
+  }
+  for (int i = 0; i < 3; ++i) {
+    std::map<PayloadNumber, std::string> added;
+    for (GroupNumber group = 1; group < 8; ++group) {
+      for (const std::size_t size : {10, 700, 4000, 30000}) {
+        const std::string bytes = random_bytes(size, seed + size + group);
+        added.emplace(put(group, bytes), bytes);
+      }
+    }
+    writer.forget();
+    for (const auto& [number, bytes] : added) BOOST_TEST((need(read_all(number)) == bytes));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_damaged_count_of_a_segment_keeps_nobody_from_recording) {
   const std::string text = random_bytes(3000, seed);
   const auto numbers = put_all(1, {text});
-  for (const auto& [key, value] : content(kSegment)) {
-    if (key.size() == 8) put_raw(kSegment, key, "\xff");
-  }
+  for (const auto& [key, value] : content(kSegment)) put_raw(kSegment, key, "\xff");
   BOOST_TEST(!findings().empty());
   BOOST_TEST(need(read_all(numbers[0])) == text);
   const PayloadNumber number = put(2, text);
   BOOST_TEST(need(read_all(number)) == text);
   need(erase(numbers[0]));
   need(erase(number));
+  stored.clear();
   BOOST_TEST(entries(kFrame) == 0U);
+  BOOST_TEST(content(kSegmentBytes).size() == 2U);  // those that nothing counts
+  BOOST_TEST(!findings().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_damaged_counter_of_segments_keeps_nobody_from_recording) {
+  const std::string text = random_bytes(3000, seed);
+  for (const Bytes value : {Bytes(""), Bytes("1"), Bytes("\0\0\0\0\0\0\0\0", 8)}) {
+    put_raw(store::KeySpace::meta, "next_segment", value);
+    const PayloadNumber number = put(1, text);
+    BOOST_TEST((number & kInGroup) != 0U);
+    BOOST_TEST(need(read_all(number)) == text);
+    need(erase(number));
+  }
+  BOOST_TEST(entries(kSegment) == 0U);
 }
 
 // ------------------------------------------------------------------------------ what check tells
@@ -414,11 +601,27 @@ BOOST_AUTO_TEST_CASE(each_planted_fault_is_found) {
   };
   const auto snapshot = need(environment->begin_read());
   const GroupHead head = need(read_head(snapshot, 1)).value();
-  const SegmentId segment = need(read_slot(snapshot, 2, 0));
+  const SegmentNumber segment = need(read_slot(snapshot, 2, 0));
+  SegmentUse use;  // of it
+  for (const auto& [key, value] : content(kSegment)) {
+    const SegmentUse one = need(segment_use(snapshot, read_big_endian(key))).value();
+    if (one.number == segment) use = one;
+  }
+  BOOST_REQUIRE(use.count == 2U);
   std::string segment_key;
-  append_big_endian(segment_key, segment);
+  append_big_endian(segment_key, use.hash);
+  std::vector<std::string> part_keys;
+  for (const auto& [key, value] : content(kSegmentBytes)) {
+    if (read_big_endian(Bytes(key).substr(0, kSegmentNumberSizeBytes)) == segment) {
+      part_keys.push_back(key);
+    }
+  }
+  BOOST_REQUIRE(!part_keys.empty());
+  const auto erase_parts = [&](auto& transaction) {
+    for (const std::string& key : part_keys) erase_entry(transaction, kSegmentBytes, key);
+  };
   const auto put_head = [&](auto& transaction, const GroupHead& changed) {
-    need(transaction.put(kFrame, group_key(1), encode(changed)));
+    put_entry(transaction, kFrame, head_key(1), encode(changed));
   };
   check_found("a wrong count of payloads", [&](auto& transaction) {
     GroupHead changed = head;
@@ -436,7 +639,7 @@ BOOST_AUTO_TEST_CASE(each_planted_fault_is_found) {
     put_head(transaction, changed);
   });
   check_found("a group without a head",
-              [&](auto& transaction) { need(transaction.erase(kFrame, group_key(1))); });
+              [&](auto& transaction) { erase_entry(transaction, kFrame, head_key(1)); });
   check_found("a group that is missing", [&](auto& transaction) {
     PayloadWriter other;
     for (const auto& [number, bytes] : stored) {
@@ -449,46 +652,72 @@ BOOST_AUTO_TEST_CASE(each_planted_fault_is_found) {
     need(other.put(transaction, 3, "somebody's"));
     need(other.flush(transaction));
   });
-  for (const std::uint64_t frame : {0, 1}) {
-    check_found("a missing frame", [&](auto& transaction) {
-      need(erase_block(transaction, kFrame, part_prefix(1, frame, 0)));
+  const std::uint64_t last_chunk = (head.size_bytes - 1) / kChunkSizeBytes * kChunkSizeBytes;
+  for (const std::uint64_t start : {std::uint64_t{0}, std::uint64_t{kChunkSizeBytes}, last_chunk}) {
+    check_found("a missing chunk",
+                [&](auto& transaction) { erase_entry(transaction, kFrame, chunk_key(1, start)); });
+    check_found("a chunk that is too short", [&](auto& transaction) {
+      put_entry(transaction, kFrame, chunk_key(1, start), "short");
+    });
+    check_found("a chunk of nothing", [&](auto& transaction) {
+      put_entry(transaction, kFrame, chunk_key(1, start), "");
+    });
+    check_found("a chunk that is too long", [&](auto& transaction) {
+      put_entry(transaction, kFrame, chunk_key(1, start), std::string(kChunkSizeBytes + 1, 'x'));
+    });
+    check_found("a chunk inside another", [&](auto& transaction) {
+      put_entry(transaction, kFrame, chunk_key(1, start + 1), "x");
     });
   }
-  check_found("a frame beyond the end", [&](auto& transaction) {
-    BlockWriter blocks;
-    need(blocks.put(transaction, kFrame, part_prefix(1, 100, 0), "more"));
+  check_found("a chunk beyond the end", [&](auto& transaction) {
+    put_entry(transaction, kFrame, chunk_key(1, head.size_bytes), "more");
+  });
+  check_found("a chunk far beyond the end", [&](auto& transaction) {
+    put_entry(transaction, kFrame, chunk_key(1, 100 * head.size_bytes), "more");
   });
   check_found("missing slots",
-              [&](auto& transaction) { need(transaction.erase(kFrame, slots_key(1, 0))); });
+              [&](auto& transaction) { erase_entry(transaction, kFrame, slots_key(1, 0)); });
   check_found("a missing segment", [&](auto& transaction) {
     need(transaction.erase(kSegment, segment_key));
-    need(erase_block(transaction, kSegment, segment_key));
+    erase_parts(transaction);
   });
-  check_found("a segment without bytes",
-              [&](auto& transaction) { need(erase_block(transaction, kSegment, segment_key)); });
+  check_found("a segment without bytes", [&](auto& transaction) { erase_parts(transaction); });
+  for (const std::string& key : part_keys) {
+    check_found("a missing part of a segment",
+                [&](auto& transaction) { erase_entry(transaction, kSegmentBytes, key); });
+    check_found("a changed part of a segment",
+                [&](auto& transaction) { put_entry(transaction, kSegmentBytes, key, "changed"); });
+  }
   check_found("a segment without a count",
               [&](auto& transaction) { need(transaction.erase(kSegment, segment_key)); });
   check_found("a wrong count of uses",
-              [&](auto& transaction) { need(SegmentWriter::add_use(transaction, segment)); });
+              [&](auto& transaction) { need(SegmentWriter::add_use(transaction, use)); });
+  check_found("a segment that is counted twice", [&](auto& transaction) {
+    std::string key;
+    append_big_endian(key, use.hash - 1);
+    need(transaction.put(kSegment, key, *need(transaction.get(kSegment, segment_key))));
+  });
   check_found("an orphan segment", [&](auto& transaction) {
     SegmentWriter segments;
     need(segments.intern(transaction, random_bytes(2000, 1), 12345));
   });
   check_found("bytes of a segment without a count", [&](auto& transaction) {
-    BlockWriter blocks;
-    need(blocks.put(transaction, kSegment, "abcdefgh", random_bytes(2000, 1)));
+    put_entry(transaction, kSegmentBytes, std::string("\0\0\1\0\0\0\0", 7), "bytes");
   });
   for (const Bytes key : {Bytes("a"), Bytes("\xff\xff\xff\xff\xff\xff"),
                           Bytes("\xff\xff\xff\xff\xff\xff\xff"), Bytes("\0\0\0\0\0\x01x", 7)}) {
     check_found("a strange key among frames",
-                [&](auto& transaction) { need(transaction.put(kFrame, key, "value")); });
+                [&](auto& transaction) { put_entry(transaction, kFrame, key, "value"); });
     check_found("a strange key among segments",
-                [&](auto& transaction) { need(transaction.put(kSegment, key, "value")); });
+                [&](auto& transaction) { put_entry(transaction, kSegment, key, "value"); });
+    check_found("a strange key among bytes of segments",
+                [&](auto& transaction) { put_entry(transaction, kSegmentBytes, key, "value"); });
   }
   // One group's damage does not hide another's.
-  check_found("two missing frames", [&](auto& transaction) {
-    need(erase_block(transaction, kFrame, part_prefix(1, 0, 0)));
-    need(erase_block(transaction, kFrame, part_prefix(2, 0, 0)));
+  check_found("two missing chunks", [&](auto& transaction) {
+    for (const GroupNumber group : {1, 2}) {
+      erase_entry(transaction, kFrame, chunk_key(group, 0));
+    }
     const auto found = findings(transaction);
     for (const char* group : {"group 1", "group 2"}) {
       const bool named = std::any_of(found.begin(), found.end(), [&](const std::string& one) {
@@ -497,6 +726,23 @@ BOOST_AUTO_TEST_CASE(each_planted_fault_is_found) {
       BOOST_TEST(named, group);
     }
   });
+}
+
+BOOST_AUTO_TEST_CASE(each_damaged_block_is_found) {
+  fill();
+  for (const store::KeySpace space : kPackedSpaces) {
+    for (const auto& [key, value] : values(space)) {
+      const std::vector<std::optional<std::string>> changes = {
+          std::nullopt, "", value.substr(1), value.substr(0, value.size() - 1), value + "x"};
+      for (std::size_t i = 0; i < changes.size(); ++i) {
+        BOOST_TEST_CONTEXT("space " << static_cast<int>(space) << ", change " << i) {
+          auto transaction = begin();
+          of_block(transaction, space, key, changes[i]);
+          BOOST_TEST(!findings(transaction).empty());
+        }
+      }
+    }
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

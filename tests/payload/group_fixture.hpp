@@ -8,11 +8,28 @@
 
 #include "payload/group_check.hpp"
 #include "payload/store_fixture.hpp"
+#include "store/packed_space.hpp"
 
 namespace tracelite::test {
 
 inline constexpr store::KeySpace kFrame = store::KeySpace::frame;
 inline constexpr store::KeySpace kSegment = store::KeySpace::segment;
+inline constexpr store::KeySpace kSegmentBytes = store::KeySpace::segment_bytes;
+inline constexpr store::KeySpace kGroupSpaces[] = {kFrame, kSegment, kSegmentBytes};
+// What is in the file of these are blocks of entries.
+inline constexpr store::KeySpace kPackedSpaces[] = {kFrame, kSegmentBytes};
+inline bool is_packed(store::KeySpace space) { return space != kSegment; }
+
+// Entries of a key space, packed or not, changed in a transaction.
+inline void put_entry(store::WriteTransaction& transaction, store::KeySpace space, Bytes key,
+                      Bytes value) {
+  need(is_packed(space) ? store::PackedSpace::of(transaction, space).put(key, value)
+                        : transaction.put(space, key, value));
+}
+inline void erase_entry(store::WriteTransaction& transaction, store::KeySpace space, Bytes key) {
+  BOOST_REQUIRE(need(is_packed(space) ? store::PackedSpace::of(transaction, space).erase(key)
+                                      : transaction.erase(space, key)));
+}
 
 class GroupFixture : public StoreFixture {
  public:
@@ -69,39 +86,51 @@ class GroupFixture : public StoreFixture {
     return found;
   }
 
-  // Everything in a key space.
+  // Everything in a key space, as who reads its entries sees it.
   using Entries = std::vector<std::pair<std::string, std::string>>;
   static Entries content(const store::Transaction& transaction, store::KeySpace space) {
-    Entries out;
-    auto cursor = transaction.cursor(space);
-    for (bool more = need(cursor.seek({})); more; more = need(cursor.next())) {
-      out.emplace_back(cursor.key(), cursor.value());
-    }
-    return out;
+    if (!is_packed(space)) return values(transaction, space);
+    store::PackedCursor cursor(transaction, space);
+    return all(cursor);
   }
   Entries content(store::KeySpace space) { return content(need(environment->begin_read()), space); }
-  // Bytes of keys and values that groups take in the file.
-  std::size_t stored_size() {
-    std::size_t sum = 0;
-    for (const store::KeySpace space : {kFrame, kSegment}) {
-      for (const auto& [key, value] : content(space)) sum += key.size() + value.size();
-    }
-    return sum;
+  // Everything in a key space as it lies in the file: blocks, if it is packed.
+  static Entries values(const store::Transaction& transaction, store::KeySpace space) {
+    store::Cursor cursor = transaction.cursor(space);
+    return all(cursor);
   }
+  Entries values(store::KeySpace space) { return values(need(environment->begin_read()), space); }
+  // Bytes of keys and values that groups take in the file.
+  std::size_t stored_size() { return size_of(&GroupFixture::values); }
+  // The same before it is compressed.
+  std::size_t entry_size() { return size_of(&GroupFixture::content); }
+
+  // What is in the file, as it lies there.
   void put_raw(store::KeySpace space, Bytes key, Bytes value) {
     auto transaction = begin();
     need(transaction.put(space, key, value));
     need(transaction.commit());
     writer.forget();
   }
-  void erase_raw(store::KeySpace space, Bytes key) {
-    auto transaction = begin();
-    BOOST_REQUIRE(need(transaction.erase(space, key)));
-    need(transaction.commit());
-    writer.forget();
-  }
 
   std::map<PayloadNumber, std::string> stored;
+
+ private:
+  template <class Cursor>
+  static Entries all(Cursor& cursor) {
+    Entries out;
+    for (bool more = need(cursor.seek({})); more; more = need(cursor.next())) {
+      out.emplace_back(cursor.key(), cursor.value());
+    }
+    return out;
+  }
+  std::size_t size_of(Entries (GroupFixture::*of)(store::KeySpace)) {
+    std::size_t sum = 0;
+    for (const store::KeySpace space : kGroupSpaces) {
+      for (const auto& [key, value] : (this->*of)(space)) sum += key.size() + value.size();
+    }
+    return sum;
+  }
 };
 
 }  // namespace tracelite::test

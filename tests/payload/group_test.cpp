@@ -197,8 +197,7 @@ struct Seeded : GroupFixture {
     std::vector<PayloadNumber> numbers;
     for (const auto& [number, bytes] : stored) numbers.push_back(number);
     erase_all(numbers);
-    BOOST_TEST(entries(kFrame) == 0U);
-    BOOST_TEST(entries(kSegment) == 0U);
+    for (const store::KeySpace space : kGroupSpaces) BOOST_TEST(entries(space) == 0U);
   }
 
   std::uint64_t seed = random_seed();
@@ -229,8 +228,8 @@ BOOST_AUTO_TEST_CASE(colliding_hashes_change_no_byte) {
   }
 }
 
-// With colliding hashes a name goes from one segment to another inside a transaction.
-BOOST_AUTO_TEST_CASE(a_segment_that_takes_the_name_of_an_erased_one_is_read_anew) {
+// With colliding hashes a place goes from one segment to another inside a transaction.
+BOOST_AUTO_TEST_CASE(a_segment_that_takes_the_place_of_an_erased_one_is_read_anew) {
   struct Mask {
     Mask() { testing::hash_mask = 0; }
     ~Mask() { testing::hash_mask = UINT64_MAX; }
@@ -293,7 +292,7 @@ BOOST_AUTO_TEST_CASE(what_is_not_in_a_group_is_not_found) {
   const PayloadNumber number = put(1, "there");
   BOOST_TEST((code_of(read_all(payload_number({2, 0}))) == Code::not_found));
   BOOST_TEST((code_of(read_all(number + 1000)) == Code::corrupt));
-  BOOST_TEST((code_of(read_all(number + kFrameSizeBytes)) == Code::corrupt));
+  BOOST_TEST((code_of(read_all(number + kChunkSizeBytes)) == Code::corrupt));
   BOOST_TEST((code_of(read_all(UINT64_MAX)) == Code::not_found));
   need(erase(payload_number({2, 0})));
   need(erase(UINT64_MAX));
@@ -376,8 +375,8 @@ BOOST_AUTO_TEST_CASE(reading_at_and_beyond_the_end_of_a_shared_payload) {
 BOOST_AUTO_TEST_CASE(nothing_is_left_of_a_dropped_transaction) {
   const std::string text = words(random, 20000);
   put_all(1, {text, text + "more"});
-  const auto frames = content(kFrame);
-  const auto segments = content(kSegment);
+  std::vector<Entries> before;
+  for (const store::KeySpace space : kGroupSpaces) before.push_back(content(space));
   for (const bool flushed : {false, true}) {
     {
       auto transaction = begin();
@@ -386,8 +385,9 @@ BOOST_AUTO_TEST_CASE(nothing_is_left_of_a_dropped_transaction) {
       if (flushed) need(writer.flush(transaction));
     }
     writer.forget();
-    BOOST_TEST((content(kFrame) == frames));
-    BOOST_TEST((content(kSegment) == segments));
+    for (std::size_t i = 0; i < std::size(kGroupSpaces); ++i) {
+      BOOST_TEST((content(kGroupSpaces[i]) == before[i]));
+    }
     BOOST_TEST((code_of(read_all(payload_number({2, 0}))) == Code::not_found));
   }
   put_all(1, {text + "still more"});
@@ -417,22 +417,32 @@ BOOST_AUTO_TEST_CASE(another_writer_in_between_loses_nothing) {
   BOOST_TEST(stored_size() < 3 * history.size());
 }
 
-BOOST_AUTO_TEST_CASE(many_commits_leave_few_parts) {
+// However little a commit adds: the last chunk grows until it is full.
+BOOST_AUTO_TEST_CASE(many_commits_leave_full_chunks_one_after_the_other) {
   std::string history = "[";
   for (int i = 0; i < 200; ++i) {
     history += "{\"content\":\"" + words(random, 100) + "\"},";
     const PayloadNumber number = put(1, history + "]");
     stored[number] = history + "]";
-    std::map<std::uint64_t, std::uint64_t> parts;  // of each frame
-    for (const auto& [key, value] : content(kFrame)) {
-      if (key.size() != 13) continue;
-      const std::uint64_t part = read_big_endian(Bytes(key).substr(9, 2));
-      std::uint64_t& count = parts[read_big_endian(Bytes(key).substr(6, 3))];
-      count = std::max(count, part + 1);
+    std::vector<Chunk> chunks;
+    const Entries all = content(kFrame);
+    for (const auto& [key, value] : all) {
+      const GroupKey decoded = decode_group_key(key).value();
+      if (decoded.part == GroupPart::log) chunks.push_back({decoded.at, value});
     }
-    for (const auto& [frame, count] : parts) BOOST_TEST_REQUIRE(count <= kOpenPartCountMax);
+    std::uint64_t end = 0;
+    for (const Chunk& chunk : chunks) {
+      BOOST_TEST_REQUIRE(chunk.start == end);
+      end += chunk.bytes.size();
+      BOOST_TEST_REQUIRE(chunk.bytes.size() <= kChunkSizeBytes);
+      const bool is_last = &chunk == &chunks.back();
+      BOOST_TEST_REQUIRE((is_last || chunk.bytes.size() == kChunkSizeBytes));
+    }
+    BOOST_TEST_REQUIRE(need(read_head(need(environment->begin_read()), 1)).value().size_bytes ==
+                       end);
     if (i % 7 == 0) writer.forget();
   }
+  BOOST_TEST(content(kFrame).size() > 5U);
   check_stored();
   BOOST_TEST(findings().empty());
 }
@@ -460,8 +470,8 @@ BOOST_AUTO_TEST_CASE(a_log_longer_than_the_window_is_read_and_shared) {
   erase_everything();
 }
 
-// The first recipe of the second frame, and its operations, on both sides of the boundary.
-BOOST_AUTO_TEST_CASE(heads_of_recipes_may_cross_the_end_of_a_frame) {
+// A recipe's head and its operations, on both sides of the end of a chunk.
+BOOST_AUTO_TEST_CASE(heads_of_recipes_may_cross_the_end_of_a_chunk) {
   const std::string text = words(random, 3000);
   const std::string other = words(random, 700);
   for (std::uint64_t short_of = 0; short_of < 60; ++short_of) {
@@ -475,7 +485,7 @@ BOOST_AUTO_TEST_CASE(heads_of_recipes_may_cross_the_end_of_a_frame) {
     add(text);
     add(other);
     // Up to the boundary: a payload of 128 bytes or more that is one literal takes five more.
-    const std::uint64_t target = kFrameSizeBytes - short_of;
+    const std::uint64_t target = 4 * kChunkSizeBytes - short_of;
     std::uint64_t end = add("") + 2;
     while (end < target) {
       const std::size_t rest = target - end;
@@ -617,15 +627,12 @@ BOOST_AUTO_TEST_CASE(two_groups_store_a_long_text_once) {
   const std::size_t alone = stored_size();
   const auto second = put_all(2, {text, text});
   BOOST_TEST(stored_size() < alone + 1500);  // what is left is shorter than a segment
-  std::size_t segments = 0;
-  for (const auto& [key, value] : content(kSegment)) {
-    if (key.size() != 8) continue;
-    ++segments;
-    BOOST_TEST(
-        need(segment_use_count(need(environment->begin_read()), read_big_endian(key))).value() ==
-        2U);
+  const Entries segments = content(kSegment);
+  BOOST_TEST(!segments.empty());
+  for (const auto& [key, value] : segments) {
+    const auto snapshot = need(environment->begin_read());
+    BOOST_TEST(need(segment_use(snapshot, read_big_endian(key))).value().count == 2U);
   }
-  BOOST_TEST(segments > 0U);
   BOOST_TEST(findings().empty());
 
   erase_all(first);
@@ -635,8 +642,7 @@ BOOST_AUTO_TEST_CASE(two_groups_store_a_long_text_once) {
   check_stored();
   BOOST_TEST(findings().empty());
   erase_all({second[1]});
-  BOOST_TEST(entries(kFrame) == 0U);
-  BOOST_TEST(entries(kSegment) == 0U);
+  for (const store::KeySpace space : kGroupSpaces) BOOST_TEST(entries(space) == 0U);
   BOOST_TEST(findings().empty());
 }
 
@@ -666,8 +672,7 @@ BOOST_AUTO_TEST_CASE(a_payload_put_and_erased_in_one_transaction_leaves_nothing)
     need(writer.erase(transaction, need(writer.put(transaction, 1, words(random, size)))));
   }
   commit(transaction);
-  BOOST_TEST(entries(kFrame) == 0U);
-  BOOST_TEST(entries(kSegment) == 0U);
+  for (const store::KeySpace space : kGroupSpaces) BOOST_TEST(entries(space) == 0U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -132,6 +132,21 @@ class StoreFixture {
     return need(transaction.statistics(space)).entries;
   }
 
+  // The file as it is, and as it was.
+  std::string copy_of_file() {
+    close();
+    std::ifstream file(path, std::ios::binary);
+    std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    open();
+    return bytes;
+  }
+  void restore_file(Bytes bytes) {
+    close();
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+    writer.forget();
+    open();
+  }
+
   // Turns one bit in the closed file wherever it holds `bytes` (LMDB leaves old copies of pages).
   void damage(Bytes bytes) {
     close();
