@@ -54,10 +54,11 @@ Status ContainerEraser::erase_alone(ContainerNumber container) {
 
 Status ContainerEraser::erase_members(const Entity& header, ContainerNumber container,
                                       bool& is_done, bool& keeps_stray) {
+  const std::size_t steps_end = steps_ + steps_of_one_max_;
   record::RecordCursor cursor(transaction_);
   TL_TRY_ASSIGN(more, cursor.seek({container, RecordKind::observation, 0}));
   while (more && cursor.key().container == container) {
-    if (is_full()) {
+    if (steps_ >= steps_end) {
       is_done = false;
       return {};
     }

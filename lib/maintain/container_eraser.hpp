@@ -25,18 +25,21 @@ namespace tracelite::maintain {
 // What is kept in its container and belongs to an observation of another trace stays.
 class ContainerEraser {
  public:
-  // `steps_max`: about how many index rows and payloads the transaction may touch.
+  // A step is an index row or a payload. `steps_max`: after about how many the transaction is full;
+  // `steps_of_one_max`: how many of one container, which is left unfinished then.
   ContainerEraser(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
-                  index::IndexWriter& index, record::Statistics& statistics, std::size_t steps_max)
+                  index::IndexWriter& index, record::Statistics& statistics, std::size_t steps_max,
+                  std::size_t steps_of_one_max)
       : transaction_(transaction),
         reader_(transaction),
         payloads_(payloads),
         index_(index),
         statistics_(statistics),
-        steps_max_(steps_max) {}
+        steps_max_(steps_max),
+        steps_of_one_max_(steps_of_one_max) {}
 
-  // Erases a container; of one that is too large for what is left of the transaction, a part. A
-  // session to which a trace belongs stays, and what is gone already is no error.
+  // Erases a container, or a part of one that is too large. A session to which a trace belongs
+  // stays, and what is gone already is no error.
   Status erase(record::ContainerNumber container);
   [[nodiscard]] bool is_full() const { return steps_ >= steps_max_; }
   // Containers of which a part was erased: to be erased in the next transaction.
@@ -64,7 +67,7 @@ class ContainerEraser {
   payload::PayloadWriter& payloads_;
   index::IndexWriter& index_;
   record::Statistics& statistics_;
-  const std::size_t steps_max_;
+  const std::size_t steps_max_, steps_of_one_max_;
   std::size_t steps_ = 0;
   std::vector<record::ContainerNumber> unfinished_;
   // What the container at work has left: sessions that it belonged to, and containers that it had
