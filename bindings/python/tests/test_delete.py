@@ -56,7 +56,8 @@ class DeleteTest(StoreCase):
         self.assertEqual((trace.name, trace.session_id, list(trace.tags)), ("anew", None, []))
 
     def test_the_beginning_of_time_is_a_bound(self) -> None:
-        for time in (0, datetime.fromtimestamp(0, timezone.utc)):
+        times: List[Any] = [0, datetime.fromtimestamp(0, timezone.utc)]
+        for time in times:
             self.assertEqual(self.store.delete(to_time=time).trace_count, 0)
         self.assertEqual(len(self.left()), 3)
 
