@@ -8,6 +8,9 @@
 
 #include "api/nothing_left.hpp"
 #include "api/support.hpp"
+#include "index/page_file.hpp"
+#include "index/statement.hpp"
+#include "record/directory.hpp"
 
 namespace tracelite::api::test {
 
@@ -66,6 +69,20 @@ struct Scene {
     tl_cursor_close(cursor);
     BOOST_REQUIRE((status == TL_OK || status == TL_NOT_FOUND));
     return status == TL_OK;
+  }
+  // Traces and sessions that have a place in the file, whether they can be seen or not.
+  [[nodiscard]] std::uint64_t container_count() const {
+    return entries(folder.file(), store::KeySpace::directory);
+  }
+  // That a text of the index (a session, user, tag, ...) is in use, or at least not forgotten.
+  [[nodiscard]] bool has_term(std::string_view text) const {
+    const auto environment = store::test::open_file(folder.file());
+    auto transaction = store::test::must(environment->begin_read());
+    const auto connection = store::test::must(index::Connection::open_reader(transaction));
+    auto find = store::test::must(
+        index::Statement::prepare(connection->handle(), "SELECT 1 FROM term WHERE text = ?1"));
+    find.bind_text(1, text);
+    return store::test::must(find.step());
   }
   void nothing_is_left() const { check_nothing_left(store, folder.file()); }
 };

@@ -64,6 +64,8 @@ BOOST_AUTO_TEST_CASE(by_user_that_the_trace_or_an_observation_names) {
   BOOST_TEST(scene.remove(of).trace_count == 3U);
   BOOST_TEST(scene.traces() == kOneLeft, boost::test_tools::per_element());
   BOOST_TEST(scene.number(TL_KIND_USER) == 1U);
+  BOOST_TEST(scene.has_term("v"));
+  BOOST_TEST(!scene.has_term("u"));
 }
 
 BOOST_AUTO_TEST_CASE(by_tags_environment_and_time) {
@@ -141,6 +143,8 @@ BOOST_AUTO_TEST_CASE(a_trace_that_changed_its_session_leaves_nothing_in_the_firs
   scene.store.import_all(trace("a", ",\"sessionId\":\"t\"", 2) + span("a", "p", text, 2));
   scene.store.import_all(trace("other"));
   (void)scene.remove(of_trace("a"));
+  BOOST_TEST(scene.container_count() == 1U);
+  BOOST_TEST(entries(scene.folder.file(), store::KeySpace::frame) == 0U);
   (void)scene.remove(of_trace("other"));
   scene.nothing_is_left();
 }
@@ -193,6 +197,31 @@ BOOST_AUTO_TEST_CASE(scores_of_a_trace_that_never_came_go_by_its_id) {
   BOOST_TEST(scene.traces() == kOneLeft, boost::test_tools::per_element());
 }
 
+// They are looked for once more than half of them are stale.
+BOOST_AUTO_TEST_CASE(places_of_observations_by_id_go_with_the_observations) {
+  const Scene scene;
+  for (int t = 0; t < 10; ++t) {
+    std::string events;
+    for (int o = 0; o < 10; ++o) {
+      events += span("t" + std::to_string(t), "o" + std::to_string(10 * t + o));
+    }
+    scene.store.import_all(events);
+  }
+  const auto entry_count = [&] {
+    const auto environment = store::test::open_file(scene.folder.file());
+    return store::test::must(record::run_entry_count(store::test::must(environment->begin_read())));
+  };
+  BOOST_TEST(entry_count() == 100U);
+  for (int t = 0; t < 8; ++t) {
+    (void)scene.store.remove(of_trace("t" + std::to_string(t)));
+    BOOST_TEST(entry_count() <= 2 * scene.number(TL_KIND_OBSERVATION));
+  }
+  for (int o = 0; o < 100; ++o) {
+    BOOST_TEST(scene.has(TL_KIND_OBSERVATION, "o" + std::to_string(o)) == (o >= 80));
+  }
+  scene.store.check();
+}
+
 // ------------------------------------------------------------------------------ no trace id
 
 BOOST_AUTO_TEST_CASE(an_observation_without_a_trace_goes_with_its_placeholder) {
@@ -212,6 +241,7 @@ BOOST_AUTO_TEST_CASE(trace_less_events_go_with_the_trace_that_they_belong_to) {
   const tl_delete_report report = scene.remove(of_trace("home"));
   BOOST_TEST(report.observation_count == 1U);
   BOOST_TEST(report.session_count == 1U);
+  BOOST_TEST(scene.container_count() == 1U);
   // Nothing of it comes back when the observation is named again.
   scene.store.import_all(span("home", "o", {}, 3));
   Rows rows(get(scene.store, TL_KIND_OBSERVATION, "home", "o"));
