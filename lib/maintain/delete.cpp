@@ -18,6 +18,7 @@ namespace {
 using record::ContainerNumber;
 using record::RecordKey;
 using record::RecordKind;
+using store::KeySpace;
 
 // Index rows and payloads that a transaction erases before it ends with the trace at work: measured
 // on traces that lie far apart, it then dirties 8 MiB. Of one trace alone it erases more, because
@@ -246,12 +247,23 @@ Status erase_bare_headers(store::WriteTransaction& transaction) {
   return payloads.flush(transaction);
 }
 
+// Whether a deletion was ended before it could sweep.
+Result<bool> has_leftovers(const store::Transaction& transaction) {
+  for (const KeySpace space : {KeySpace::record, KeySpace::directory, KeySpace::run}) {
+    TL_TRY_ASSIGN(statistics, transaction.statistics(space));
+    if (statistics.entries > 0) return true;
+  }
+  return false;
+}
+
 // Once there is nothing to be seen in the file, nothing is left in it: no name in the index either.
-Status sweep(store::Environment& environment) {
+Status sweep(store::Environment& environment, bool has_deleted) {
   {
     TL_TRY_ASSIGN(transaction, environment.begin_read());
     TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
-    if (!is_empty(statistics)) return prune_runs(environment);
+    if (!is_empty(statistics)) return has_deleted ? prune_runs(environment) : Status();
+    TL_TRY_ASSIGN(is_left, has_leftovers(transaction));
+    if (!has_deleted && !is_left) return {};
   }
   return write(environment, [](store::WriteTransaction& transaction) -> Status {
     // Somebody may have recorded meanwhile.
@@ -267,10 +279,9 @@ Status sweep(store::Environment& environment) {
 Status delete_containers(const std::shared_ptr<store::Environment>& environment,
                          const std::vector<ContainerNumber>& containers,
                          const ProgressFunction& progress, DeleteReport& report) {
-  if (containers.empty()) return {};
   Status status = Deleter(*environment, containers, report).run(progress);
   if (!status && status.error().code != Code::corrupt) return status;
-  TL_TRY(sweep(*environment));
+  TL_TRY(sweep(*environment, !containers.empty()));
   return status;
 }
 
