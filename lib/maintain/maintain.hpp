@@ -1,4 +1,5 @@
-// Long work on a whole file: checking it, and rebuilding what is derived from the records.
+// Long work on a whole file: checking it, deleting from it, and rebuilding what is derived from the
+// records.
 //
 // Knows records, payloads and the index. Must not know queues, queries or the C API.
 #pragma once
@@ -6,8 +7,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "model/result.hpp"
+#include "record/record_key.hpp"
 #include "store/environment.hpp"
 
 namespace tracelite::maintain {
@@ -33,5 +36,19 @@ Status space(const std::shared_ptr<store::Environment>& environment, const Space
 // transaction. Errors: read_only, cancelled (nothing has changed), disk_full, corrupt, io.
 Status reindex(const std::shared_ptr<store::Environment>& environment,
                const ProgressFunction& progress);
+
+// What could be seen before, and is gone.
+struct DeleteReport {
+  std::uint64_t traces = 0, observations = 0, scores = 0, sessions = 0;
+};
+
+// Deletes traces and sessions by the numbers of their containers, each with all that it has
+// (container_eraser.hpp); sessions that a trace belongs to stay. Adds to the report what was
+// deleted, also where it fails or is cancelled: that stays so. A damaged trace is left out, and
+// told in the end. Progress counts containers. Errors: cancelled, read_only, disk_full, corrupt,
+// io, no_memory.
+Status delete_containers(const std::shared_ptr<store::Environment>& environment,
+                         const std::vector<record::ContainerNumber>& containers,
+                         const ProgressFunction& progress, DeleteReport& report);
 
 }  // namespace tracelite::maintain

@@ -59,22 +59,19 @@ Result<std::optional<PayloadNumber>> GroupWriter::put(store::WriteTransaction& t
 }
 
 Status GroupWriter::erase(store::WriteTransaction& transaction, GroupPosition at) {
-  auto opened = open(transaction, at.group);
-  if (!opened && opened.error().code == Code::corrupt) {
-    return erase_from_damaged(transaction, at.group);
-  }
-  if (!opened) return std::move(opened).error();
-  Group* group = *opened;
+  const auto known = groups_.find(at.group);
+  if (known == groups_.end()) return erase_in_file(transaction, at.group);
+  Group* group = known->second.get();
   if (group->payload_count == 0) return {};  // there is none
   group->changed = true;
   if (--group->payload_count > 0) return {};
   const std::vector<SegmentNumber> slots = std::move(group->slots);
-  groups_.erase(at.group);
+  groups_.erase(known);
   return remove(transaction, at.group, slots);
 }
 
-// As long as the head can be read, it goes on counting.
-Status GroupWriter::erase_from_damaged(store::WriteTransaction& transaction, GroupNumber number) {
+// Of a group that is not in memory. As long as its head can be read, it goes on counting.
+Status GroupWriter::erase_in_file(store::WriteTransaction& transaction, GroupNumber number) {
   auto found = read_head(transaction, number);
   if (!found && found.error().code != Code::corrupt) return std::move(found).error();
   if (!found || !*found || (*found)->payload_count == 0) return {};
@@ -315,8 +312,9 @@ void GroupWriter::trim(Group& group) {
 
 Status GroupWriter::remove(store::WriteTransaction& transaction, GroupNumber number,
                            const std::vector<SegmentNumber>& slots) {
+  TL_TRY_ASSIGN(seed, read_piece_seed(transaction));
   for (const SegmentNumber segment : slots) {
-    Status dropped = segments_.drop_use(transaction, segment, seed_);
+    Status dropped = segments_.drop_use(transaction, segment, seed);
     if (!dropped && dropped.error().code != Code::corrupt) return dropped;
   }
   segments_.forget();  // some may be gone

@@ -40,7 +40,7 @@ class GroupWriter : public UnwrittenLogs {
   // All that is in the file of a group.
   Status remove(store::WriteTransaction& transaction, GroupNumber number,
                 const std::vector<SegmentNumber>& slots);
-  Status erase_from_damaged(store::WriteTransaction& transaction, GroupNumber number);
+  Status erase_in_file(store::WriteTransaction& transaction, GroupNumber number);
   Status write(store::WriteTransaction& transaction, Group& group);
   static Status write_log(store::WriteTransaction& transaction, Group& group);
   static Status write_slots(store::WriteTransaction& transaction, Group& group);
