@@ -162,6 +162,8 @@ class GroupChecker {
 
   Status check_segment_bytes() {
     store::PackedCursor cursor(transaction_, KeySpace::segment_bytes);
+    SegmentNumber last = 0;
+    std::uint64_t part_count = 0;  // of that one
     TL_TRY_ASSIGN(more, cursor.seek({}));
     while (more) {
       if (cursor.key().size() != kSegmentNumberSizeBytes + 1) {
@@ -171,6 +173,11 @@ class GroupChecker {
             read_big_endian(cursor.key().substr(0, kSegmentNumberSizeBytes));
         if (!numbers_.contains(number)) {
           find("segment_bytes", "shared piece " + std::to_string(number) + " is counted nowhere");
+        }
+        if (number != last) part_count = 0;
+        last = number;
+        if (read_big_endian(cursor.key().substr(kSegmentNumberSizeBytes)) != part_count++) {
+          find("segment_bytes", "shared piece " + std::to_string(number) + " has a gap");
         }
       }
       TL_TRY_ASSIGN(again, cursor.next());
