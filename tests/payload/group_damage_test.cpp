@@ -369,7 +369,14 @@ BOOST_AUTO_TEST_CASE(recipes_that_double_with_every_step_are_bounded) {
     }
   }
   BOOST_TEST(good == 16U);  // 128 bytes to 4 MiB
-  // Nor does the writer, which would compare with them, take memory for them.
+  // Nor does the writer, which would compare with them, take memory for them: not even for one that
+  // says to have more bytes than there are addresses.
+  positions.push_back(log.size());
+  append_varint(log, std::uint64_t{UINT32_MAX} * kOperationCountMax);
+  append_varint(log, 1);
+  append_varint(log, positions.back());  // built on the first
+  for (std::size_t i = 0; i < kOperationCountMax; ++i) append_base(log, UINT32_MAX, 0);
+  put_log(transaction, 7, log);
   for (const std::uint64_t position : positions) {
     put_entry(transaction, kFrame, head_key(7), encode(GroupHead{log.size(), 1, 0, {position}}));
     const PayloadNumber number = need(writer.put(transaction, 7, "more"));
