@@ -27,12 +27,15 @@ Status PackedSpace::choose_dictionary(WriteTransaction& transaction, const Packi
   dictionary_number_ = 0;
   TL_TRY_ASSIGN(statistics, transaction.statistics(space_));
   if (statistics.entries < packing.blocks_to_train_from) return {};
-  TL_TRY_ASSIGN(newest, newest_dictionary(transaction, space_));
-  if (newest) {
-    TL_TRY_ASSIGN(digested, Dictionary::digest(newest->bytes, packing.level));
+  const auto newest = newest_dictionary(transaction, space_);
+  // Damage to it must not keep anybody from recording more.
+  if (!newest && newest.error().code == Code::corrupt) return {};
+  if (!newest) return newest.error();
+  if (const auto& stored = *newest) {
+    TL_TRY_ASSIGN(digested, Dictionary::digest(stored->bytes, packing.level));
     dictionary_ = digested;
-    dictionary_number_ = newest->number;
-    if (statistics.entries < newest->block_count * kGrowth) return {};
+    dictionary_number_ = stored->number;
+    if (statistics.entries < stored->block_count * kGrowth) return {};
   }
   return train(transaction, packing, statistics.entries);
 }
