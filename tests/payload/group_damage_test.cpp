@@ -571,6 +571,32 @@ BOOST_FIXTURE_TEST_CASE(damage_to_the_last_block_keeps_nobody_from_recording, Tu
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_damaged_dictionary_keeps_nobody_from_recording) {
+  const auto record_some = [&](GroupNumber first, GroupNumber count) {
+    std::map<PayloadNumber, std::string> added;
+    auto transaction = begin();
+    for (GroupNumber group = first; group < first + count; ++group) {
+      const std::string bytes = text_bytes(900, seed + group);
+      added.emplace(need(writer.put(transaction, group, bytes)), bytes);
+    }
+    commit(transaction);
+    return added;
+  };
+  record_some(1, 3000);
+  record_some(3001, 100);
+  const Entries dictionaries = values(store::KeySpace::dictionary);
+  BOOST_REQUIRE(!dictionaries.empty());
+  for (const auto& [key, value] : dictionaries) put_raw(store::KeySpace::dictionary, key, "");
+  // Groups whose blocks can be read, and new ones, which belong behind a block that cannot.
+  for (const GroupNumber first : {5, 5000}) {
+    for (const auto& [number, bytes] : record_some(first, 100)) {
+      BOOST_TEST(((number & kInGroup) != 0) == (first == 5));
+      BOOST_TEST((need(read_all(number)) == bytes));
+    }
+  }
+  BOOST_TEST(!findings().empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_damaged_count_of_a_segment_keeps_nobody_from_recording) {
   const std::string text = random_bytes(3000, seed);
   const auto numbers = put_all(1, {text});
