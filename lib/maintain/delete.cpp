@@ -268,6 +268,7 @@ Status sweep(store::Environment& environment, bool has_deleted) {
     TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
     if (!is_empty(statistics)) return transaction.commit();
     TL_TRY(erase_bare_headers(transaction));
+    TL_TRY(transaction.clear(KeySpace::dictionary));
     return rebuild_index(transaction, {});
   });
 }

@@ -7,6 +7,8 @@
 #include <optional>
 #include <unordered_map>
 
+#include "record/records.hpp"
+
 namespace tracelite::record {
 namespace {
 
@@ -267,19 +269,18 @@ namespace {
 // Which containers there are, each looked up once.
 class Containers {
  public:
-  explicit Containers(const store::Transaction& transaction)
-      : cursor_(transaction.cursor(KeySpace::record)) {}
+  explicit Containers(const store::Transaction& transaction) : records_(records(transaction)) {}
 
   Result<bool> has(ContainerNumber container) {
     if (const auto known = known_.find(container); known != known_.end()) return known->second;
     std::string begin;
     append_big_endian(begin, container, kContainerSizeBytes);
-    TL_TRY_ASSIGN(found, cursor_.seek(begin));
-    return known_[container] = found && cursor_.key().starts_with(begin);
+    TL_TRY_ASSIGN(found, records_.at_least(begin));
+    return known_[container] = found && found->key.starts_with(begin);
   }
 
  private:
-  store::Cursor cursor_;
+  store::PackedSpace& records_;
   std::unordered_map<ContainerNumber, bool> known_;
 };
 

@@ -421,8 +421,9 @@ void PackedSpace::make_room() {
 // ------------------------------------------------------------------------------ writing
 
 Status PackedSpace::flush(WriteTransaction& transaction, const Packing& packing) {
-  const bool any = std::any_of(blocks_.begin(), blocks_.end(),
-                               [](const auto& entry) { return entry.second->changed; });
+  const bool any = std::any_of(blocks_.begin(), blocks_.end(), [](const auto& entry) {
+    return entry.second->changed && !entry.second->places.empty();
+  });
   if (any) TL_TRY(choose_dictionary(transaction, packing));
   // Also what begins elsewhere now is taken out before anything is put in its place.
   for (const auto& [begin, block] : blocks_) {

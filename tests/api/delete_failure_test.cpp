@@ -122,10 +122,10 @@ BOOST_AUTO_TEST_CASE(a_damaged_trace_stays_and_all_others_go) {
   {
     const auto environment = store::test::open_file(folder.file());
     auto transaction = store::test::must(environment->begin_write());
-    auto cursor = transaction.cursor(store::KeySpace::payload);
+    auto cursor = transaction.cursor(store::KeySpace::frame);
     BOOST_REQUIRE(store::test::must(cursor.seek({})));
     const std::string key(cursor.key());
-    store::test::must(transaction.put(store::KeySpace::payload, key, "?"));
+    store::test::must(transaction.put(store::KeySpace::frame, key, "?"));
     store::test::must(transaction.commit());
   }
   tl_delete_report report{};
