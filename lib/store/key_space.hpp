@@ -17,11 +17,12 @@ enum class KeySpace : std::uint8_t {
   page = 5,       // SQLite's pages; key: page number
   segment = 6,    // pieces of payloads that groups share; key: hash
   frame = 7,      // logs of groups of payloads; key: group, frame, part
+  media = 8,      // media; key: SHA-256, or payload number, slice, piece
 };
 
-inline constexpr std::size_t kKeySpaceCount = 8;
+inline constexpr std::size_t kKeySpaceCount = 9;
 
 inline constexpr std::array<std::string_view, kKeySpaceCount> kKeySpaceNames = {
-    "meta", "record", "payload", "directory", "run", "page", "segment", "frame"};
+    "meta", "record", "payload", "directory", "run", "page", "segment", "frame", "media"};
 
 }  // namespace tracelite::store
