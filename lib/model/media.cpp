@@ -68,6 +68,12 @@ std::string media_id(Bytes hash) {
   return id;
 }
 
+Bytes media_id_in(Bytes text) {
+  if (!text.starts_with(kStart)) return text;
+  const std::size_t id = text.find(kId);
+  return id == Bytes::npos ? text : text.substr(id + kId.size(), kMediaIdSizeBytes);
+}
+
 std::optional<std::string> media_id_prefix(Bytes id) {
   if (id.size() != kMediaIdSizeBytes) return std::nullopt;
   std::string prefix;

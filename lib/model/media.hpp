@@ -57,6 +57,8 @@ struct MediaUse {
 bool is_mime(Bytes text);
 // The first kMediaIdSizeBytes characters of the URL-safe base64 of a SHA-256.
 std::string media_id(Bytes hash);
+// The id in a reference, or the text itself if it is none.
+Bytes media_id_in(Bytes text);
 // The first 16 bytes of the SHA-256 that an id stands for; nullopt if it is none.
 std::optional<std::string> media_id_prefix(Bytes id);
 

@@ -7,6 +7,7 @@
 
 #include "model/media.hpp"
 #include "payload/base64.hpp"
+#include "payload/byte_scan.hpp"
 #include "payload/json_scanner.hpp"
 
 namespace tracelite::payload {
@@ -61,14 +62,16 @@ class RunFinder {
   void go_on_at(std::size_t offset) { from_ = at_ = offset; }
 
  private:
-  static constexpr std::size_t kStrideBytes = 64;
   static constexpr std::size_t kProbeSizeBytes = 16;
-  static_assert(kStrideBytes + kProbeSizeBytes <= kMediaTextSizeBytesMin);
+  static constexpr std::size_t kStrideBytes = kMediaTextSizeBytesMin - kProbeSizeBytes;
 
-  // Words are short: of most texts the first look decides.
+  // Words are short: of most texts the spaces and quotes decide, and all letters that are not
+  // ASCII.
   static bool probe(const char* at) {
-    return is_in_run(at[0]) && is_in_run(at[5]) && is_in_run(at[10]) && is_in_run(at[15]) &&
-           std::all_of(at, at + kProbeSizeBytes, is_in_run);
+    for (std::size_t i = 0; i < kProbeSizeBytes; i += ScanBlock::kSizeBytes) {
+      if (ScanBlock(at + i).below_or_not_ascii('+') != 0) return false;
+    }
+    return std::all_of(at, at + kProbeSizeBytes, is_in_run);
   }
 
   Bytes text_;

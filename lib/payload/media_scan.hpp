@@ -11,7 +11,8 @@
 // it is: shorter base64, such objects below more than kMediaDepthMax others, what exceeds
 // model::kMediaPerPayloadMax.
 //
-// Text without media costs a look at every 64th byte: base64 is a long run of its characters.
+// Text without media costs a look at one place in 112 bytes: base64 is a long run of its
+// characters.
 #pragma once
 
 #include <optional>

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "payload/media_scan.hpp"
 #include "payload/metadata_json.hpp"
 #include "record/record_pages.hpp"
 
@@ -25,14 +26,11 @@ bool is_w3c_span_id(Bytes id) {
          });
 }
 
-std::vector<std::uint64_t> stored_payloads(const Entity& entity) {
-  std::vector<std::uint64_t> numbers;
+template <class Visit>
+void for_each_payload(const Entity& entity, Visit&& visit) {
   for (const Register& reg : entity.registers) {
-    if (!model::is_payload(reg.field) || reg.cleared()) continue;
-    const PayloadValue value = PayloadValue::decode(reg.value);
-    if (value.is_stored && value.number != 0) numbers.push_back(value.number);
+    if (model::is_payload(reg.field) && !reg.cleared()) visit(PayloadValue::decode(reg.value));
   }
-  return numbers;
 }
 
 // A streamed text behind one that is stored already is added to it; anything else that is large
@@ -45,7 +43,8 @@ Status externalise(store::WriteTransaction& transaction, payload::PayloadWriter&
     if (value.is_stored || value.bytes.size() <= kInlinePayloadSizeBytesMax) continue;
     const bool shares = reg.field != model::Field::metadata && !reg.streamed();
     TL_TRY_ASSIGN(number, payloads.put(transaction, shares ? group : 0, value.bytes));
-    reg.value = PayloadValue::encode_stored(value.form, number, value.size_bytes);
+    reg.value =
+        PayloadValue::encode_stored(value.form, number, value.stored_size_bytes, value.media());
   }
   return {};
 }
@@ -156,40 +155,60 @@ Result<std::optional<Entity>> EntityReader::visible_observation(const RecordKey&
   return std::optional<Entity>(std::move(whole));
 }
 
-Result<std::string> EntityReader::payload(const model::PayloadView& view) const {
-  std::string bytes(view.value.bytes);
-  if (view.value.is_stored && view.value.number != 0) {
-    TL_TRY_ASSIGN(stored, payload::PayloadReader(transaction_).read_all(view.value.number));
-    bytes = std::move(stored);
-  }
-  if (!view.is_tree) return bytes;
+Result<std::string> EntityReader::payload(const model::PayloadView& view,
+                                          payload::ReadMode mode) const {
+  const payload::ValueReader values(transaction_);
+  if (!view.is_tree) return values.read_all(view.value, mode);
+  TL_TRY_ASSIGN(bytes, values.read_all(view.value, payload::ReadMode::as_given));
   TL_TRY_ASSIGN(tree, model::MetadataTree::decode(bytes));
-  return tree.visible().value_or(std::string());
+  std::string visible = tree.visible().value_or(std::string());
+  if (mode == payload::ReadMode::as_stored && view.value.has_media()) {
+    // The references stand in the tree; its visible text has them at other places.
+    auto without = payload::take_out_media(model::Form::text, visible);
+    if (without) return std::move(without->text);
+  }
+  return visible;
 }
 
 Result<model::MetadataTree> MetadataReader::read(const Register& reg, const model::Order& order) {
   if (reg.cleared()) return payload::parse_metadata("null", order);
   const PayloadValue value = PayloadValue::decode(reg.value);
-  std::string bytes(value.bytes);
-  if (value.is_stored) {
-    TL_TRY_ASSIGN(stored, payload::PayloadReader(transaction_).read_all(value.number));
-    bytes = std::move(stored);
-  }
+  // As given: a tree is split and joined, and references would lose their places.
+  TL_TRY_ASSIGN(bytes,
+                payload::ValueReader(transaction_).read_all(value, payload::ReadMode::as_given));
   if (reg.tree()) return model::MetadataTree::decode(bytes);
   return payload::parse_metadata(bytes, order);
+}
+
+Status free_payloads(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
+                     const Entity* gone, const Entity* kept) {
+  payload::MediaCountChanges media;
+  std::vector<std::uint64_t> kept_numbers;
+  if (kept != nullptr) {
+    for_each_payload(*kept, [&](const PayloadValue& value) {
+      media.add(value);
+      if (value.is_stored) kept_numbers.push_back(value.number);
+    });
+  }
+  std::vector<std::uint64_t> gone_numbers;
+  if (gone != nullptr) {
+    for_each_payload(*gone, [&](const PayloadValue& value) {
+      media.drop(value);
+      if (value.is_stored && value.number != 0) gone_numbers.push_back(value.number);
+    });
+  }
+  for (const std::uint64_t number : gone_numbers) {
+    if (std::find(kept_numbers.begin(), kept_numbers.end(), number) != kept_numbers.end()) continue;
+    TL_TRY(payloads.erase(transaction, number));
+  }
+  return media.apply(transaction, payloads);
 }
 
 Status save(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
             const RecordKey& key, const Entity* before, Entity& entity,
             payload::GroupNumber group) {
   TL_TRY(externalise(transaction, payloads, entity, group));
-  if (before != nullptr) {
-    const std::vector<std::uint64_t> kept = stored_payloads(entity);
-    for (const std::uint64_t number : stored_payloads(*before)) {
-      if (std::find(kept.begin(), kept.end(), number) != kept.end()) continue;
-      TL_TRY(payloads.erase(transaction, number));
-    }
-  }
+  TL_TRY(free_payloads(transaction, payloads, before, &entity));
   std::string record;
   encode(entity, record);
   return RecordPages::of(transaction).put(key, record);
