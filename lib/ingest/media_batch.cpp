@@ -64,7 +64,7 @@ Status MediaBatch::put_one(store::WriteTransaction& transaction, const payload::
   if (head) return {};
   bool is_pending = false;
   if (number != 0) {
-    // Somebody may have used it since, and dropped it again.
+    // Once used, it is on the list no more, and gone if nobody uses it now.
     TL_TRY_ASSIGN(claimed, claim_pending(transaction, number));
     is_pending = claimed;
   }

@@ -1,7 +1,9 @@
 // Media are taken out before the mask sees a payload, put into the file once, with the first record
 // that refers to them, and gone with the last.
+#include <cerrno>
 #include <map>
 
+#include "ingest/media_batch.hpp"
 #include "ingest/pending.hpp"
 #include "model/media.hpp"
 #include "payload/base64.hpp"
@@ -245,8 +247,8 @@ BOOST_AUTO_TEST_CASE(large_media_that_no_record_refers_to_in_the_end_are_taken_b
 // However the events of a batch are spread over transactions after a failure.
 BOOST_AUTO_TEST_CASE(media_of_a_batch_that_is_written_one_by_one_are_all_there) {
   Scene scene;
-  const std::string large = noise(2 * kPayloadPartSizeBytes);
-  const std::string small = noise(500, 2);
+  const std::string kept = noise(5000, 1);
+  const std::string dropped = noise(500, 2);
   // The record of this observation is damaged, so that the batch with it cannot be written.
   scene.record(observation("bad", "o", with_payload(Field::input, Form::text, "x")));
   scene.flush();
@@ -264,14 +266,82 @@ BOOST_AUTO_TEST_CASE(media_of_a_batch_that_is_written_one_by_one_are_all_there) 
   const auto put = [&](Bytes id, const std::string& payload, std::int64_t time_ns) {
     scene.record(observation("t", id, with_payload(Field::input, Form::text, payload), time_ns));
   };
-  put("a", uri_of(large) + uri_of(small), 1);
+  put("a", uri_of(kept) + uri_of(dropped), 1);
   put("a", "without", 2);
-  scene.record(observation("bad", "o", with_payload(Field::input, Form::text, uri_of(small)), 2));
-  put("b", uri_of(large), 3);
+  scene.record(observation("bad", "o", with_payload(Field::input, Form::text, uri_of(dropped)), 2));
+  put("b", uri_of(kept), 3);
   static_cast<void>(scene.flush_error());
-  BOOST_TEST((as_given(scene, "b", Field::input) == uri_of(large)));
-  BOOST_TEST(use_count(scene, large) == 1U);
-  BOOST_TEST(use_count(scene, small) == 0U);
+  BOOST_TEST((as_given(scene, "b", Field::input) == uri_of(kept)));
+  BOOST_TEST(use_count(scene, kept) == 1U);
+  BOOST_TEST(use_count(scene, dropped) == 0U);
+}
+
+// Bytes that were stored before are gone once their medium is; it is put anew then.
+BOOST_AUTO_TEST_CASE(a_medium_that_was_used_and_dropped_comes_back_from_the_batch) {
+  Scene scene;
+  payload::PayloadWriter payloads;
+  MediaBatch batch(payloads);
+  const std::string bytes = noise(500);
+  std::vector<Event> events = {
+      observation("t", "o", with_payload(Field::input, Form::text, uri_of(bytes)))};
+  batch.take_out(events.front());
+  const auto large = batch.too_large(0);
+  BOOST_REQUIRE(large.size() == 1U);
+  const auto in_transaction = [&](const auto& work) {
+    auto transaction = must(scene.environment()->begin_write());
+    work(transaction);
+    must(transaction.commit());
+  };
+  in_transaction([&](store::WriteTransaction& transaction) {
+    large.front()->number = must(payloads.create_medium(transaction));
+    must(payloads.append(transaction, large.front()->number, bytes));
+    must(add_pending(transaction, large.front()->number));
+  });
+  const model::Register* reg = events.front().entity.find(Field::input);
+  for (int round = 0; round < 2; ++round) {
+    in_transaction([&](store::WriteTransaction& transaction) {
+      must(batch.put(transaction, events));
+      payload::MediaCountChanges used;
+      used.add(model::PayloadValue::decode(reg->value));
+      must(used.apply(transaction, payloads));
+      must(batch.drop_unused(transaction));
+    });
+    {
+      const auto snapshot = must(scene.environment()->begin_read());
+      const auto head = must(payload::find_medium(snapshot, payload::media_hash(bytes)));
+      BOOST_REQUIRE(head.has_value());
+      BOOST_TEST(must(payload::PayloadReader(snapshot).read_all(head->number)) == bytes);
+    }
+    BOOST_TEST(scene.look().pending_count() == 0);
+    in_transaction([&](store::WriteTransaction& transaction) {
+      payload::MediaCountChanges dropped;
+      dropped.drop(model::PayloadValue::decode(reg->value));
+      must(dropped.apply(transaction, payloads));
+    });
+    BOOST_TEST(scene.look().entries(store::KeySpace::media) == 0U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_large_medium_survives_a_commit_that_fails) {
+  const std::string large = noise(kPayloadPartSizeBytes + 1000);
+  for (std::uint64_t nth = 1; nth <= 3; ++nth) {
+    BOOST_TEST_CONTEXT("commit " << nth) {
+      Breakage breakage(store::testing::Point::commit, nth, EIO);
+      Options options = lazy();
+      options.log = breakage.log();
+      Scene scene(std::move(options));
+      scene.record(observation("t", "o", with_payload(Field::input, Form::text, uri_of(large))));
+      BOOST_TEST((scene.flush_error().code == Code::io));
+      breakage.mend();
+      scene.flush_after_mending();
+      BOOST_TEST((as_given(scene, "o", Field::input) == uri_of(large)));
+      BOOST_TEST(use_count(scene, large) == 1U);
+      scene.reopen();
+      must(reclaim_pending(*scene.environment()));
+      BOOST_TEST(scene.look().pending_count() == 0);
+      BOOST_TEST((as_given(scene, "o", Field::input) == uri_of(large)));
+    }
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
