@@ -52,7 +52,7 @@ static void show_output(tl_cursor* cursor, const tl_payload* output) {
   char text[61];
   size_t size = 0;
   if (output->form == TL_FORM_ABSENT) return;
-  must(tl_payload_read(cursor, TL_FIELD_OUTPUT, 0, text, sizeof text - 1, &size));
+  must(tl_payload_read(cursor, TL_FIELD_OUTPUT, TL_READ_AS_GIVEN, 0, text, sizeof text - 1, &size));
   printf("  -> %.*s", (int)size, text);
 }
 

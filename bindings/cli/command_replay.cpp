@@ -27,6 +27,7 @@ struct ReplayRequest {
   double speed = 0;  // 0: without waiting
   double max_gap_seconds = 0;
   bool json = false;
+  bool as_stored = false;
 };
 
 // -------------------------------------------------------------------------------------- people
@@ -126,7 +127,7 @@ int run_replay(Output& output, const ReplayRequest& request) {
   const tracelite::Snapshot snapshot = store.snapshot();
   tracelite::Cursor cursor = snapshot.replay(request.session, request.speed > 0 ? request.speed : 1,
                                              static_cast<std::int64_t>(max_gap_ns));
-  JsonWriter json(output);
+  JsonWriter json(output, request.as_stored ? TL_READ_AS_STORED : TL_READ_AS_GIVEN);
   Line line(output, output.width() > 0 ? output.width() : kWidthElsewhere);
   if (!request.json) show_head(line, snapshot, request.session);
   std::int64_t began_ns = std::numeric_limits<std::int64_t>::min();
@@ -168,6 +169,7 @@ void add_replay(CLI::App& app, Action& action) {
   add_json(command, request->json,
            "JSON Lines: {at, phase, wait, depth, trace or observation}; inputs come with the "
            "begin, outputs with the end");
+  add_as_stored(command, request->as_stored);
   command.callback([request, &action] {
     action = [request](Output& output) { return run_replay(output, *request); };
   });

@@ -24,6 +24,7 @@ struct TraceRequest {
   std::string database;
   std::string trace;
   bool json = false;
+  bool as_stored = false;
 };
 
 tl_filter of_trace(const std::string& trace) {
@@ -185,8 +186,9 @@ void show_tree(Output& output, const tracelite::Snapshot& snapshot, const std::s
 
 // ------------------------------------------------------------------------------------------ JSON
 
-void write_json(Output& output, const tracelite::Snapshot& snapshot, const std::string& trace) {
-  JsonWriter json(output);
+void write_json(Output& output, const tracelite::Snapshot& snapshot, const std::string& trace,
+                bool as_stored) {
+  JsonWriter json(output, as_stored ? TL_READ_AS_STORED : TL_READ_AS_GIVEN);
   tracelite::Cursor tree = snapshot.tree(trace);
   json.begin_object();
   bool has_array = false;
@@ -216,7 +218,7 @@ int run_trace(Output& output, const TraceRequest& request) {
   const tracelite::Store store = open_to_read(request.database);
   const tracelite::Snapshot snapshot = store.snapshot();
   look_up(request.database, "trace", request.trace, [&] {
-    request.json ? write_json(output, snapshot, request.trace)
+    request.json ? write_json(output, snapshot, request.trace, request.as_stored)
                  : show_tree(output, snapshot, request.trace);
   });
   return kExitOk;
@@ -232,13 +234,14 @@ void add_trace(CLI::App& app, Action& action) {
   add_json(
       command, request->json,
       "One JSON object: the trace with its observations, in the order of the tree, and scores");
+  add_as_stored(command, request->as_stored);
   command.callback([request, &action] {
     action = [request](Output& output) { return run_trace(output, *request); };
   });
 }
 
 void show_trace(Output& output, const std::string& database, const std::string& trace) {
-  run_trace(output, {database, trace, false});
+  run_trace(output, {database, trace});
 }
 
 }  // namespace cli

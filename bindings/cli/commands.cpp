@@ -49,6 +49,11 @@ CLI::Option* add_json(CLI::App& command, bool& json, const std::string& descript
   return command.add_flag("--json", json, description);
 }
 
+CLI::Option* add_as_stored(CLI::App& command, bool& as_stored) {
+  return command.add_flag("--as-stored", as_stored,
+                          "With --json: references in the place of media, as people see them");
+}
+
 tracelite::Store open_to_read(const std::string& database) {
   tl_options options = tracelite::Store::options();
   options.read_only = 1;

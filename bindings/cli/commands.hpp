@@ -28,6 +28,7 @@ void add_import_and_export(CLI::App& app, Action& action);
 void add_lists(CLI::App& app, Action& action);
 void add_trace(CLI::App& app, Action& action);
 void add_replay(CLI::App& app, Action& action);
+void add_media(CLI::App& app, Action& action);
 void add_flags(CLI::App& app, Action& action);
 void add_delete(CLI::App& app, Action& action);
 void add_keeping(CLI::App& app, Action& action);
@@ -42,6 +43,7 @@ void show_trace(Output& output, const std::string& database, const std::string& 
 // The positional argument DB.
 CLI::Option* add_database(CLI::App& command, std::string& database);
 CLI::Option* add_json(CLI::App& command, bool& json, const std::string& description);
+CLI::Option* add_as_stored(CLI::App& command, bool& as_stored);
 
 // Opens an existing file; nothing is ever created.
 tracelite::Store open_to_read(const std::string& database);

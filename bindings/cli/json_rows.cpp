@@ -134,10 +134,10 @@ void payload_member(JsonWriter& json, std::string_view name, const tracelite::Cu
   json.key(name);
   switch (payload.form) {
     case TL_FORM_JSON:
-      json.raw(cursor.payload(field));
+      json.raw(cursor.payload(field, 0, SIZE_MAX, json.payload_mode()));
       break;
     case TL_FORM_TEXT:
-      json.text(cursor.payload(field));
+      json.text(cursor.payload(field, 0, SIZE_MAX, json.payload_mode()));
       break;
     case TL_FORM_BYTES:
       json.begin_object().key("$bytes").text(base64(cursor.payload(field))).end_object();

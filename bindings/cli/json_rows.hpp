@@ -20,7 +20,9 @@ namespace cli {
 // One JSON object that grows member by member on standard output.
 class JsonWriter {
  public:
-  explicit JsonWriter(Output& output) : output_(output), writer_(buffer_) {}
+  // payload_mode: how payloads are read that are written with it.
+  explicit JsonWriter(Output& output, tl_read_mode payload_mode = TL_READ_AS_GIVEN)
+      : output_(output), writer_(buffer_), payload_mode_(payload_mode) {}
 
   JsonWriter& begin_object();
   JsonWriter& end_object();
@@ -41,11 +43,13 @@ class JsonWriter {
   void pass_on();
   // Ends the line.
   void end_line();
+  [[nodiscard]] tl_read_mode payload_mode() const { return payload_mode_; }
 
  private:
   Output& output_;
   rapidjson::StringBuffer buffer_;
   rapidjson::Writer<rapidjson::StringBuffer> writer_;
+  tl_read_mode payload_mode_;
 };
 
 // Which payloads of the cursor's row to write.

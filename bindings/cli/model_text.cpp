@@ -98,11 +98,12 @@ std::string score_value(const tl_score& score) {
 
 namespace {
 
-// Of a JSON text of that size: a string as its text; an input with its front and its end, because
-// the last message of a long history is what sets it apart.
-std::string preview_json(const tracelite::Cursor& cursor, tl_field field, std::size_t size_bytes,
-                         std::size_t width, std::size_t enough_bytes) {
-  const std::string front = cursor.payload(field, 0, enough_bytes);
+// Of a JSON text, with references instead of media: a string as its text; an input with its front
+// and its end, because the last message of a long history is what sets it apart.
+std::string preview_json(const tracelite::Cursor& cursor, tl_field field, std::size_t width,
+                         std::size_t enough_bytes) {
+  const std::uint64_t size_bytes = cursor.payload_size(field, TL_READ_AS_STORED);
+  const std::string front = cursor.payload(field, 0, enough_bytes, TL_READ_AS_STORED);
   const std::string readable = readable_json(front);
   const bool is_whole = size_bytes <= enough_bytes;
   const bool is_front_enough = field != TL_FIELD_INPUT || front.substr(0, 1) == "\"";
@@ -111,7 +112,8 @@ std::string preview_json(const tracelite::Cursor& cursor, tl_field field, std::s
   }
   if (is_whole) return fit_middle(readable, readable, width);
   // The end may begin in the middle of a character; what is shown of it begins later.
-  const std::string end = cursor.payload(field, size_bytes - enough_bytes);
+  const std::string end =
+      cursor.payload(field, size_bytes - enough_bytes, enough_bytes, TL_READ_AS_STORED);
   return fit_middle(readable, readable_json(end), width);
 }
 
@@ -125,9 +127,9 @@ std::string preview(const tracelite::Cursor& cursor, tl_field field, const tl_pa
     case TL_FORM_NULL:
       return fit("null", width);
     case TL_FORM_JSON:
-      return preview_json(cursor, field, payload.text.size_bytes, width, enough_bytes);
+      return preview_json(cursor, field, width, enough_bytes);
     case TL_FORM_TEXT:
-      return fit(printable(cursor.payload(field, 0, enough_bytes)), width);
+      return fit(printable(cursor.payload(field, 0, enough_bytes, TL_READ_AS_STORED)), width);
     case TL_FORM_BYTES:
       return fit("(" + format_size(payload.text.size_bytes) + " of binary data)", width);
     case TL_FORM_WITHHELD:

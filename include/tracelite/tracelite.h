@@ -7,7 +7,7 @@
  *   2. Opening     tl_open, tl_flush, tl_close
  *   3. Recording   live observations (tl_begin .. tl_end) and upserts by id (tl_put_...)
  *   4. Events      Langfuse ingestion events in and out
- *   5. Reading     snapshots, lists, trees, replays, payloads
+ *   5. Reading     snapshots, lists, trees, replays, payloads, media
  *   6. Keeping     statistics, counters, deleting, check, reindex
  *   7. Errors and version
  *
@@ -176,6 +176,9 @@ enum { TL_SOURCE_API = 0, TL_SOURCE_EVAL = 1, TL_SOURCE_ANNOTATION = 2 };
  * NULL clears the field, as its bit in clear_mask does: it then reads back as ABSENT. The JSON text
  * null, given as JSON, is a value of an input or output like any other, and comes back as JSON;
  * metadata it clears. ABSENT, given, leaves the field as it is.
+ *
+ * Media that a JSON or TEXT payload holds as base64 are stored once, see tl_payload_read; that
+ * changes nothing of what comes back.
  *
  * In a row of a list, text.data is NULL and text.size_bytes tells the size: tl_payload_read fetches
  * the bytes on demand. An observation whose streamed text is held back by a mask until it ends has
@@ -417,9 +420,12 @@ enum { TL_LOG_DEBUG = 1, TL_LOG_INFO = 2, TL_LOG_WARNING = 3, TL_LOG_ERROR = 4 }
  * during the call only. */
 typedef void (*tl_log_fn)(void *context, tl_log_level level, tl_reason reason, const char *message);
 
-/* Sees each input, output and metadata before it is stored, on the writer thread. *masked is
- * *value on entry; replace it to store something else (its bytes must stay valid until the next
- * call or tl_close); with the form NULL the field is cleared. A return value other than 0 means
+/* Sees each input, output and metadata before it is stored, on the writer thread. Media have been
+ * taken out already: where they were, *value has references (see tl_payload_read). A reference that
+ * *masked still has, as often as *value had it, stands for its medium wherever it is now; one that
+ * is missing takes its medium with it, and any other is text. *masked is *value on entry; replace
+ * it to store something else (its bytes must stay valid until the next call or tl_close); with the
+ * form NULL the field is cleared. A return value other than 0 means
  * that the mask failed: "<fully masked due to failed mask function>" is stored instead, with a
  * warning. Must not call back into the store. */
 typedef int32_t (*tl_mask_fn)(void *context, tl_field field, const tl_payload *value,
@@ -771,14 +777,57 @@ TL_API void tl_cursor_close(tl_cursor *cursor); /* NULL is fine */
 TL_API tl_status tl_get(tl_store *store, tl_snapshot *snapshot, tl_kind kind, tl_text trace_id,
                         tl_text id, tl_cursor **cursor);
 
+/* How a payload is read. */
+typedef int32_t tl_read_mode;
+enum {
+  TL_READ_AS_GIVEN = 0, /* byte for byte as it was given (after masking) */
+  TL_READ_AS_STORED = 1 /* with references in the place of media */
+};
+
 /*
  * Reads input, output or metadata of the row that tl_next gave last: up to capacity_bytes from
  * offset into buffer; *size_bytes receives how many (less than capacity_bytes at the end only).
- * Bytes come back exactly as they were given. Errors: TL_NOT_FOUND (the field is absent),
- * TL_CORRUPT, TL_IO, TL_NO_MEMORY.
+ * offset counts in the bytes of that mode. What is read bounds the memory needed, not how large the
+ * payload or a medium in it is.
+ *
+ * Media are what payloads hold as base64 of at least 128 characters: data URIs
+ * (data:image/png;base64,...) anywhere in text or in a JSON string; and in JSON the "data" of
+ * {"type":"base64","media_type":...}, {"type":"media","mime_type":...} and
+ * "inline_data":{"mime_type":...} (also "inlineData", "mimeType"). They are taken out where
+ * encoding them again gives the identical text, and stored once for the whole file, as bytes. As
+ * stored, a reference stands there instead:
+ *     @@@langfuseMedia:type=image/png|id=22 characters|source=base64_data_uri@@@
+ * A text that only looks like a reference, because somebody wrote it so, stays text in both modes.
+ * Text of tl_append keeps its media until the observation has ended.
+ *
+ * Errors: TL_NOT_FOUND (the field is absent), TL_INVALID (no such field or mode), TL_CORRUPT,
+ * TL_IO, TL_NO_MEMORY.
  */
-TL_API tl_status tl_payload_read(tl_cursor *cursor, tl_field field, uint64_t offset, void *buffer,
-                                 size_t capacity_bytes, size_t *size_bytes);
+TL_API tl_status tl_payload_read(tl_cursor *cursor, tl_field field, tl_read_mode mode,
+                                 uint64_t offset, void *buffer, size_t capacity_bytes,
+                                 size_t *size_bytes);
+
+/* The size of a payload in a mode; as given it is what the row says. Errors: as tl_payload_read. */
+TL_API tl_status tl_payload_size(tl_cursor *cursor, tl_field field, tl_read_mode mode,
+                                 uint64_t *size_bytes);
+
+typedef struct tl_medium {
+  uint32_t struct_size;
+  tl_text mime; /* its MIME type as it was first given; valid until this thread reads another */
+  uint64_t size_bytes;
+  uint64_t use_count; /* how often payloads of the file refer to it */
+} tl_medium;
+
+/*
+ * Reads a medium, as bytes, by the id that references have (22 characters: the begin of the
+ * URL-safe base64 of its SHA-256) or by a whole reference: up to capacity_bytes from offset into
+ * buffer, *size_bytes receives how many. medium may be NULL; its struct_size must be set. snapshot
+ * may be NULL: as of now. A medium is there as long as a payload refers to it.
+ * Errors: TL_NOT_FOUND, TL_BUSY, TL_CORRUPT, TL_IO, TL_NO_MEMORY.
+ */
+TL_API tl_status tl_media_read(tl_store *store, tl_snapshot *snapshot, tl_text id, uint64_t offset,
+                               void *buffer, size_t capacity_bytes, size_t *size_bytes,
+                               tl_medium *medium);
 
 /* ============================================================================================== */
 /* 6. Keeping                                                                                     */

@@ -94,6 +94,23 @@ struct Freer {
 };
 template <class Type, auto Free>
 using Handle = std::unique_ptr<Type, Freer<Free>>;
+// Reads in growing pieces until there are fewer bytes than there is room for.
+template <class Read>
+std::string read_all(std::size_t size_bytes_max, const Read &read_piece) {
+  constexpr std::size_t kPieceSizeBytes = std::size_t{64} << 10;
+  std::string read;
+  while (read.size() < size_bytes_max) {
+    const std::size_t before = read.size();
+    const std::size_t capacity =
+        std::min(size_bytes_max - before, std::max(kPieceSizeBytes, before));
+    std::size_t size_bytes = 0;
+    read.resize(before + capacity);
+    read_piece(before, read.data() + before, capacity, &size_bytes);
+    read.resize(before + size_bytes);
+    if (size_bytes < capacity) break;
+  }
+  return read;
+}
 inline void end_span(tl_span *span) { tl_end(span, nullptr); }
 inline void close_store(tl_store *store) { tl_close(store, 10'000, nullptr); }
 }  // namespace detail
@@ -301,23 +318,21 @@ class Cursor {
   // Input, output or metadata of the row given last: so many bytes from an offset, or all; ""
   // where it is absent.
   [[nodiscard]] std::string payload(tl_field field, std::uint64_t offset = 0,
-                                    std::size_t size_bytes_max = SIZE_MAX) const {
-    constexpr std::size_t kPieceSizeBytes = std::size_t{64} << 10;
-    std::string read;
-    while (read.size() < size_bytes_max) {
-      const std::size_t before = read.size();
-      const std::size_t capacity =
-          std::min(size_bytes_max - before, std::max(kPieceSizeBytes, before));
-      std::size_t size_bytes = 0;
-      read.resize(before + capacity);
-      const tl_status status = tl_payload_read(get(), field, offset + before, read.data() + before,
-                                               capacity, &size_bytes);
-      if (status == TL_NOT_FOUND) return {};
-      require(status);
-      read.resize(before + size_bytes);
-      if (size_bytes < capacity) break;
-    }
-    return read;
+                                    std::size_t size_bytes_max = SIZE_MAX,
+                                    tl_read_mode mode = TL_READ_AS_GIVEN) const {
+    return detail::read_all(size_bytes_max, [&](std::uint64_t done, void *to,
+                                                std::size_t capacity_bytes, std::size_t *size) {
+      const tl_status status =
+          tl_payload_read(get(), field, mode, offset + done, to, capacity_bytes, size);
+      if (status != TL_NOT_FOUND) require(status);
+    });
+  }
+  // Its size in a mode; 0 where it is absent.
+  [[nodiscard]] std::uint64_t payload_size(tl_field field, tl_read_mode mode) const {
+    std::uint64_t size_bytes = 0;
+    const tl_status status = tl_payload_size(get(), field, mode, &size_bytes);
+    if (status != TL_NOT_FOUND) require(status);
+    return size_bytes;
   }
   [[nodiscard]] tl_cursor *get() const { return cursor_.get(); }
 
@@ -357,6 +372,23 @@ class Reader {
     return open([&](tl_cursor **cursor) {
       return tl_get(store_, snapshot_, kind, trace, text(id), cursor);
     });
+  }
+  // A medium by its id, or by a reference to it: so many bytes from an offset, or all.
+  [[nodiscard]] std::string media(std::string_view id, std::uint64_t offset = 0,
+                                  std::size_t size_bytes_max = SIZE_MAX) const {
+    return detail::read_all(size_bytes_max, [&](std::uint64_t done, void *to,
+                                                std::size_t capacity_bytes, std::size_t *size) {
+      require(tl_media_read(store_, snapshot_, text(id), offset + done, to, capacity_bytes, size,
+                            nullptr));
+    });
+  }
+  // What is known of it; its text is valid until this thread asks for another.
+  [[nodiscard]] tl_medium medium(std::string_view id) const {
+    tl_medium medium{};
+    medium.struct_size = sizeof medium;
+    std::size_t size_bytes = 0;
+    require(tl_media_read(store_, snapshot_, text(id), 0, nullptr, 0, &size_bytes, &medium));
+    return medium;
   }
 
  protected:

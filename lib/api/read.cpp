@@ -2,12 +2,16 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <span>
 
 #include "api/handles.hpp"
 #include "api/values_in.hpp"
 #include "api/values_out.hpp"
+#include "model/media.hpp"
+#include "payload/media_store.hpp"
 
 namespace tracelite::api {
+
 namespace {
 
 using SnapshotPointer = std::shared_ptr<query::Snapshot>;
@@ -117,14 +121,15 @@ Status position(tl_cursor* cursor, tl_text* position) {
   return {};
 }
 
-Status read_payload(tl_cursor* cursor, tl_field field, std::uint64_t offset, void* buffer,
-                    std::size_t capacity_bytes, std::size_t* size_bytes) {
-  if (size_bytes == nullptr) return misuse("size_bytes must not be NULL");
-  *size_bytes = 0;
+// The payload of a field of the row at hand.
+Result<const model::PayloadView*> find_payload(tl_cursor* cursor, tl_field field,
+                                               tl_read_mode mode) {
   if (cursor == nullptr) return misuse("cursor must not be NULL");
-  if (buffer == nullptr && capacity_bytes > 0) return misuse("buffer must not be NULL");
   TL_TRY(cursor->state->usable());
   if (!cursor->has_row) return misuse("there is no row: call tl_next first");
+  if (mode != TL_READ_AS_GIVEN && mode != TL_READ_AS_STORED) {
+    return make_error(Code::invalid, "no such mode of reading", "mode");
+  }
   const model::PayloadView* view = payload_of(cursor->storage, field);
   if (view == nullptr) {
     return make_error(Code::invalid, "only input, output and metadata are payloads", "field");
@@ -133,9 +138,54 @@ Status read_payload(tl_cursor* cursor, tl_field field, std::uint64_t offset, voi
     return make_error(Code::not_found, "this row has no such payload",
                       std::string(model::field_name(static_cast<model::Field>(field))));
   }
-  const std::span<char> room(static_cast<char*>(buffer), capacity_bytes);
-  TL_TRY_ASSIGN(read_bytes, cursor->cursor->read_payload(*view, offset, room));
+  return view;
+}
+
+Status read_payload(tl_cursor* cursor, tl_field field, tl_read_mode mode, std::uint64_t offset,
+                    std::span<char> room, std::size_t* size_bytes) {
+  if (size_bytes == nullptr) return misuse("size_bytes must not be NULL");
+  *size_bytes = 0;
+  if (room.data() == nullptr && !room.empty()) return misuse("buffer must not be NULL");
+  TL_TRY_ASSIGN(view, find_payload(cursor, field, mode));
+  TL_TRY_ASSIGN(read_bytes, cursor->cursor->read_payload(
+                                *view, static_cast<payload::ReadMode>(mode), offset, room));
   *size_bytes = read_bytes;
+  return {};
+}
+
+Status payload_size(tl_cursor* cursor, tl_field field, tl_read_mode mode,
+                    std::uint64_t* size_bytes) {
+  if (size_bytes == nullptr) return misuse("size_bytes must not be NULL");
+  *size_bytes = 0;
+  TL_TRY_ASSIGN(view, find_payload(cursor, field, mode));
+  TL_TRY_ASSIGN(size,
+                cursor->cursor->payload_size_bytes(*view, static_cast<payload::ReadMode>(mode)));
+  *size_bytes = size;
+  return {};
+}
+
+Status read_medium(tl_store* store, tl_snapshot* snapshot, tl_text id, std::uint64_t offset,
+                   std::span<char> room, std::size_t* size_bytes, tl_medium* given) {
+  if (size_bytes == nullptr) return misuse("size_bytes must not be NULL");
+  *size_bytes = 0;
+  if (room.data() == nullptr && !room.empty()) return misuse("buffer must not be NULL");
+  if (given != nullptr && given->struct_size < sizeof(given->struct_size)) return no_struct_size();
+  TL_TRY_ASSIGN(view, snapshot_for(store, snapshot));
+  TL_TRY_ASSIGN(use, view->use());
+  TL_TRY_ASSIGN(head,
+                payload::find_medium_by_id(use.transaction(), model::media_id_in(from_text(id))));
+  if (!head) return make_error(Code::not_found, "there is no such medium", "id");
+  TL_TRY_ASSIGN(read_bytes,
+                payload::PayloadReader(use.transaction()).read_into(head->number, offset, room));
+  *size_bytes = read_bytes;
+  if (given == nullptr) return {};
+  thread_local std::string mime;
+  mime = std::move(head->mime);
+  tl_medium medium{};
+  medium.mime = to_text(mime);
+  medium.size_bytes = head->size_bytes;
+  medium.use_count = head->use_count;
+  copy_out(medium, given);
   return {};
 }
 
@@ -197,8 +247,24 @@ tl_status tl_position(tl_cursor* cursor, tl_text* position) {
 
 void tl_cursor_close(tl_cursor* cursor) { delete cursor; }
 
-tl_status tl_payload_read(tl_cursor* cursor, tl_field field, uint64_t offset, void* buffer,
-                          size_t capacity_bytes, size_t* size_bytes) {
-  return api::guarded(
-      [&] { return api::read_payload(cursor, field, offset, buffer, capacity_bytes, size_bytes); });
+tl_status tl_payload_read(tl_cursor* cursor, tl_field field, tl_read_mode mode, uint64_t offset,
+                          void* buffer, size_t capacity_bytes, size_t* size_bytes) {
+  return api::guarded([&] {
+    return api::read_payload(cursor, field, mode, offset,
+                             {static_cast<char*>(buffer), capacity_bytes}, size_bytes);
+  });
+}
+
+tl_status tl_payload_size(tl_cursor* cursor, tl_field field, tl_read_mode mode,
+                          uint64_t* size_bytes) {
+  return api::guarded([&] { return api::payload_size(cursor, field, mode, size_bytes); });
+}
+
+tl_status tl_media_read(tl_store* store, tl_snapshot* snapshot, tl_text id, uint64_t offset,
+                        void* buffer, size_t capacity_bytes, size_t* size_bytes,
+                        tl_medium* medium) {
+  return api::guarded([&] {
+    return api::read_medium(store, snapshot, id, offset,
+                            {static_cast<char*>(buffer), capacity_bytes}, size_bytes, medium);
+  });
 }

@@ -120,7 +120,7 @@ Status BodyWriter::payload(Field field, const PayloadView& view) {
   if (form == Form::absent || form == Form::null || form == Form::withheld) return {};
   std::string loaded;
   Bytes bytes = view.value.bytes;
-  if (view.is_tree || view.value.is_stored) {
+  if (view.is_tree || view.value.is_stored || view.value.has_media()) {
     TL_TRY_ASSIGN(text, load_(view));
     loaded = std::move(text);
     bytes = loaded;

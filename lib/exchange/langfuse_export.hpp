@@ -13,8 +13,8 @@
 
 namespace tracelite::exchange {
 
-// Gives the bytes of a payload that is not inline, and the visible text of merged metadata (empty
-// if nothing of it is left).
+// Gives the bytes of a payload that is not inline or has media, as it was given, and the visible
+// text of merged metadata (empty if nothing of it is left).
 using PayloadLoader = std::function<Result<std::string>(const model::PayloadView&)>;
 
 // Appends one line with its line break. The envelope's timestamp is that of the entity's last

@@ -40,6 +40,7 @@ Status Applier::apply(store::WriteTransaction& transaction, const std::vector<Ev
   TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
   statistics_ = statistics;
   has_pending_ = std::any_of(events.begin(), events.end(), refers_to_stored_payload);
+  TL_TRY(media_.put(transaction, events));
   TL_TRY_ASSIGN(works, gather(events));
   for (Work& work : works) TL_TRY(place(work));
   // A container's records and rows lie together; within it in time, so that each call of an agent
@@ -114,6 +115,7 @@ Status Applier::apply_one(Work& work) {
 
 Status Applier::finish() {
   TL_TRY(record::add_run(*transaction_, std::move(new_observations_)));
+  TL_TRY(media_.drop_unused(*transaction_));
   TL_TRY(payloads_.flush(*transaction_));
   const index::CountChanges counts = index_.take_counts();
   const auto add = [](std::uint64_t& number, std::int64_t change) {
@@ -313,7 +315,7 @@ Result<Entity> Applier::join(const Entity* before, Entity& event) {
     joined = model::join(*before, event, metadata);
     if (!joined) return joined;
   }
-  TL_TRY(finish_streams(*joined));
+  TL_TRY(finish_payloads(*joined));
   return joined;
 }
 
@@ -327,23 +329,27 @@ Status Applier::append_streams(const Entity& before, Entity& event) {
     const PayloadValue tail = PayloadValue::decode(reg.value);
     if (!head.is_stored || tail.is_stored) continue;
     TL_TRY(payloads_.append(*transaction_, head.number, tail.bytes));
-    reg.value =
-        PayloadValue::encode_stored(head.form, head.number, head.size_bytes + tail.bytes.size());
+    reg.value = PayloadValue::encode_stored(head.form, head.number,
+                                            head.stored_size_bytes + tail.bytes.size());
   }
   return {};
 }
 
-// A stream that has ended is written anew as one payload: its many small parts go.
-Status Applier::finish_streams(Entity& entity) {
+// A stream that has ended is written anew as one payload: its many small parts go. Its media, and
+// those of metadata that was merged, are taken out now.
+Status Applier::finish_payloads(Entity& entity) {
   const Register* end = entity.find(Field::end_time);
-  if (end == nullptr || end->cleared()) return {};
+  const bool has_ended = end != nullptr && !end->cleared();
   for (Register& reg : entity.registers) {
-    if (!reg.streamed()) continue;
+    if (reg.tree()) TL_TRY(media_.take_out(*transaction_, reg));
+    if (!reg.streamed() || !has_ended) continue;
     reg.flags = static_cast<std::uint8_t>(reg.flags & ~Register::kStreamed);
     const PayloadValue value = PayloadValue::decode(reg.value);
-    if (!value.is_stored) continue;
-    TL_TRY_ASSIGN(text, payload::PayloadReader(*transaction_).read_all(value.number));
-    reg.value = PayloadValue::encode_inline(value.form, text);  // save() puts it in its place
+    if (value.is_stored) {
+      TL_TRY_ASSIGN(text, payload::PayloadReader(*transaction_).read_all(value.number));
+      reg.value = PayloadValue::encode_inline(value.form, text);  // save() puts it in its place
+    }
+    TL_TRY(media_.take_out(*transaction_, reg));
   }
   return {};
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "index/index_writer.hpp"
+#include "ingest/media_batch.hpp"
 #include "model/event.hpp"
 #include "payload/payload_store.hpp"
 #include "record/entity_store.hpp"
@@ -22,8 +23,8 @@ namespace tracelite::ingest {
 
 class Applier {
  public:
-  Applier(payload::PayloadWriter& payloads, index::IndexWriter& index)
-      : payloads_(payloads), index_(index) {}
+  Applier(payload::PayloadWriter& payloads, MediaBatch& media, index::IndexWriter& index)
+      : payloads_(payloads), media_(media), index_(index) {}
 
   // Applies the events, as one batch. Errors: those of store/, SQLite's, corrupt, limit; after an
   // error the transaction must be dropped and forget() called.
@@ -56,7 +57,7 @@ class Applier {
   Result<record::ContainerNumber> container_of_subject(const model::Entity& score);
   Result<model::Entity> join(const model::Entity* before, model::Entity& event);
   Status append_streams(const model::Entity& before, model::Entity& event);
-  Status finish_streams(model::Entity& entity);
+  Status finish_payloads(model::Entity& entity);
   Status save(const record::RecordKey& key, const model::Entity* before, model::Entity& after);
   // What the payloads of a container share text with: its session's, or else its own.
   Result<payload::GroupNumber> group_of(record::ContainerNumber container);
@@ -78,6 +79,7 @@ class Applier {
   Result<std::vector<record::Found>> named_observations(Bytes observation_id);
 
   payload::PayloadWriter& payloads_;
+  MediaBatch& media_;
   index::IndexWriter& index_;
   store::WriteTransaction* transaction_ = nullptr;  // during apply()
   record::Statistics statistics_;

@@ -40,13 +40,16 @@ Status add_pending(store::WriteTransaction& transaction, payload::PayloadNumber 
   return transaction.put(KeySpace::meta, pending_key(number), since);
 }
 
+Result<bool> claim_pending(store::WriteTransaction& transaction, payload::PayloadNumber number) {
+  return transaction.erase(KeySpace::meta, pending_key(number));
+}
+
 Status claim_pending(store::WriteTransaction& transaction, const model::Entity& entity) {
   for (const model::Register& reg : entity.registers) {
     if (!model::is_payload(reg.field) || reg.cleared()) continue;
     const model::PayloadValue value = model::PayloadValue::decode(reg.value);
     if (!value.is_stored || value.number == 0) continue;
-    auto erased = transaction.erase(KeySpace::meta, pending_key(value.number));
-    if (!erased) return std::move(erased).error();
+    TL_TRY(claim_pending(transaction, value.number));
   }
   return {};
 }

@@ -12,6 +12,8 @@
 namespace tracelite::ingest {
 
 Status add_pending(store::WriteTransaction& transaction, payload::PayloadNumber number);
+// Takes a payload off the list; false if it is not on it.
+Result<bool> claim_pending(store::WriteTransaction& transaction, payload::PayloadNumber number);
 // Takes the payloads that an entity refers to off the list.
 Status claim_pending(store::WriteTransaction& transaction, const model::Entity& entity);
 // Removes what nobody will claim any more: what was put there before this process opened the file,

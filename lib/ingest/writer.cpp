@@ -7,6 +7,7 @@
 
 #include "ingest/pending.hpp"
 #include "payload/json_scanner.hpp"
+#include "payload/media_scan.hpp"
 #include "payload/metadata_json.hpp"
 
 namespace tracelite::ingest {
@@ -52,6 +53,7 @@ void Writer::run() {
 std::vector<Event> Writer::decode(const Batch& batch) {
   std::vector<Event> events;
   events.reserve(batch.events.size());
+  media_.clear();
   for (const std::string& coded : batch.events) {
     auto event = model::decode_event(coded);
     if (!event) {
@@ -59,6 +61,7 @@ std::vector<Event> Writer::decode(const Batch& batch) {
       continue;
     }
     events.push_back(std::move(*event));
+    media_.take_out(events.back());
     if (recorder_.options_.mask) mask(events.back());
   }
   return events;
@@ -91,7 +94,12 @@ void Writer::mask(Event& event) {
     if (reg.field == Field::metadata) {
       *masked = {Form::json, payload::metadata_object(masked->form, masked->bytes)};
     }
-    reg.value = PayloadValue::encode_inline(masked->form, masked->bytes);
+    std::optional<payload::WithoutMedia> kept;
+    if (value.has_media() && masked->form != Form::bytes) {
+      kept = payload::keep_media(value, masked->bytes);
+    }
+    reg.value = kept ? PayloadValue::encode_inline(masked->form, kept->text, kept->places())
+                     : PayloadValue::encode_inline(masked->form, masked->bytes);
   }
 }
 
@@ -136,6 +144,7 @@ void Writer::drop(const Error& error) {
 
 Status Writer::try_write(std::vector<Event>& events) {
   for (Event& event : events) TL_TRY(store_large_payloads(event));
+  TL_TRY(store_large_media());
   return write_in_transaction(events);
 }
 
@@ -159,7 +168,7 @@ Status Writer::prepare(store::WriteTransaction& transaction) {
   if (index_ == nullptr) {
     TL_TRY_ASSIGN(index, index::IndexWriter::open(connection_->handle()));
     index_ = std::move(index);
-    applier_ = std::make_unique<Applier>(payloads_, *index_);
+    applier_ = std::make_unique<Applier>(payloads_, media_, *index_);
   }
   return {};
 }
@@ -226,19 +235,34 @@ Status Writer::store_large_payloads(Event& event) {
     if (reg.streamed()) continue;
     const PayloadValue value = PayloadValue::decode(reg.value);
     if (value.is_stored || value.bytes.size() <= kPayloadPartSizeBytes) continue;
-    TL_TRY_ASSIGN(number, store_in_parts(value.bytes));
-    reg.value = PayloadValue::encode_stored(value.form, number, value.size_bytes);
+    TL_TRY_ASSIGN(number, store_in_parts(value.bytes, false));
+    reg.value =
+        PayloadValue::encode_stored(value.form, number, value.stored_size_bytes, value.media());
   }
   return {};
 }
 
-Result<payload::PayloadNumber> Writer::store_in_parts(Bytes bytes) {
+Status Writer::store_large_media() {
+  for (MediaBatch::Brought* large : media_.too_large(kPayloadPartSizeBytes)) {
+    {
+      TL_TRY_ASSIGN(snapshot, recorder_.environment_->begin_read());
+      TL_TRY_ASSIGN(head, payload::find_medium(snapshot, large->medium.hash));
+      if (head) continue;
+    }
+    TL_TRY_ASSIGN(number, store_in_parts(large->medium.bytes, true));
+    large->number = number;
+  }
+  return {};
+}
+
+Result<payload::PayloadNumber> Writer::store_in_parts(Bytes bytes, bool is_medium) {
   payload::PayloadNumber number = 0;
   while (!bytes.empty()) {
     const Bytes part = bytes.substr(0, kPayloadPartSizeBytes);
     TL_TRY_ASSIGN(transaction, recorder_.environment_->begin_write());
     if (number == 0) {
-      TL_TRY_ASSIGN(created, payloads_.create(transaction));
+      TL_TRY_ASSIGN(created, is_medium ? payloads_.create_medium(transaction)
+                                       : payloads_.create(transaction));
       number = created;
       TL_TRY(add_pending(transaction, number));
     }

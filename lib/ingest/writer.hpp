@@ -1,4 +1,5 @@
-// What the writer thread does with a batch: mask it, write it, and see it through failures.
+// What the writer thread does with a batch: take media out, mask it, write it, and see it through
+// failures.
 //
 // The only place that holds a write transaction for recorded data. Belongs to one thread.
 #pragma once
@@ -31,7 +32,9 @@ class Writer {
   Status prepare(store::WriteTransaction& transaction);
   // Moves payloads that are too large for one transaction out of the event.
   Status store_large_payloads(model::Event& event);
-  Result<payload::PayloadNumber> store_in_parts(Bytes bytes);
+  Status store_large_media();
+  // A new payload, or with is_medium the bytes of a medium, on the pending list.
+  Result<payload::PayloadNumber> store_in_parts(Bytes bytes, bool is_medium);
   void count_what_is_lost();
   void write_last_counters();
   void forget();
@@ -39,6 +42,7 @@ class Writer {
 
   Recorder& recorder_;
   payload::PayloadWriter payloads_;
+  MediaBatch media_{payloads_};
   std::unique_ptr<index::Connection> connection_;
   std::unique_ptr<index::IndexWriter> index_;
   std::unique_ptr<Applier> applier_;

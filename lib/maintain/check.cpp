@@ -12,6 +12,7 @@
 #include "index/statement.hpp"
 #include "maintain/build_index.hpp"
 #include "payload/group_check.hpp"
+#include "payload/media_check.hpp"
 #include "record/directory.hpp"
 #include "record/entity_store.hpp"
 
@@ -66,6 +67,7 @@ class Checker {
   std::uint64_t done_ = 0;
   std::uint64_t total_ = 0;
   std::set<std::uint64_t> payloads_;  // that records refer to
+  payload::MediaUses media_;          // the same
 };
 
 Status Checker::advance(std::uint64_t entries) {
@@ -91,21 +93,22 @@ Status Checker::check_payloads(const Entity& entity) {
   for (const model::Register& reg : entity.registers) {
     if (!model::is_payload(reg.field) || reg.cleared()) continue;
     const model::PayloadValue value = model::PayloadValue::decode(reg.value);
+    TL_TRY(noted("media", payload::check_media_of(transaction_, value, media_)));
     if (!value.is_stored || value.number == 0) continue;
     if (!payloads_.insert(value.number).second) {
       find("payload", "payload " + std::to_string(value.number) + " belongs to two records");
     }
     std::string bytes;
-    for (std::uint64_t offset = 0; offset < value.size_bytes; offset += bytes.size()) {
+    for (std::uint64_t offset = 0; offset < value.stored_size_bytes; offset += bytes.size()) {
       bytes.clear();
       TL_TRY(payloads.read(value.number, offset, payload::kSliceSizeBytes, bytes));
       if (bytes.empty()) break;
     }
     TL_TRY_ASSIGN(size_bytes, payloads.size_bytes(value.number));
-    if (size_bytes != value.size_bytes) {
+    if (size_bytes != value.stored_size_bytes) {
       find("payload", "payload " + std::to_string(value.number) + " of \"" + entity.id + "\" has " +
                           std::to_string(size_bytes) + " bytes, not " +
-                          std::to_string(value.size_bytes));
+                          std::to_string(value.stored_size_bytes));
     }
   }
   return {};
@@ -151,7 +154,7 @@ Status Checker::check_records() {
   });
 }
 
-// Payloads that no record refers to, and that no writer has announced.
+// Payloads that no record refers to, and that no writer has announced; media and their counts.
 Status Checker::check_orphans() {
   std::set<std::uint64_t> pending;
   constexpr Bytes kPendingPrefix = "pending:";
@@ -178,9 +181,11 @@ Status Checker::check_orphans() {
   for (const std::uint64_t number : payloads_) {
     if ((number & payload::kInGroup) != 0) ++counts[payload::group_position(number).group];
   }
-  return payload::check_groups(transaction_, counts, [this](Bytes where, Bytes message) {
+  const payload::GroupFinding finding = [this](Bytes where, Bytes message) {
     find(where, std::string(message));
-  });
+  };
+  TL_TRY(payload::check_groups(transaction_, counts, finding));
+  return payload::check_media(transaction_, std::move(media_), pending, finding);
 }
 
 Status Checker::check_sqlite(sqlite3* connection) {

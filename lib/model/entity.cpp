@@ -12,6 +12,16 @@ namespace tracelite::model {
 namespace {
 
 constexpr std::uint8_t kHasStrayFlag = 1;
+constexpr std::uint8_t kStoredFlag = 1;
+constexpr std::uint8_t kMediaFlag = 2;
+
+void start_payload(std::string& value, Form form, std::uint8_t storage, const PayloadMedia& media) {
+  value.push_back(static_cast<char>(form));
+  value.push_back(static_cast<char>(storage | (media.list.empty() ? 0U : kMediaFlag)));
+  if (media.list.empty()) return;
+  append_varint(value, media.given_size_bytes);
+  append_text(value, media.list);
+}
 
 bool is_lower_hex(Bytes text) {
   return std::all_of(text.begin(), text.end(),
@@ -155,32 +165,39 @@ PayloadValue PayloadValue::decode(Bytes value) {
   PayloadValue payload;
   ByteReader reader(value);
   payload.form = static_cast<Form>(reader.byte());
-  payload.is_stored = reader.byte() != 0;
+  const std::uint8_t storage = reader.byte();
+  payload.is_stored = (storage & kStoredFlag) != 0;
+  const bool has_media = (storage & kMediaFlag) != 0;
+  if (has_media) {
+    payload.size_bytes = reader.varint();
+    payload.media_list = reader.text();
+  }
   if (payload.is_stored) {
     payload.number = reader.varint();
-    payload.size_bytes = reader.varint();
+    payload.stored_size_bytes = reader.varint();
   } else {
     payload.bytes = reader.rest();
-    payload.size_bytes = payload.bytes.size();
+    payload.stored_size_bytes = payload.bytes.size();
   }
+  if (!has_media) payload.size_bytes = payload.stored_size_bytes;
   return payload;
 }
 
-std::string PayloadValue::encode_inline(Form form, Bytes bytes) {
+std::string PayloadValue::encode_inline(Form form, Bytes bytes, const PayloadMedia& media) {
   std::string value;
-  value.reserve(bytes.size() + 2);
-  value.push_back(static_cast<char>(form));
-  value.push_back('\0');
+  value.reserve(bytes.size() + media.list.size() + 24);
+  start_payload(value, form, 0, media);
   value.append(bytes);
   return value;
 }
 
-std::string PayloadValue::encode_stored(Form form, std::uint64_t number, std::uint64_t size_bytes) {
+std::string PayloadValue::encode_stored(Form form, std::uint64_t number,
+                                        std::uint64_t stored_size_bytes,
+                                        const PayloadMedia& media) {
   std::string value;
-  value.push_back(static_cast<char>(form));
-  value.push_back('\1');
+  start_payload(value, form, kStoredFlag, media);
   append_varint(value, number);
-  append_varint(value, size_bytes);
+  append_varint(value, stored_size_bytes);
   return value;
 }
 

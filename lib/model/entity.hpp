@@ -42,20 +42,33 @@ enum class Form : std::uint8_t {
   withheld = 5
 };
 
+// The media of a payload: references stand in its bytes where they were taken out.
+struct PayloadMedia {
+  Bytes list;  // coded as media.hpp says; empty: none
+  std::uint64_t given_size_bytes = 0;
+};
+
 // The value of a payload register: its form, and its bytes or where they are.
-// Coding: form (1 byte), storage (1 byte: 0 inline, 1 stored), then inline: the bytes; stored:
-// number and size as varints. A withheld payload is inline without bytes and holds its size as
-// "stored" 0.
+// Coding: form (1 byte), storage (1 byte: bit 0 stored instead of inline, bit 1 with media); with
+// media: the size as it was given (varint) and the list (varint size, bytes); then inline: the
+// bytes; stored: number and size as varints. A withheld payload is inline without bytes and holds
+// its size as "stored" 0.
 struct PayloadValue {
   Form form = Form::absent;
   bool is_stored = false;
-  std::uint64_t number = 0;      // stored: its payload number
-  std::uint64_t size_bytes = 0;  // of the bytes as they were given
-  Bytes bytes;                   // inline: a view into the register
+  std::uint64_t number = 0;             // stored: its payload number
+  std::uint64_t size_bytes = 0;         // as it was given
+  std::uint64_t stored_size_bytes = 0;  // of what lies here: with references instead of media
+  Bytes bytes;                          // inline: a view into the register
+  Bytes media_list;                     // a view into the register; empty: none
+
+  [[nodiscard]] bool has_media() const { return !media_list.empty(); }
+  [[nodiscard]] PayloadMedia media() const { return {media_list, size_bytes}; }
 
   static PayloadValue decode(Bytes value);
-  static std::string encode_inline(Form form, Bytes bytes);
-  static std::string encode_stored(Form form, std::uint64_t number, std::uint64_t size_bytes);
+  static std::string encode_inline(Form form, Bytes bytes, const PayloadMedia& media = {});
+  static std::string encode_stored(Form form, std::uint64_t number, std::uint64_t stored_size_bytes,
+                                   const PayloadMedia& media = {});
 };
 
 struct Register {

@@ -3,6 +3,7 @@
 
 #include "model/decimal.hpp"
 #include "model/event.hpp"
+#include "model/media.hpp"
 
 namespace tracelite::model {
 namespace {
@@ -35,18 +36,40 @@ bool is_sorted_list(Bytes value, ReadAmount read_amount) {
   return !value.empty() && is_read_whole(reader);
 }
 
+// References lie within the stored bytes, and the sizes add up.
+bool has_sound_media(const PayloadValue& value) {
+  if (value.form != Form::json && value.form != Form::text) return false;
+  MediaWalker walker(value.media_list);
+  std::uint64_t given_size_bytes = value.stored_size_bytes;
+  std::uint64_t end = 0;
+  while (walker.next()) {
+    given_size_bytes += walker.use().given_size_bytes - walker.use().reference_size_bytes();
+    end = walker.use().end();
+  }
+  return !walker.failed() && end <= value.stored_size_bytes && given_size_bytes == value.size_bytes;
+}
+
 bool is_payload_value(const Register& reg) {
   ByteReader reader(reg.value);
   const std::uint8_t form = reader.byte();
   const std::uint8_t storage = reader.byte();
   if (form < static_cast<std::uint8_t>(Form::null) ||
-      form > static_cast<std::uint8_t>(Form::withheld) || storage > 1 || reader.failed()) {
+      form > static_cast<std::uint8_t>(Form::withheld) || storage > 3 || reader.failed()) {
     return false;
   }
-  if (storage == 0) return form != static_cast<std::uint8_t>(Form::withheld);
-  reader.varint();
-  reader.varint();
-  return is_read_whole(reader);
+  const bool has_media = (storage & 2U) != 0;
+  if (has_media) {
+    reader.varint();
+    if (reader.text().empty()) return false;
+  }
+  if ((storage & 1U) != 0) {
+    reader.varint();
+    reader.varint();
+    if (!is_read_whole(reader)) return false;
+  } else if (form == static_cast<std::uint8_t>(Form::withheld)) {
+    return false;
+  }
+  return !has_media || has_sound_media(PayloadValue::decode(reg.value));
 }
 
 bool is_subject(Bytes value) {

@@ -72,6 +72,29 @@ std::optional<Block> parse(Bytes first_piece) {
                static_cast<std::size_t>(stored), body_start};
 }
 
+std::string header_of(BlockCoding coding, bool marked, Bytes raw, Bytes body) {
+  std::string header;
+  header.push_back(static_cast<char>(static_cast<unsigned>(coding) | (marked ? kMark : 0U)));
+  append_varint(header, raw.size());
+  append_varint(header, body.size());
+  return header;
+}
+
+Status put_pieces(store::WriteTransaction& transaction, KeySpace space, Bytes prefix, Bytes header,
+                  Bytes body) {
+  std::uint64_t piece = 0;
+  Bytes start = header;
+  do {
+    const std::size_t from_body = piece_size(start.size() + body.size()) - start.size();
+    const std::array<Bytes, 2> parts = {start, body.substr(0, from_body)};
+    TL_TRY(transaction.put(space, piece_key(prefix, piece), std::span<const Bytes>(parts)));
+    body.remove_prefix(from_body);
+    start = {};
+    ++piece;
+  } while (!body.empty());
+  return {};
+}
+
 }  // namespace
 
 std::string piece_key(Bytes prefix, std::uint64_t piece) {
@@ -177,22 +200,18 @@ Status BlockWriter::put(store::WriteTransaction& transaction, KeySpace space, By
       body = smaller;
     }
   }
-  std::string header;
-  header.push_back(static_cast<char>(static_cast<unsigned>(coding) | (marked ? kMark : 0U)));
-  append_varint(header, raw.size());
-  append_varint(header, body.size());
+  return put_pieces(transaction, space, prefix, header_of(coding, marked, raw, body), body);
+}
 
-  std::uint64_t piece = 0;
-  Bytes start = header;
-  do {
-    const std::size_t from_body = piece_size(start.size() + body.size()) - start.size();
-    const std::array<Bytes, 2> parts = {start, body.substr(0, from_body)};
-    TL_TRY(transaction.put(space, piece_key(prefix, piece), std::span<const Bytes>(parts)));
-    body.remove_prefix(from_body);
-    start = {};
-    ++piece;
-  } while (!body.empty());
-  return {};
+Status BlockWriter::put_raw(store::WriteTransaction& transaction, KeySpace space, Bytes prefix,
+                            Bytes raw, bool marked) {
+  return put_pieces(transaction, space, prefix, header_of(BlockCoding::raw, marked, raw, raw), raw);
+}
+
+Result<bool> BlockWriter::is_compressible(Bytes sample) {
+  if (sample.size() < kMinimumCompressedSizeBytes) return false;
+  TL_TRY_ASSIGN(smaller, compress(sample));
+  return pays(smaller.size(), sample.size());
 }
 
 }  // namespace tracelite::payload

@@ -85,7 +85,13 @@ class BlockWriter {
   // Replaces nothing: the prefix must be free. `raw` has at most kBlockSizeBytesMax bytes. Errors:
   // no_memory, and those of WriteTransaction::put.
   Status put(store::WriteTransaction& transaction, store::KeySpace space, Bytes prefix, Bytes raw,
-             bool marked);
+             bool marked = false);
+  // The same without trying to compress.
+  static Status put_raw(store::WriteTransaction& transaction, store::KeySpace space, Bytes prefix,
+                        Bytes raw, bool marked = false);
+  // False for bytes that are compressed already: whether compressing `sample` pays. At most
+  // kBlockSizeBytesMax bytes. Errors: no_memory.
+  Result<bool> is_compressible(Bytes sample);
 
  private:
   Result<Bytes> compress(Bytes raw);

@@ -40,6 +40,10 @@ class WordBlock {
   [[nodiscard]] Mask control_or_not_ascii() const {
     return ((word_ - repeat(0x20)) | word_) & kHigh;
   }
+  // Below this one, which is at most 0x80, or 0x80 and above.
+  [[nodiscard]] Mask below_or_not_ascii(char byte) const {
+    return ((word_ - repeat(byte)) | word_) & kHigh;
+  }
   [[nodiscard]] Mask not_ascii() const { return word_ & kHigh; }
   static std::size_t first(Mask mask) {
     return static_cast<std::size_t>(std::countr_zero(mask)) / 8;
@@ -74,6 +78,9 @@ class Sse2Block {
   // The comparison is signed, so bytes from 0x80 are below 0x20 as well.
   [[nodiscard]] Mask control_or_not_ascii() const {
     return mask(_mm_cmplt_epi8(block_, _mm_set1_epi8(0x20)));
+  }
+  [[nodiscard]] Mask below_or_not_ascii(char byte) const {
+    return mask(_mm_cmplt_epi8(block_, _mm_set1_epi8(byte)));
   }
   [[nodiscard]] Mask not_ascii() const { return mask(block_); }
   static std::size_t first(Mask mask) { return static_cast<std::size_t>(std::countr_zero(mask)); }

@@ -1,6 +1,7 @@
 // How a payload that is stored by itself lies in the file.
 //
-// Key space `payload`. A payload is slices 0, 1, 2, ...; each is a block (block.hpp) under
+// Key space `payload`, or `media` for the bytes of a medium (media_store.hpp). A payload is slices
+// 0, 1, 2, ...; each is a block (block.hpp) under
 //     6 bytes  payload number  } big-endian, so that a payload is one range in order, and new
 //     4 bytes  slice number    } payloads are added at the end of the key space
 // marked if another slice follows that was appended together with it, so that its loss would be
@@ -25,24 +26,33 @@ constexpr Bytes kCounterKey = "next_payload";
 constexpr PayloadNumber kMaximumPayloadNumber = (PayloadNumber{1} << 48) - 1;
 constexpr std::uint64_t kMaximumSliceNumber = (std::uint64_t{1} << 32) - 1;
 constexpr std::size_t kNumberSizeBytes = 6;
+constexpr std::size_t kSampleSizeBytes = std::size_t{16} << 10;  // of a medium: does it compress
 static_assert(kSliceSizeBytes <= kBlockSizeBytesMax);
 
 bool is_in_group(PayloadNumber number) { return (number & kInGroup) != 0; }
 
+KeySpace space_of(PayloadNumber number) {
+  return is_in_media(number) ? KeySpace::media : KeySpace::payload;
+}
+
+PayloadNumber in_its_space(PayloadNumber number) { return number & ~kInMedia; }
+
 std::string slice_prefix(PayloadNumber number, std::uint64_t slice) {
   std::string key;
-  append_big_endian(key, number, kNumberSizeBytes);
+  append_big_endian(key, in_its_space(number), kNumberSizeBytes);
   append_big_endian(key, slice, 4);
   return key;
 }
 
+// In key space `media` there are hashes beside the slices.
 bool belongs_to(Bytes key, PayloadNumber number) {
-  return key.size() > kNumberSizeBytes &&
-         read_big_endian(key.substr(0, kNumberSizeBytes)) == number;
+  return key.size() == kNumberSizeBytes + 4 + 2 &&
+         read_big_endian(key.substr(0, kNumberSizeBytes)) == in_its_space(number);
 }
 
 bool is_payload_number(PayloadNumber number) {
-  return number != 0 && number <= kMaximumPayloadNumber;
+  return !is_in_group(number) && in_its_space(number) != 0 &&
+         in_its_space(number) <= kMaximumPayloadNumber;
 }
 
 Error no_payload(PayloadNumber number) {
@@ -53,8 +63,9 @@ Error no_payload(PayloadNumber number) {
 // not matter here.
 class SliceWalk {
  public:
-  SliceWalk(const store::Transaction& transaction, PayloadNumber number)
-      : transaction_(transaction), number_(number) {}
+  SliceWalk(const store::Transaction& transaction, PayloadNumber number,
+            std::uint64_t first_slice = 0)
+      : transaction_(transaction), number_(number), slice_(first_slice) {}
 
   // Goes to the first slice, then to the one after; false behind the last. Errors: not_found (no
   // slice at all), corrupt, io.
@@ -65,7 +76,7 @@ class SliceWalk {
     std::optional<Block> block;
     if (is_payload_number(number_) && slice_ <= kMaximumSliceNumber) {
       prefix_ = slice_prefix(number_, slice_);
-      auto found = find_block(transaction_, KeySpace::payload, prefix_);
+      auto found = find_block(transaction_, space_of(number_), prefix_);
       if (!found) return told(std::move(found).error());
       block = *found;
     }
@@ -82,7 +93,7 @@ class SliceWalk {
 
   // Writes the present slice at `out`.
   Status read(BlockReader& reader, char* out) const {
-    Status status = reader.read(transaction_, KeySpace::payload, prefix_, block_, out);
+    Status status = reader.read(transaction_, space_of(number_), prefix_, block_, out);
     return status ? Status() : Status(told(std::move(status).error()));
   }
 
@@ -95,7 +106,7 @@ class SliceWalk {
 
   const store::Transaction& transaction_;
   PayloadNumber number_;
-  std::uint64_t slice_ = 0;
+  std::uint64_t slice_;
   bool started_ = false;
   Block block_;
   std::string prefix_;
@@ -151,7 +162,12 @@ Status PayloadReader::read(PayloadNumber number, std::uint64_t offset, std::uint
     out.resize(size_before);
     return error;
   };
-  SliceWalk walk(transaction_, number);
+  std::uint64_t first_slice = 0;
+  if (is_in_media(number)) {  // all slices but the last are full: create_medium
+    first_slice = offset / kSliceSizeBytes;
+    offset %= kSliceSizeBytes;
+  }
+  SliceWalk walk(transaction_, number, first_slice);
   do {
     auto more = walk.next();
     if (!more) return undo(std::move(more).error());
@@ -198,7 +214,7 @@ namespace {
 Result<bool> has_slice(const store::Transaction& transaction, PayloadNumber number,
                        std::uint64_t slice) {
   if (slice > kMaximumSliceNumber) return false;
-  auto found = transaction.get(KeySpace::payload, piece_key(slice_prefix(number, slice), 0));
+  auto found = transaction.get(space_of(number), piece_key(slice_prefix(number, slice), 0));
   if (found) return found->has_value();
   if (found.error().code == Code::corrupt) return true;
   return std::move(found).error();
@@ -226,13 +242,13 @@ Status erase_leftovers(store::WriteTransaction& transaction, PayloadNumber numbe
   for (;;) {
     std::string key;
     {
-      store::Cursor cursor = transaction.cursor(KeySpace::payload);
+      store::Cursor cursor = transaction.cursor(space_of(number));
       auto found = cursor.seek(piece_key(slice_prefix(number, 0), 0));
       if (!found && found.error().code != Code::corrupt) return std::move(found).error();
       if (!found || !*found || !belongs_to(cursor.key(), number)) return {};
       key = cursor.key();
     }
-    TL_TRY(transaction.erase(KeySpace::payload, key));
+    TL_TRY(transaction.erase(space_of(number), key));
   }
 }
 
@@ -249,14 +265,24 @@ struct PayloadWriter::State {
 // At least one slice, even of no bytes: then the payload exists.
 Status PayloadWriter::State::put_slices(store::WriteTransaction& transaction, PayloadNumber number,
                                         std::uint64_t slice, Bytes bytes) {
+  const KeySpace space = space_of(number);
+  bool compressible = true;
+  if (space == KeySpace::media) {
+    // The middle tells more than the begin, where some formats have text.
+    const std::size_t half = bytes.size() / 2;
+    const Bytes middle = bytes.substr(half - std::min(half, kSampleSizeBytes / 2));
+    TL_TRY_ASSIGN(pays, blocks.is_compressible(middle.substr(0, kSampleSizeBytes)));
+    compressible = pays;
+  }
   do {
     if (slice > kMaximumSliceNumber) {
       return make_error(Code::limit, "payload " + std::to_string(number) + " has too many parts");
     }
     const Bytes raw = bytes.substr(0, kSliceSizeBytes);
     bytes.remove_prefix(raw.size());
-    TL_TRY(blocks.put(transaction, KeySpace::payload, slice_prefix(number, slice), raw,
-                      !bytes.empty()));
+    const std::string prefix = slice_prefix(number, slice);
+    TL_TRY(compressible ? blocks.put(transaction, space, prefix, raw, !bytes.empty())
+                        : BlockWriter::put_raw(transaction, space, prefix, raw, !bytes.empty()));
     ++slice;
   } while (!bytes.empty());
   return {};
@@ -281,6 +307,11 @@ Result<PayloadNumber> PayloadWriter::create(store::WriteTransaction& transaction
   append_big_endian(next, number + 1);
   TL_TRY(transaction.put(KeySpace::meta, kCounterKey, next));
   return number;
+}
+
+Result<PayloadNumber> PayloadWriter::create_medium(store::WriteTransaction& transaction) {
+  TL_TRY_ASSIGN(number, create(transaction));
+  return number | kInMedia;
 }
 
 Status PayloadWriter::append(store::WriteTransaction& transaction, PayloadNumber number,
@@ -315,7 +346,7 @@ Status PayloadWriter::erase(store::WriteTransaction& transaction, PayloadNumber 
   if (!is_payload_number(number)) return {};
   // By key alone, so that damaged values go as well.
   for (std::uint64_t slice = 0; slice <= kMaximumSliceNumber; ++slice) {
-    TL_TRY_ASSIGN(erased, erase_block(transaction, KeySpace::payload, slice_prefix(number, slice)));
+    TL_TRY_ASSIGN(erased, erase_block(transaction, space_of(number), slice_prefix(number, slice)));
     if (!erased) break;
   }
   return erase_leftovers(transaction, number);

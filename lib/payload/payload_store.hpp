@@ -2,10 +2,10 @@
 //
 // Knows bytes and store/. Must not know what a trace is.
 //
-// There are two ways to lie in the file. Payloads of a group (what one session or trace records)
+// There are three ways to lie in the file. Payloads of a group (what one session or trace records)
 // share text: group_writer.hpp. Payloads stored by themselves are slices in key space `payload`:
-// those that grow by appending, come in parts, or are read back by whoever writes. The number says
-// which: group_format.hpp.
+// those that grow by appending, come in parts, or are read back by whoever writes. The bytes of
+// media are slices, too, in key space `media`. The number says which: group_format.hpp, kInMedia.
 #pragma once
 
 #include <cstddef>
@@ -23,6 +23,10 @@ namespace tracelite::payload {
 using PayloadNumber = std::uint64_t;  // at least 1
 // What shares pieces of text: the number of a session's or a trace's container; 0 is no group.
 using GroupNumber = std::uint64_t;
+
+// Beside the highest bit, which is group_format.hpp's: the bytes of a medium, see media_store.hpp.
+inline constexpr PayloadNumber kInMedia = PayloadNumber{1} << 62;
+inline bool is_in_media(PayloadNumber number) { return number >> 62 == 1; }
 
 // Raw bytes that one slice holds at most: what reading one byte costs at most to decode.
 inline constexpr std::size_t kSliceSizeBytes = std::size_t{256} << 10;
@@ -68,6 +72,9 @@ class PayloadWriter {
   // Takes the next payload number (a counter under `meta`). The payload exists from its first
   // append on, which may be of no bytes. Errors as of WriteTransaction::put, and corrupt.
   Result<PayloadNumber> create(store::WriteTransaction& transaction);
+  // The same for the bytes of a medium, which are not compressed if they are already. What is
+  // appended to it, up to the last time, is a multiple of kSliceSizeBytes.
+  Result<PayloadNumber> create_medium(store::WriteTransaction& transaction);
   // Adds bytes at the end: a streamed text grows this way, a large payload comes in parts. Each
   // append makes slices of its own, so many small ones cost much more than one large.
   Status append(store::WriteTransaction& transaction, PayloadNumber number, Bytes bytes);

@@ -10,28 +10,32 @@ Result<std::string> Cursor::position() const {
   return make_error(Code::misuse, "only a list has a position, and only after its first row");
 }
 
-Result<std::string> Cursor::payload(const model::PayloadView& view) {
+Result<std::string> Cursor::payload(const model::PayloadView& view, payload::ReadMode mode) {
   TL_TRY_ASSIGN(use, snapshot_->use());
-  return record::EntityReader(use.transaction()).payload(view);
+  return record::EntityReader(use.transaction()).payload(view, mode);
 }
 
-Result<std::size_t> Cursor::read_payload(const model::PayloadView& view, std::uint64_t offset,
-                                         std::span<char> out) {
-  if (view.value.is_stored && view.value.number != 0 && !view.is_tree) {
+Result<std::size_t> Cursor::read_payload(const model::PayloadView& view, payload::ReadMode mode,
+                                         std::uint64_t offset, std::span<char> out) {
+  const bool is_in_record = !view.value.is_stored && !view.value.has_media();
+  if (is_in_record && !view.is_tree) {
+    if (offset >= view.value.bytes.size()) return std::size_t{0};
+    return view.value.bytes.copy(out.data(), out.size(), static_cast<std::size_t>(offset));
+  }
+  if (!view.is_tree) {
     TL_TRY_ASSIGN(use, snapshot_->use());
-    return payload::PayloadReader(use.transaction()).read_into(view.value.number, offset, out);
+    return payload::ValueReader(use.transaction()).read_into(view.value, mode, offset, out);
   }
-  std::string visible;
-  Bytes bytes = view.value.bytes;
-  if (view.is_tree) {
-    TL_TRY_ASSIGN(whole, payload(view));
-    visible = std::move(whole);
-    bytes = visible;
-  }
-  if (offset >= bytes.size()) return std::size_t{0};
-  bytes = bytes.substr(static_cast<std::size_t>(offset), out.size());
-  std::copy(bytes.begin(), bytes.end(), out.begin());
-  return bytes.size();
+  TL_TRY_ASSIGN(visible, payload(view, mode));
+  if (offset >= visible.size()) return std::size_t{0};
+  return visible.copy(out.data(), out.size(), static_cast<std::size_t>(offset));
+}
+
+Result<std::uint64_t> Cursor::payload_size_bytes(const model::PayloadView& view,
+                                                 payload::ReadMode mode) {
+  if (!view.is_tree) return payload::ValueReader::size_bytes(view.value, mode);
+  TL_TRY_ASSIGN(visible, payload(view, mode));
+  return std::uint64_t{visible.size()};
 }
 
 void Row::start(Kind new_kind) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/view.hpp"
+#include "payload/value_reader.hpp"
 #include "query/snapshot.hpp"
 #include "record/record_key.hpp"
 
@@ -89,10 +90,12 @@ class Cursor {
   // The position after the last row, as printable text; misuse where there is none.
   virtual Result<std::string> position() const;
   // A payload of the row that next() gave last, at this cursor's snapshot.
-  Result<std::string> payload(const model::PayloadView& view);
+  Result<std::string> payload(const model::PayloadView& view,
+                              payload::ReadMode mode = payload::ReadMode::as_given);
+  Result<std::uint64_t> payload_size_bytes(const model::PayloadView& view, payload::ReadMode mode);
   // Its bytes from offset on, as far as out has room for them; how many.
-  Result<std::size_t> read_payload(const model::PayloadView& view, std::uint64_t offset,
-                                   std::span<char> out);
+  Result<std::size_t> read_payload(const model::PayloadView& view, payload::ReadMode mode,
+                                   std::uint64_t offset, std::span<char> out);
 
  protected:
   explicit Cursor(std::shared_ptr<Snapshot> snapshot) : snapshot_(std::move(snapshot)) {}

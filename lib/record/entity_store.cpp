@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "payload/media_scan.hpp"
 #include "payload/metadata_json.hpp"
 #include "record/records.hpp"
 
@@ -25,6 +26,13 @@ bool is_w3c_span_id(Bytes id) {
          });
 }
 
+template <class Visit>
+void for_each_payload(const Entity& entity, Visit&& visit) {
+  for (const Register& reg : entity.registers) {
+    if (model::is_payload(reg.field) && !reg.cleared()) visit(PayloadValue::decode(reg.value));
+  }
+}
+
 // A streamed text behind one that is stored already is added to it; anything else that is large
 // becomes a new payload.
 Status externalise(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
@@ -34,7 +42,8 @@ Status externalise(store::WriteTransaction& transaction, payload::PayloadWriter&
     const PayloadValue value = PayloadValue::decode(reg.value);
     if (value.is_stored || value.bytes.size() <= kInlinePayloadSizeBytesMax) continue;
     TL_TRY_ASSIGN(number, payloads.put(transaction, reg.streamed() ? 0 : group, value.bytes));
-    reg.value = PayloadValue::encode_stored(value.form, number, value.size_bytes);
+    reg.value =
+        PayloadValue::encode_stored(value.form, number, value.stored_size_bytes, value.media());
   }
   return {};
 }
@@ -47,14 +56,6 @@ Status put_empty_header(store::WriteTransaction& transaction, ContainerNumber co
   std::string record;
   encode(header, record);
   return records(transaction).put(encode(RecordKey{container, RecordKind::header, 0}), record);
-}
-
-Status erase_payloads(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
-                      const Entity& entity) {
-  for (const payload::PayloadNumber number : stored_payloads(entity)) {
-    TL_TRY(payloads.erase(transaction, number));
-  }
-  return {};
 }
 
 }  // namespace
@@ -175,40 +176,60 @@ Result<std::optional<Entity>> EntityReader::visible_observation(const RecordKey&
   return std::optional<Entity>(std::move(whole));
 }
 
-Result<std::string> EntityReader::payload(const model::PayloadView& view) const {
-  std::string bytes(view.value.bytes);
-  if (view.value.is_stored && view.value.number != 0) {
-    TL_TRY_ASSIGN(stored, payload::PayloadReader(transaction_).read_all(view.value.number));
-    bytes = std::move(stored);
-  }
-  if (!view.is_tree) return bytes;
+Result<std::string> EntityReader::payload(const model::PayloadView& view,
+                                          payload::ReadMode mode) const {
+  const payload::ValueReader values(transaction_);
+  if (!view.is_tree) return values.read_all(view.value, mode);
+  TL_TRY_ASSIGN(bytes, values.read_all(view.value, payload::ReadMode::as_given));
   TL_TRY_ASSIGN(tree, model::MetadataTree::decode(bytes));
-  return tree.visible().value_or(std::string());
+  std::string visible = tree.visible().value_or(std::string());
+  if (mode == payload::ReadMode::as_stored && view.value.has_media()) {
+    // The references stand in the tree; its visible text has them at other places.
+    auto without = payload::take_out_media(model::Form::text, visible);
+    if (without) return std::move(without->text);
+  }
+  return visible;
 }
 
 Result<model::MetadataTree> MetadataReader::read(const Register& reg, const model::Order& order) {
   if (reg.cleared()) return payload::parse_metadata("null", order);
   const PayloadValue value = PayloadValue::decode(reg.value);
-  std::string bytes(value.bytes);
-  if (value.is_stored) {
-    TL_TRY_ASSIGN(stored, payload::PayloadReader(transaction_).read_all(value.number));
-    bytes = std::move(stored);
-  }
+  // As given: a tree is split and joined, and references would lose their places.
+  TL_TRY_ASSIGN(bytes,
+                payload::ValueReader(transaction_).read_all(value, payload::ReadMode::as_given));
   if (reg.tree()) return model::MetadataTree::decode(bytes);
   return payload::parse_metadata(bytes, order);
+}
+
+Status free_payloads(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
+                     const Entity* gone, const Entity* kept) {
+  payload::MediaCountChanges media;
+  std::vector<std::uint64_t> kept_numbers;
+  if (kept != nullptr) {
+    for_each_payload(*kept, [&](const PayloadValue& value) {
+      media.add(value);
+      if (value.is_stored) kept_numbers.push_back(value.number);
+    });
+  }
+  std::vector<std::uint64_t> gone_numbers;
+  if (gone != nullptr) {
+    for_each_payload(*gone, [&](const PayloadValue& value) {
+      media.drop(value);
+      if (value.is_stored && value.number != 0) gone_numbers.push_back(value.number);
+    });
+  }
+  for (const std::uint64_t number : gone_numbers) {
+    if (std::find(kept_numbers.begin(), kept_numbers.end(), number) != kept_numbers.end()) continue;
+    TL_TRY(payloads.erase(transaction, number));
+  }
+  return media.apply(transaction, payloads);
 }
 
 Status save(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
             const RecordKey& key, const Entity* before, Entity& entity,
             payload::GroupNumber group) {
   TL_TRY(externalise(transaction, payloads, entity, group));
-  if (before != nullptr) {
-    const std::vector<payload::PayloadNumber> kept = stored_payloads(entity);
-    for (const payload::PayloadNumber number : stored_payloads(*before)) {
-      if (std::find(kept.begin(), kept.end(), number) != kept.end()) continue;
-      TL_TRY(payloads.erase(transaction, number));
-    }
-  }
+  TL_TRY(free_payloads(transaction, payloads, before, &entity));
   std::string record;
   encode(entity, record);
   return records(transaction).put(encode(key), record);
@@ -221,7 +242,7 @@ Status erase(store::WriteTransaction& transaction, const RecordKey& key) {
 
 Status erase(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
              const RecordKey& key, const Entity& entity) {
-  TL_TRY(erase_payloads(transaction, payloads, entity));
+  TL_TRY(free_payloads(transaction, payloads, &entity, nullptr));
   return erase(transaction, key);
 }
 
@@ -252,7 +273,7 @@ Status erase_container(store::WriteTransaction& transaction, payload::PayloadWri
 
 Status empty_header(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
                     ContainerNumber container, const Entity& header) {
-  TL_TRY(erase_payloads(transaction, payloads, header));
+  TL_TRY(free_payloads(transaction, payloads, &header, nullptr));
   return put_empty_header(transaction, container, header.kind, header.id);
 }
 

@@ -11,6 +11,7 @@
 #include "model/entity.hpp"
 #include "model/view.hpp"
 #include "payload/payload_store.hpp"
+#include "payload/value_reader.hpp"
 #include "record/directory.hpp"
 #include "record/record_key.hpp"
 #include "store/environment.hpp"
@@ -48,8 +49,9 @@ class EntityReader {
   Result<std::optional<model::Entity>> visible_observation(const RecordKey& key) const;
   Result<model::Entity> with_stray(model::Entity observation) const;
 
-  // A payload's bytes as they were given; of merged metadata the visible text ("" if nothing is).
-  Result<std::string> payload(const model::PayloadView& view) const;
+  // A payload's bytes; of merged metadata the visible text ("" if nothing is).
+  Result<std::string> payload(const model::PayloadView& view,
+                              payload::ReadMode mode = payload::ReadMode::as_given) const;
 
   [[nodiscard]] const store::Transaction& transaction() const { return transaction_; }
 
@@ -69,14 +71,21 @@ class MetadataReader : public model::MetadataSource {
   const store::Transaction& transaction_;
 };
 
-// Writes one entity: moves its large inline payloads out of line first, and frees the stored
-// payloads of `before` that it no longer refers to. `entity` is changed to what was written. All
-// but streamed text shares text with others of `group`.
+// Writes one entity: moves its large inline payloads out of line first, counts the media that it
+// refers to, which must be in the file, and frees what `before` referred to and it does not any
+// more. `entity` is changed to what was written. All but streamed text shares text with others of
+// `group`.
 Status save(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
             const RecordKey& key, const model::Entity* before, model::Entity& entity,
             payload::GroupNumber group = 0);
+// Frees what an entity's record refers to: its stored payloads, and its uses of media. What `kept`
+// (null: nothing) refers to as well stays, and uses of media that only `kept` has are counted. For
+// a record that is erased `kept` is null, for a new one `gone`.
+Status free_payloads(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
+                     const model::Entity* gone, const model::Entity* kept);
+// The record alone: what it refers to stays.
 Status erase(store::WriteTransaction& transaction, const RecordKey& key);
-// Also its payloads.
+// Also what it refers to.
 Status erase(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
              const RecordKey& key, const model::Entity& entity);
 // The numbers of the payloads that an entity refers to.

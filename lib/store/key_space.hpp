@@ -19,12 +19,14 @@ enum class KeySpace : std::uint8_t {
   frame = 7,          // logs of groups of payloads; key: group, position; packed
   segment_bytes = 8,  // key: segment number, part; packed
   dictionary = 9,     // of the packed ones; key: key space, number
+  media = 10,         // key: SHA-256, or payload number, slice, piece
 };
 
-inline constexpr std::size_t kKeySpaceCount = 10;
+inline constexpr std::size_t kKeySpaceCount = 11;
 
 inline constexpr std::array<std::string_view, kKeySpaceCount> kKeySpaceNames = {
     "meta", "record",  "payload", "directory",     "run",
-    "page", "segment", "frame",   "segment_bytes", "dictionary"};
+    "page", "segment", "frame",   "segment_bytes", "dictionary",
+    "media"};
 
 }  // namespace tracelite::store

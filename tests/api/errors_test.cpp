@@ -395,7 +395,7 @@ BOOST_AUTO_TEST_CASE(null_arguments_are_misuse_everywhere) {
       tl_position(nullptr, &text),
       tl_get(nullptr, nullptr, TL_KIND_TRACE, {}, tl_str("t"), &cursor),
       tl_get(store, nullptr, TL_KIND_TRACE, {}, tl_str("t"), nullptr),
-      tl_payload_read(nullptr, TL_FIELD_INPUT, 0, &byte, 1, &size),
+      tl_payload_read(nullptr, TL_FIELD_INPUT, TL_READ_AS_GIVEN, 0, &byte, 1, &size),
       tl_stats(nullptr, &statistics),
       tl_stats(store, nullptr),
       tl_counter(nullptr, TL_REASON_TAG, &number),

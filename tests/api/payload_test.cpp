@@ -131,8 +131,8 @@ BOOST_AUTO_TEST_CASE(an_absent_payload_is_not_found_and_null_clears) {
   BOOST_TEST(rows.row().observation->output.form == TL_FORM_ABSENT);
   char byte = 0;
   std::size_t size = 0;
-  expect(tl_payload_read(rows.get(), TL_FIELD_OUTPUT, 0, &byte, 1, &size), TL_NOT_FOUND,
-         "this row has no such payload");
+  expect(tl_payload_read(rows.get(), TL_FIELD_OUTPUT, TL_READ_AS_GIVEN, 0, &byte, 1, &size),
+         TL_NOT_FOUND, "this row has no such payload");
 }
 
 BOOST_AUTO_TEST_CASE(a_payload_of_64_mib_is_kept_and_read_at_any_offset) {
@@ -154,7 +154,8 @@ BOOST_AUTO_TEST_CASE(a_payload_of_64_mib_is_kept_and_read_at_any_offset) {
        {std::size_t{0}, std::size_t{1}, std::size_t{65'535}, std::size_t{4'194'303},
         big.size() / 2 + 17, big.size() - 1000, big.size() - 1, big.size(), big.size() + 5}) {
     std::size_t size = 99;
-    must(tl_payload_read(rows.get(), TL_FIELD_OUTPUT, offset, buffer, sizeof buffer, &size));
+    must(tl_payload_read(rows.get(), TL_FIELD_OUTPUT, TL_READ_AS_GIVEN, offset, buffer,
+                         sizeof buffer, &size));
     const std::string_view wanted =
         std::string_view(big).substr(std::min(offset, big.size()), sizeof buffer);
     BOOST_TEST((std::string_view(buffer, size) == wanted), "at offset " << offset);

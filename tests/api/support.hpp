@@ -157,7 +157,8 @@ class Rows {
     std::string bytes;
     std::string buffer(std::size_t{1} << 20, '\0');
     for (std::size_t size = buffer.size(); size == buffer.size();) {
-      must(tl_payload_read(cursor_, field, bytes.size(), buffer.data(), buffer.size(), &size));
+      must(tl_payload_read(cursor_, field, TL_READ_AS_GIVEN, bytes.size(), buffer.data(),
+                           buffer.size(), &size));
       bytes.append(buffer, 0, size);
     }
     return bytes;

@@ -109,8 +109,8 @@ struct Bytes {
       std::uint64_t offset = 0;
       std::size_t read_bytes = 0;
       do {
-        tracelite::require(tl_payload_read(cursor.get(), field, offset, buffer.data(),
-                                           buffer.size(), &read_bytes));
+        tracelite::require(tl_payload_read(cursor.get(), field, TL_READ_AS_GIVEN, offset,
+                                           buffer.data(), buffer.size(), &read_bytes));
         offset += read_bytes;
       } while (read_bytes == buffer.size());
       size_bytes += offset;

@@ -45,7 +45,8 @@ int main(void) {
   if (row.is_unfinished) return fail("the observation is unfinished");
   char output[16];
   size_t size_bytes = 0;
-  must(tl_payload_read(cursor, TL_FIELD_OUTPUT, 0, output, sizeof output, &size_bytes));
+  must(tl_payload_read(cursor, TL_FIELD_OUTPUT, TL_READ_AS_GIVEN, 0, output, sizeof output,
+                       &size_bytes));
   if (size_bytes != 7 || memcmp(output, "because", 7) != 0) return fail("the output differs");
   if (tl_next(cursor, &row) != TL_DONE) return fail("there is more than one observation");
   tl_cursor_close(cursor);

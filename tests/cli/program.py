@@ -23,7 +23,8 @@ class Result:
     def __init__(self, completed: subprocess.CompletedProcess[bytes]) -> None:
         self.code = completed.returncode
         self.raw = completed.stdout
-        self.out = completed.stdout.decode()
+        # Only media are not text.
+        self.out = completed.stdout.decode(errors="surrogateescape")
         self.err = completed.stderr.decode()
 
     def rows(self) -> list[Json]:

@@ -3,6 +3,8 @@
 #include <functional>
 
 #include "model/limits.hpp"
+#include "model/media.hpp"
+#include "model/register_check.hpp"
 #include "model/view.hpp"
 #include "support.hpp"
 
@@ -425,6 +427,64 @@ BOOST_AUTO_TEST_CASE(stored_payloads_have_a_number_and_a_size) {
   BOOST_TEST(payload.number == 1ULL << 47);
   BOOST_TEST(payload.size_bytes == 1ULL << 40);
   BOOST_TEST(payload.bytes.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_payload_remembers_what_its_references_stand_for) {
+  model::MediaUse use;
+  const std::string hash(model::kMediaHashSizeBytes, 'h');
+  use.offset = 5;
+  use.given_size_bytes = 1000;
+  use.hash = hash;
+  use.header_kind = model::MediaHeader::given;
+  use.has_escaped_slashes = true;
+  use.mime = "image/png";
+  use.given_header = "data:image\\/png;base64,";
+  model::MediaListBuilder builder;
+  builder.add(use);
+  use.offset = use.end() + 2;
+  use.header_kind = model::MediaHeader::data_uri;
+  builder.add(use);
+  const std::uint64_t stored_size_bytes = use.end() + 3;
+  const std::uint64_t given_size_bytes = 5 + 1000 + 2 + 1000 + 3;
+  BOOST_TEST(builder.given_size_bytes(stored_size_bytes) == given_size_bytes);
+  const std::string list = builder.finish();
+  const model::PayloadMedia media{list, given_size_bytes};
+  const std::string text(stored_size_bytes, 't');
+  for (const std::string& value :
+       {model::PayloadValue::encode_inline(Form::text, text, media),
+        model::PayloadValue::encode_stored(Form::text, 9, stored_size_bytes, media)}) {
+    const auto payload = model::PayloadValue::decode(value);
+    BOOST_TEST(payload.size_bytes == given_size_bytes);
+    BOOST_TEST(payload.stored_size_bytes == stored_size_bytes);
+    BOOST_TEST((payload.bytes.empty() ? payload.number == 9 : payload.bytes == text));
+    model::MediaWalker walker(payload.media_list);
+    BOOST_REQUIRE(walker.next());
+    BOOST_TEST(walker.use().offset == 5U);
+    BOOST_TEST(walker.use().has_escaped_slashes);
+    BOOST_TEST(walker.use().header() == "data:image\\/png;base64,");
+    BOOST_REQUIRE(walker.next());
+    BOOST_TEST(walker.use().header() == "data:image/png;base64,");
+    BOOST_TEST(walker.use().offset == use.offset);
+    BOOST_TEST(!walker.next());
+    BOOST_TEST(!walker.failed());
+    BOOST_TEST(model::is_sound({Field::input, 0, 0, value}));
+    // Whatever byte of the list is wrong: it is noticed, or still a list within these bytes.
+    for (std::size_t at = 0; at < value.size(); ++at) {
+      std::string damaged = value;
+      damaged[at] = static_cast<char>(damaged[at] ^ 0x41);
+      if (model::is_sound({Field::input, 0, 0, damaged})) {
+        const auto odd = model::PayloadValue::decode(damaged);
+        for (model::MediaWalker again(odd.media_list); again.next();) {
+          BOOST_TEST(again.use().end() <= odd.stored_size_bytes);
+        }
+      }
+    }
+  }
+  BOOST_TEST(!model::is_sound(
+      {Field::input, 0, 0,
+       model::PayloadValue::encode_inline(Form::text, text, {list, given_size_bytes + 1})}));
+  BOOST_TEST(!model::is_sound(
+      {Field::input, 0, 0, model::PayloadValue::encode_inline(Form::bytes, text, media)}));
 }
 
 BOOST_AUTO_TEST_CASE(withheld_text_has_only_its_size) {

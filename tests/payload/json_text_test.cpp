@@ -157,6 +157,12 @@ void check_searches(RandomJson& random) {
     expect(find_quote_or_backslash<Block>(begin, end), [&](char byte) { return in(byte, "\"\\"); });
     expect(find_bracket_or_quote<Block>(begin, end), [&](char byte) { return in(byte, "\"[]{}"); });
     expect(find_not_ascii<Block>(begin, end), high);
+    for (std::size_t at = 0; at + Block::kSizeBytes <= text.size(); ++at) {
+      const Bytes part = Bytes(text).substr(at, Block::kSizeBytes);
+      const bool any = std::any_of(part.begin(), part.end(),
+                                   [&](char byte) { return high(byte) || byte < '+'; });
+      BOOST_REQUIRE((Block(part.data()).below_or_not_ascii('+') != 0) == any);
+    }
   }
 }
 

@@ -9,7 +9,7 @@ namespace {
 std::string read_part(Cursor& cursor, const model::PayloadView& view, std::uint64_t offset,
                       std::size_t size_bytes) {
   std::string part(size_bytes, '\0');
-  part.resize(must(cursor.read_payload(view, offset, part)));
+  part.resize(must(cursor.read_payload(view, payload::ReadMode::as_given, offset, part)));
   return part;
 }
 

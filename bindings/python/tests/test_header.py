@@ -34,6 +34,7 @@ WORDS: Dict[str, Type[IntEnum]] = {
     "TL_FIELD_": _c.Field,
     "TL_REASON_": _c.Reason,
     "TL_LOG_": _c.LogLevel,
+    "TL_READ_AS_": _c.ReadMode,
 }
 CODES: Dict[str, Type[Code]] = {
     "TL_TYPE_": ObservationType,
@@ -69,6 +70,7 @@ STRUCTS: Dict[str, Type[ctypes.Structure]] = {
     "tl_aggregate": _c.Aggregate,
     "tl_row": _c.Row,
     "tl_replay_options": _c.ReplayOptions,
+    "tl_medium": _c.Medium,
     "tl_statistics": _c.Statistics,
     "tl_delete_report": _c.DeleteReport,
     "tl_error_info": _c.ErrorInfo,
@@ -93,6 +95,7 @@ PARAMETERS: Dict[str, Any] = {
     "tl_kind": ctypes.c_int32,
     "tl_order": ctypes.c_int32,
     "tl_field": ctypes.c_int32,
+    "tl_read_mode": ctypes.c_int32,
     "tl_format": ctypes.c_int32,
     "tl_reason": ctypes.c_int32,
     "uint32_t": ctypes.c_uint32,

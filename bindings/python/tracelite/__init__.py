@@ -43,7 +43,7 @@ from ._errors import (
 from ._events import ImportReport, Outcome
 from ._library import LibraryError
 from ._reader import Rows
-from ._rows import Aggregate, Observation, Score, Session, Step, Trace
+from ._rows import Aggregate, Media, Observation, Score, Session, Step, Trace
 from ._store import CloseReport, DeleteReport, Finding, Snapshot, Space, Span, Statistics, Store
 from ._values import (
     CLEAR,
@@ -83,6 +83,7 @@ __all__ = [
     "Level",
     "LibraryError",
     "LimitError",
+    "Media",
     "MisuseError",
     "NewerFormatError",
     "NoMemoryError",

@@ -70,6 +70,11 @@ class Kind(IntEnum):
     MODEL = 9
 
 
+class ReadMode(IntEnum):
+    GIVEN = 0
+    STORED = 1
+
+
 class Field(IntEnum):
     TIMESTAMP = 0
     NAME = 1
@@ -444,6 +449,15 @@ class ReplayOptions(Structure):
     _fields_ = [("struct_size", c_uint32), ("speed", c_double), ("max_gap_ns", c_int64)]
 
 
+class Medium(Structure):
+    _fields_ = _members(
+        ("struct_size", c_uint32),
+        ("mime", _TEXT),
+        ("size_bytes", c_uint64),
+        ("use_count", c_uint64),
+    )
+
+
 class Statistics(Structure):
     _fields_ = [
         ("struct_size", c_uint32),
@@ -552,7 +566,21 @@ FUNCTIONS: Dict[str, Tuple[Any, Sequence[Any]]] = {
     "tl_get": (_STATUS, [_Handle, _Handle, c_int32, Text, Text, POINTER(_Handle)]),
     "tl_payload_read": (
         _STATUS,
-        [_Handle, c_int32, c_uint64, c_void_p, c_size_t, POINTER(c_size_t)],
+        [_Handle, c_int32, c_int32, c_uint64, c_void_p, c_size_t, POINTER(c_size_t)],
+    ),
+    "tl_payload_size": (_STATUS, [_Handle, c_int32, c_int32, POINTER(c_uint64)]),
+    "tl_media_read": (
+        _STATUS,
+        [
+            _Handle,
+            _Handle,
+            Text,
+            c_uint64,
+            c_void_p,
+            c_size_t,
+            POINTER(c_size_t),
+            POINTER(Medium),
+        ],
     ),
     "tl_stats": (_STATUS, [_Handle, POINTER(Statistics)]),
     "tl_counter": (_STATUS, [_Handle, c_int32, POINTER(c_uint64)]),

@@ -22,13 +22,14 @@ from typing import (
 )
 
 from . import _c
-from ._c import Field, Kind, Status
+from ._c import Field, Kind, ReadMode, Status
 from ._errors import InternalError, InvalidError, TraceliteError, check
 from ._events import Progress, Target, write_events
 from ._fields import filter_struct, takes
 from ._gate import Gate
 from ._rows import (
     Aggregate,
+    Media,
     Observation,
     Origin,
     Score,
@@ -207,14 +208,25 @@ class Rows(Generic[_T]):
         check(self._lib, self._lib.tl_position(self._cursor, ctypes.byref(text)))
         return _c.text_of(text.data, text.size_bytes)
 
-    def _payload(self, number: int, field: Field, form: Form, size_bytes: int) -> Optional[Payload]:
+    def _payload(
+        self, number: int, field: Field, form: Form, size_bytes: int, mode: ReadMode
+    ) -> Optional[Payload]:
         """A payload of the row with this number, from 1; None if another row has come since."""
         with self._gate.call():
             self._gate.handle()
             with self._lock:
                 if self._cursor is None or self._count != number:
                     return None
-                return Payload(form, _read(self._lib, self._cursor, field, size_bytes))
+                if mode is not ReadMode.GIVEN:
+                    size = ctypes.c_uint64()
+                    check(
+                        self._lib,
+                        self._lib.tl_payload_size(self._cursor, field, mode, ctypes.byref(size)),
+                    )
+                    size_bytes = size.value
+                return Payload(
+                    form, _read_payload(self._lib, self._cursor, field, mode, size_bytes)
+                )
 
     def close(self) -> None:
         """Ends the iteration. More than one close is fine."""
@@ -243,7 +255,11 @@ class Rows(Generic[_T]):
             self._close()
 
 
-def _read(lib: ctypes.CDLL, cursor: int, field: Field, size_bytes: int) -> bytes:
+# Reads up to so many bytes from an offset to an address, and says how many.
+_ReadPiece = Callable[[int, int, int, Any], int]
+
+
+def _read(lib: ctypes.CDLL, size_bytes: int, read_piece: _ReadPiece) -> bytes:
     if size_bytes == 0:
         return b""
     data = bytearray(size_bytes)
@@ -252,21 +268,23 @@ def _read(lib: ctypes.CDLL, cursor: int, field: Field, size_bytes: int) -> bytes
     done = 0
     count = ctypes.c_size_t()
     while done < size_bytes:
-        check(
-            lib,
-            lib.tl_payload_read(
-                cursor,
-                field,
-                done,
-                address + done,
-                size_bytes - done,
-                ctypes.byref(count),
-            ),
-        )
+        check(lib, read_piece(done, address + done, size_bytes - done, ctypes.byref(count)))
         if count.value == 0:
-            raise InternalError(f"a payload of {size_bytes} bytes ended after {done}")
+            raise InternalError(f"what has {size_bytes} bytes ended after {done}")
         done += count.value
     return bytes(data)
+
+
+def _read_payload(
+    lib: ctypes.CDLL, cursor: int, field: Field, mode: ReadMode, size_bytes: int
+) -> bytes:
+    def read_piece(offset: int, address: int, capacity_bytes: int, count: Any) -> int:
+        status: int = lib.tl_payload_read(
+            cursor, field, mode, offset, address, capacity_bytes, count
+        )
+        return status
+
+    return _read(lib, size_bytes, read_piece)
 
 
 class _Origin:
@@ -287,10 +305,11 @@ class _Origin:
         field: Field,
         form: Form,
         size: int,
+        mode: ReadMode,
     ) -> Payload:
         rows = self._rows()
-        payload = None if rows is None else rows._payload(self._number, field, form, size)
-        return payload or self._reader._payload(kind, trace_id, id, field)
+        payload = None if rows is None else rows._payload(self._number, field, form, size, mode)
+        return payload or self._reader._payload(kind, trace_id, id, field, mode)
 
     def tree(self, trace_id: str) -> Tuple[Observation, ...]:
         return self._reader._tree(trace_id).observations
@@ -432,10 +451,48 @@ class Reader:
     def _one(self, kind: Kind, decode: _Decode[_T], trace_id: Optional[str], id: str) -> Rows[_T]:
         return self._rows("tl_get", decode, kind, _text(trace_id, "trace_id"), _text(id, "id"))
 
-    def _payload(self, kind: Kind, trace_id: Optional[str], id: str, field: Field) -> Payload:
+    def _payload(
+        self, kind: Kind, trace_id: Optional[str], id: str, field: Field, mode: ReadMode
+    ) -> Payload:
         with self._lasting()._one(kind, _DECODE[kind], trace_id, id) as rows:
-            payload: Payload = next(rows)._later.get(field)
+            payload: Payload = next(rows)._later.read(field, mode)
             return payload
+
+    # -- media
+
+    def read_media(self, id: str, *, offset: int = 0, size_bytes: Optional[int] = None) -> Media:
+        """The medium with this id, or that a reference in a payload as it is stored names: all of
+        its bytes, or so many from an offset. Raises NotFoundError."""
+        medium = _c.Medium()
+        medium.struct_size = ctypes.sizeof(medium)
+        wanted = _text(id, "id")
+        offset = integer_of(offset, "offset", 0, UINT64_MAX)
+        with self._gate.call():
+            store = self._gate.handle()
+            with self._guard():
+                snapshot = self._snapshot_handle()
+
+                def read_piece(done: int, address: Optional[int], capacity: int, count: Any) -> int:
+                    status: int = self._lib.tl_media_read(
+                        store,
+                        snapshot,
+                        wanted,
+                        offset + done,
+                        address,
+                        capacity,
+                        count,
+                        ctypes.byref(medium),
+                    )
+                    return status
+
+                count = ctypes.c_size_t()
+                check(self._lib, read_piece(0, None, 0, ctypes.byref(count)))
+                left = max(0, medium.size_bytes - offset)
+                if size_bytes is not None:
+                    left = min(left, integer_of(size_bytes, "size_bytes", 0, UINT64_MAX))
+                data = _read(self._lib, left, read_piece)
+                mime = medium.mime[: medium.mime_size_bytes].decode()
+        return Media(mime, medium.size_bytes, medium.use_count, data)
 
     # -- trees and replays
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Dict, List, Mapping, Optional, Protocol, Tuple
 
 from . import _c
-from ._c import Field, Kind, text_of
+from ._c import Field, Kind, ReadMode, text_of
 from ._errors import MisuseError
 from ._values import (
     DataType,
@@ -34,6 +34,7 @@ class Origin(Protocol):
         field: Field,
         form: Form,
         size: int,
+        mode: ReadMode,
     ) -> Payload:
         """A payload of the entity, of this form and size when the row was read."""
 
@@ -52,6 +53,7 @@ class _Nowhere:
         field: Field,
         form: Form,
         size: int,
+        mode: ReadMode,
     ) -> Payload:
         raise MisuseError(f"the {field.name.lower()} was not fetched before the row was pickled")
 
@@ -97,19 +99,21 @@ class _Later:
     def get(self, wanted: Field) -> Payload:
         payload = self.fetched.get(wanted)
         if payload is None:
-            form, size_bytes = self.known.get(wanted, (Form.ABSENT, 0))
-            if form is Form.ABSENT:
-                payload = Payload.ABSENT
-            elif form is Form.NULL:
-                payload = Payload(form, b"null")
-            elif form is Form.WITHHELD:
-                payload = Payload(form, withheld_size_bytes=size_bytes)
-            else:
-                payload = self.origin.payload(
-                    self.kind, self.trace_id, self.id, wanted, form, size_bytes
-                )
+            payload = self.read(wanted, ReadMode.GIVEN)
             self.fetched[wanted] = payload
         return payload
+
+    def read(self, wanted: Field, mode: ReadMode) -> Payload:
+        form, size_bytes = self.known.get(wanted, (Form.ABSENT, 0))
+        if form is Form.ABSENT:
+            return Payload.ABSENT
+        if form is Form.NULL:
+            return Payload(form, b"null")
+        if form is Form.WITHHELD:
+            return Payload(form, withheld_size_bytes=size_bytes)
+        return self.origin.payload(
+            self.kind, self.trace_id, self.id, wanted, form, size_bytes, mode
+        )
 
     def bytes(self, wanted: Field) -> Optional[bytes]:
         payload = self.get(wanted)
@@ -147,6 +151,12 @@ class _WithMetadata:
         return self._later.text(Field.METADATA)
 
     @property
+    def metadata_as_stored(self) -> Payload:
+        """The metadata with references in the place of media (see read_media); read anew each
+        time."""
+        return self._later.read(Field.METADATA, ReadMode.STORED)
+
+    @property
     def metadata_form(self) -> Form:
         return self._later.form(Field.METADATA)
 
@@ -171,6 +181,12 @@ class _WithPayloads(_WithMetadata):
         """The exact text of the input; None if absent. Raises UnicodeDecodeError for bytes that
         are not UTF-8."""
         return self._later.text(Field.INPUT)
+
+    @property
+    def input_as_stored(self) -> Payload:
+        """The input with references in the place of media (see read_media); read anew each
+        time."""
+        return self._later.read(Field.INPUT, ReadMode.STORED)
 
     @property
     def input_form(self) -> Form:
@@ -198,6 +214,12 @@ class _WithPayloads(_WithMetadata):
         return self._later.text(Field.OUTPUT)
 
     @property
+    def output_as_stored(self) -> Payload:
+        """The output with references in the place of media (see read_media); read anew each
+        time."""
+        return self._later.read(Field.OUTPUT, ReadMode.STORED)
+
+    @property
     def output_form(self) -> Form:
         return self._later.form(Field.OUTPUT)
 
@@ -212,6 +234,16 @@ def _time(time_ns: Optional[int]) -> Optional[datetime]:
 
 
 # ------------------------------------------------------------------------------------------ rows
+
+
+@dataclass(frozen=True)
+class Media:
+    """A medium that payloads held as base64, or a part of it: size_bytes is of the whole."""
+
+    mime: str
+    size_bytes: int
+    use_count: int
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
