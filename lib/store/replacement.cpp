@@ -11,6 +11,7 @@
 
 #include "store/environment_state.hpp"
 #include "store/errors.hpp"
+#include "store/file_header.hpp"
 #include "store/folder.hpp"
 #include "store/replacement_note.hpp"
 #include "store/testing.hpp"
@@ -126,6 +127,26 @@ Status copy_in_order(const Transaction& from, Environment& to, const CopyProgres
   return commit();
 }
 
+// Writing in more than one commit has left a few pages free. In a small file they count, so it is
+// copied once more, by LMDB, without them.
+constexpr std::uint64_t kSmallFileSizeBytes = std::uint64_t{1} << 20;
+
+namespace {
+
+// False if LMDB finds that the file has pages that are neither used nor free, and gives up.
+Result<bool> copy_without_free_pages(const OpenFile& from, const std::string& to,
+                                     std::uint64_t transactions_after) {
+  TL_TRY_ASSIGN(guard, Guard::create(to));
+  const int code = mdb_env_copyfd2(from.engine.get(), guard.descriptor(), MDB_CP_COMPACT);
+  if (code == MDB_INCOMPATIBLE) return false;
+  if (code != 0) return engine_error(code, "write", to);
+  TL_TRY(renumber(guard.descriptor(), to, transactions_after));
+  if (fsync(guard.descriptor()) != 0) return system_error(errno, "sync", to);
+  return true;
+}
+
+}  // namespace
+
 struct Replacement::State {
   std::shared_ptr<Environment> environment;
   std::string path;
@@ -168,8 +189,6 @@ const std::shared_ptr<Environment>& Replacement::scratch() const { return state_
 
 Status Replacement::finish(const CopyProgress& progress) {
   TL_TRY(state_->write_new(progress));
-  state_->scratch.reset();
-  remove_draft(scratch_path(state_->path));
   Status swapped = state_->swap();
   if (!swapped) remove_draft(new_path(state_->path));
   state_->transaction.reset();
@@ -179,13 +198,33 @@ Status Replacement::finish(const CopyProgress& progress) {
 
 // Step 1.
 Status Replacement::State::write_new(const CopyProgress& progress) {
-  TL_TRY_ASSIGN(made, open_draft(new_path(path), transaction->id()));
-  TL_TRY_ASSIGN(source, scratch->begin_read());
-  TL_TRY(copy_in_order(source, *made, progress));
-  TL_TRY_ASSIGN(last, made->begin_write());
-  TL_TRY(put_note(last, Note{Note::Kind::fresh, file->lock_file_inode}));
-  TL_TRY(last.commit());
-  return made->sync();
+  const std::string target = new_path(path);
+  std::shared_ptr<Environment> made;
+  {
+    TL_TRY_ASSIGN(source, scratch->begin_read());
+    // Beyond the scratch file's numbers as well: what was derived from them is in what is copied.
+    TL_TRY_ASSIGN(opened, open_draft(target, source.id()));
+    made = std::move(opened);
+    TL_TRY(copy_in_order(source, *made, progress));
+  }
+  scratch.reset();
+  remove_draft(scratch_path(path));
+  {
+    TL_TRY_ASSIGN(last, made->begin_write());
+    TL_TRY(put_note(last, Note{Note::Kind::fresh, file->lock_file_inode}));
+    TL_TRY(last.commit());
+  }
+  TL_TRY(made->sync());
+  TL_TRY_ASSIGN(size_bytes, made->file_size_bytes());
+  if (size_bytes > kSmallFileSizeBytes) return {};
+  const std::string smaller = scratch_path(path);
+  TL_TRY_ASSIGN(copied, copy_without_free_pages(*made->state().current(), smaller,
+                                                made->last_transaction_id()));
+  made.reset();
+  if (!copied) remove_draft(smaller);
+  if (copied && rename(smaller.c_str(), target.c_str()) != 0)
+    return system_error(errno, "write", target);
+  return {};
 }
 
 Status Replacement::State::swap() {

@@ -47,9 +47,10 @@
 //                    be committed, or a power cut could bring OLD back.
 //          after 6, 7: the same, but that the lock file is gone.
 //
-// Two files with the same path never have the same transaction number, nor consecutive ones. So
-// whatever a process remembers of OLD by transaction numbers (SQLite's pages, terms, groups of
-// payloads, a position to wait for) it does not take for NEW's.
+// Two files with the same path never have the same transaction number, nor consecutive ones; and no
+// number that is in a file and was made of one (the version of SQLite's page 1) is larger than its
+// transactions' are. So whatever a process remembers of OLD by transaction numbers (SQLite's pages,
+// terms, groups of payloads, a position to wait for) it does not take for NEW's.
 #pragma once
 
 #include <functional>

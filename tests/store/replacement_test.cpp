@@ -117,6 +117,24 @@ BOOST_AUTO_TEST_CASE(transactions_go_over_to_the_new_file_and_snapshots_stay) {
   BOOST_TEST(get_one(*open_file(folder.file()), "key").value() == "new");
 }
 
+// What was derived from the numbers of the scratch file's transactions is in what is copied.
+BOOST_AUTO_TEST_CASE(the_new_file_goes_on_beyond_the_numbers_of_the_scratch_file) {
+  const Folder folder(fast_folder());
+  auto environment = open_file(folder.file());
+  for (const std::size_t size_bytes : {std::size_t{10}, std::size_t{2} << 20}) {
+    auto replacement = must(Replacement::begin(environment));
+    const std::uint64_t last = replacement->content().id();
+    for (int i = 0; i < 20; ++i) {
+      put_one(*replacement->scratch(), "key", std::string(size_bytes, 'x'));
+    }
+    const std::uint64_t scratch_last = replacement->scratch()->last_transaction_id();
+    BOOST_TEST(scratch_last > last + 20);
+    must(replacement->finish({}));
+    BOOST_TEST(must(environment->begin_read()).id() > scratch_last);
+    BOOST_TEST(get_one(*environment, "key").value().size() == size_bytes);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(other_processes_go_over_whatever_they_do_next) {
   const Folder folder(fast_folder());
   auto environment = open_file(folder.file());
