@@ -40,6 +40,12 @@ Status add_pending(store::WriteTransaction& transaction, payload::PayloadNumber 
   return transaction.put(KeySpace::meta, pending_key(number), since);
 }
 
+Result<bool> is_pending(const store::Transaction& transaction, payload::PayloadNumber number,
+                        std::uint64_t since) {
+  TL_TRY_ASSIGN(value, transaction.get(KeySpace::meta, pending_key(number)));
+  return value && read_big_endian(*value) == since;
+}
+
 Status claim_pending(store::WriteTransaction& transaction, const model::Entity& entity) {
   for (const model::Register& reg : entity.registers) {
     if (!model::is_payload(reg.field) || reg.cleared()) continue;

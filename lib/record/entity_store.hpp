@@ -84,5 +84,8 @@ Status flush(store::WriteTransaction& transaction);
 // A new container for a trace or session, with a header record that holds the id and no event.
 Result<ContainerNumber> create_container(store::WriteTransaction& transaction, DirectoryKind kind,
                                          Bytes id);
+// The number that the next one gets.
+Result<ContainerNumber> next_container(const store::Transaction& transaction);
+Status set_next_container(store::WriteTransaction& transaction, ContainerNumber next);
 
 }  // namespace tracelite::record
