@@ -203,6 +203,35 @@ BOOST_AUTO_TEST_CASE(snapshots_and_cursors_stay_and_positions_go_on) {
   tl_snapshot_close(snapshot);
 }
 
+// A snapshot that had to give way to a larger map is renewed, but not into another file: what its
+// cursors hold means nothing there.
+BOOST_AUTO_TEST_CASE(an_expired_snapshot_is_not_renewed_into_the_new_file) {
+  const Folder folder(store::test::fast_folder());
+  tl_options options{};
+  options.map_size_bytes = std::uint64_t{1} << 20;
+  const Store store(folder.file(), options);
+  put(store, "t", "first", "x", 1);
+  store.flush();
+  tl_snapshot* snapshot = nullptr;
+  must(tl_snapshot_open(store.get(), &snapshot));
+  BOOST_TEST(count(store, TL_KIND_OBSERVATION, snapshot) == 1U);
+  for (unsigned i = 0; i < 8; ++i) {
+    put(store, "t", std::to_string(i), text_of_size(1 << 20, i), i);
+    store.flush();
+  }
+  BOOST_TEST(count(store, TL_KIND_OBSERVATION, snapshot) == 9U);  // it was renewed
+  for (unsigned i = 0; i < 16; ++i) {
+    put(store, "u", std::to_string(i), text_of_size(1 << 20, 100 + i), i);
+    store.flush();
+  }
+  compact(store);
+  tl_cursor* cursor = nullptr;
+  expect(tl_get(store.get(), snapshot, TL_KIND_TRACE, {}, tl_str("t"), &cursor), TL_BUSY,
+         "open a new one");
+  tl_snapshot_close(snapshot);
+  BOOST_TEST(count(store, TL_KIND_OBSERVATION) == 25U);
+}
+
 BOOST_AUTO_TEST_CASE(what_stops_it_leaves_the_file_as_it_was) {
   const Folder folder;
   Store store(folder.file());
