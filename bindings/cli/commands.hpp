@@ -29,6 +29,7 @@ void add_lists(CLI::App& app, Action& action);
 void add_trace(CLI::App& app, Action& action);
 void add_replay(CLI::App& app, Action& action);
 void add_flags(CLI::App& app, Action& action);
+void add_delete(CLI::App& app, Action& action);
 void add_keeping(CLI::App& app, Action& action);
 // program: what to call it in the commands that it proposes.
 void add_demo(CLI::App& app, Action& action, const std::string& program);

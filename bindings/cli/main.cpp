@@ -66,6 +66,7 @@ int main(int argc, char** argv) {
   cli::add_trace(app, action);
   cli::add_replay(app, action);
   cli::add_flags(app, action);
+  cli::add_delete(app, action);
   cli::add_keeping(app, action);
   cli::add_demo(app, action, argc > 0 ? argv[0] : "tracelite");
   app.footer(std::string(kFooter) + cli::kExitCodes);

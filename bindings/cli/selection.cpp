@@ -33,6 +33,13 @@ std::string refuse_time(const std::string& text) {
          "2026-11-21T14:03:07.5Z";
 }
 
+// 0 would be no bound.
+std::int64_t bound(const std::string& time) {
+  std::int64_t at_ns = 0;
+  parse_time(time, at_ns);
+  return at_ns == 0 ? -1 : at_ns;
+}
+
 tl_text given(const std::optional<std::string>& text) {
   return text ? tracelite::text(*text) : tl_text{};
 }
@@ -63,7 +70,15 @@ void Selection::add_options(CLI::App& command) {
   add("--from", from, "from this ISO 8601 time on; local time unless it ends in Z or +hh:mm",
       "TIME")
       ->check(refuse_time);
-  add("--to", to, "before this time", "TIME")->check(refuse_time);
+  add("--to,--before", to, "before this time", "TIME")->check(refuse_time);
+}
+
+bool Selection::is_empty() const {
+  for (const auto* text : {&trace, &session, &user, &environment, &name, &release, &version, &model,
+                           &metadata, &from, &to}) {
+    if (*text) return false;
+  }
+  return tags.empty() && level == TL_LEVEL_ANY && type == TL_TYPE_ANY;
 }
 
 tl_filter Selection::filter() {
@@ -90,8 +105,8 @@ tl_filter Selection::filter() {
       filter.metadata_value = tracelite::text(both.substr(equals + 1));
     }
   }
-  if (from) parse_time(*from, filter.from_ns);
-  if (to) parse_time(*to, filter.to_ns);
+  if (from) filter.from_ns = bound(*from);
+  if (to) filter.to_ns = bound(*to);
   return filter;
 }
 

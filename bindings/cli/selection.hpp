@@ -21,6 +21,7 @@ struct Selection {
   tl_type type = TL_TYPE_ANY;
 
   void add_options(CLI::App& command);
+  [[nodiscard]] bool is_empty() const;
   // Valid until the Selection changes or goes.
   [[nodiscard]] tl_filter filter();
 

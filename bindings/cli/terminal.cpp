@@ -160,6 +160,22 @@ void Line::drop() {
   width_ = 0;
 }
 
+bool ask(const std::string& question) {
+  const std::string text = question + " [y/N] ";
+  [[maybe_unused]] const auto ignored = ::write(STDERR_FILENO, text.data(), text.size());
+  std::string answer;
+  for (char letter = 0; letter != '\n';) {
+    const ssize_t got = ::read(STDIN_FILENO, &letter, 1);
+    stop_if_interrupted();
+    if (got > 0) {
+      answer += letter;
+    } else if (got == 0 || errno != EINTR) {
+      break;
+    }
+  }
+  return answer.starts_with('y') || answer.starts_with('Y');
+}
+
 // -------------------------------------------------------------------------------------- progress
 
 ProgressLine::ProgressLine(std::string what, std::string unit)

@@ -27,6 +27,9 @@ void sleep_for(std::chrono::nanoseconds duration);
 // Ends the program the way that the signal would have ended it.
 [[noreturn]] void end_by(const Interrupted& interrupted);
 
+// Asks on the terminal; true if the answer begins with y.
+bool ask(const std::string& question);
+
 enum class Style : std::uint8_t { plain, bold, dim, red, green, yellow, blue, magenta, cyan };
 
 // Standard output, buffered. Errors are thrown: Interrupted for a closed pipe, else

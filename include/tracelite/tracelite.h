@@ -8,7 +8,7 @@
  *   3. Recording   live observations (tl_begin .. tl_end) and upserts by id (tl_put_...)
  *   4. Events      Langfuse ingestion events in and out
  *   5. Reading     snapshots, lists, trees, replays, payloads
- *   6. Keeping     statistics, counters, check, reindex, compact, backup
+ *   6. Keeping     statistics, counters, deleting, check, reindex, compact, backup
  *   7. Errors and version
  *
  * A program that records and reads back, error handling left out:
@@ -818,6 +818,44 @@ typedef void (*tl_space_fn)(void *context, tl_text key_space, tl_text table, uin
  * call the library. Errors: TL_CORRUPT, TL_IO, TL_NO_MEMORY.
  */
 TL_API tl_status tl_space(tl_store *store, tl_space_fn line, void *context);
+
+/* What tl_delete has deleted: what lists and statistics counted before. */
+typedef struct tl_delete_report {
+  uint32_t struct_size;
+  uint64_t trace_count;
+  uint64_t observation_count;
+  uint64_t score_count;
+  uint64_t session_count;
+} tl_delete_report;
+
+/*
+ * Deletes the traces that the filter selects, as tl_list does for TL_KIND_TRACE, each with all its
+ * observations and scores. With user_id that is every trace in which the trace or one of its
+ * observations names the user; with to_ns every trace before a time. What was recorded before the
+ * call is deleted, too; an event that comes later for an id that was deleted starts it anew.
+ *
+ * A session goes, with its flags and its scores, together with the last trace that belongs to it.
+ * What has no trace goes as well where the filter is about nothing else:
+ *   - trace_id or session_id alone: the scores of a trace that never came; the session;
+ *   - only times, environment, trace_id and session_id: such scores, and sessions without traces,
+ *     if the filter selects all the scores that are there; by times alone also a session that has
+ *     nothing but flags, by when they were put.
+ *
+ * A filter without a condition is refused with TL_INVALID, so that nothing is deleted by accident;
+ * to delete everything, give a time that covers it: from_ns = INT64_MIN.
+ *
+ * Works in commits of about 8 MiB, on the calling thread; others read and write in between. A
+ * snapshot opened before goes on seeing everything. Traces disappear as a whole, except those with
+ * thousands of observations: they lose them over several commits. If the call fails or is
+ * cancelled, what was deleted stays deleted, and calling again goes on. The room is used by the
+ * next commits.
+ *
+ * progress and report may be NULL; progress counts traces. Errors: TL_READ_ONLY, TL_CANCELLED,
+ * TL_CORRUPT (a trace is damaged and stays; all others are deleted), TL_DISK_FULL, TL_BUSY, TL_IO,
+ * TL_NO_MEMORY, and those of tl_flush. *report is filled in these cases, too.
+ */
+TL_API tl_status tl_delete(tl_store *store, const tl_filter *filter, tl_progress_fn progress,
+                           void *progress_context, tl_delete_report *report);
 
 /* Called for each thing that tl_check finds wrong; `where` names the key space or table. */
 typedef void (*tl_finding_fn)(void *context, tl_text where, tl_text message);

@@ -1,6 +1,8 @@
-// Statistics, counters, space, check, reindex, compacting and backup.
+// Statistics, counters, space, deleting, check, reindex, compacting and backup.
 #include "api/handles.hpp"
+#include "api/values_in.hpp"
 #include "maintain/maintain.hpp"
+#include "query/containers.hpp"
 #include "record/statistics.hpp"
 
 namespace tracelite::api {
@@ -68,6 +70,39 @@ Status space(tl_store* store, tl_space_fn line, void* context) {
                          });
 }
 
+// The containers that the filter means now; the view is closed again, so that what goes makes room.
+Result<std::vector<record::ContainerNumber>> select(const StoreState& state, query::Filter filter) {
+  TL_TRY_ASSIGN(view, query::Snapshot::open(state.environment, state.readers));
+  return query::select_containers(*view, std::move(filter));
+}
+
+Status delete_selected(tl_store* store, const tl_filter* given, tl_progress_fn progress,
+                       void* progress_context, tl_delete_report* report) {
+  if (store == nullptr) return misuse("store must not be NULL");
+  if (given == nullptr) return misuse("filter must not be NULL");
+  if (report != nullptr && report->struct_size < sizeof(report->struct_size)) {
+    return no_struct_size();
+  }
+  maintain::DeleteReport deleted;
+  Status status = [&]() -> Status {
+    TL_TRY(store->state->recordable());
+    TL_TRY_ASSIGN(filter, convert(given));
+    TL_TRY(store->state->recorder->flush(std::nullopt));
+    TL_TRY_ASSIGN(containers, select(*store->state, std::move(filter)));
+    return maintain::delete_containers(store->state->environment, containers,
+                                       progress_of(progress, progress_context), deleted);
+  }();
+  if (report != nullptr) {
+    tl_delete_report own{};
+    own.trace_count = deleted.traces;
+    own.observation_count = deleted.observations;
+    own.score_count = deleted.scores;
+    own.session_count = deleted.sessions;
+    copy_out(own, report);
+  }
+  return status;
+}
+
 Status check(tl_store* store, tl_finding_fn finding, void* finding_context, tl_progress_fn progress,
              void* progress_context) {
   if (store == nullptr) return misuse("store must not be NULL");
@@ -115,6 +150,12 @@ tl_status tl_counter(tl_store* store, tl_reason reason, uint64_t* count) {
 }
 tl_status tl_space(tl_store* store, tl_space_fn line, void* context) {
   return api::guarded([&] { return api::space(store, line, context); });
+}
+
+tl_status tl_delete(tl_store* store, const tl_filter* filter, tl_progress_fn progress,
+                    void* progress_context, tl_delete_report* report) {
+  return api::guarded(
+      [&] { return api::delete_selected(store, filter, progress, progress_context, report); });
 }
 
 tl_status tl_check(tl_store* store, tl_finding_fn finding, void* finding_context,

@@ -56,6 +56,14 @@ class IndexWriter {
   Status score_changed(const Change& change);
   Status session_changed(const Change& change);
 
+  // For many entities of a trace that go: `erase` takes the rows of one (`after` is null), but for
+  // what the trace's own row says of it, and afterwards `recount_trace` mends that from the rows
+  // that are left. `header` is the trace's, or null where that is gone as well.
+  Status erase(const Change& change);
+  Status recount_trace(record::ContainerNumber container, Bytes id, const model::Entity* header);
+  // Whether a trace belongs to the session, which has a container of its own.
+  Result<bool> has_traces(Bytes session_id, record::ContainerNumber own);
+
   CountChanges take_counts();
   // What is remembered of the database (numbers of terms) holds only while this process alone
   // commits: forget it after another's commit, and after a failed transaction.

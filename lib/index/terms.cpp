@@ -12,28 +12,50 @@ Result<Terms> Terms::open(sqlite3* connection) {
                                            "RETURNING id"));
   TL_TRY_ASSIGN(read, Statement::prepare(connection, "SELECT uses FROM term WHERE id = ?1"));
   TL_TRY_ASSIGN(write, Statement::prepare(connection, "UPDATE term SET uses = ?2 WHERE id = ?1"));
+  TL_TRY_ASSIGN(remove,
+                Statement::prepare(connection, "DELETE FROM term WHERE kind = ?1 AND text = ?2"));
   terms.find_ = std::move(find);
   terms.insert_ = std::move(insert);
   terms.read_uses_ = std::move(read);
   terms.write_uses_ = std::move(write);
+  terms.remove_ = std::move(remove);
   return terms;
 }
 
-Result<TermNumber> Terms::number(TermKind kind, Bytes text) {
+namespace {
+
+std::string cache_key(TermKind kind, Bytes text) {
   std::string key(1, static_cast<char>(kind));
   key.append(text);
-  if (const auto cached = cache_.find(key); cached != cache_.end()) return cached->second;
-  for (Statement* statement : {&find_, &insert_}) {
-    statement->bind(1, static_cast<std::int64_t>(kind));
-    statement->bind_text(2, text);
-    const ResetGuard guard(*statement);
-    TL_TRY_ASSIGN(row, statement->step());
-    if (!row) continue;
-    const TermNumber number = statement->integer(0);
-    if (cache_.size() >= kTermCacheEntriesMax) cache_.clear();
-    cache_.emplace(std::move(key), number);
-    return number;
-  }
+  return key;
+}
+
+}  // namespace
+
+Result<std::optional<TermNumber>> Terms::number_by(Statement& statement, TermKind kind,
+                                                   Bytes text) {
+  statement.bind(1, static_cast<std::int64_t>(kind));
+  statement.bind_text(2, text);
+  const ResetGuard guard(statement);
+  TL_TRY_ASSIGN(row, statement.step());
+  if (!row) return std::optional<TermNumber>();
+  const TermNumber number = statement.integer(0);
+  if (cache_.size() >= kTermCacheEntriesMax) cache_.clear();
+  cache_.emplace(cache_key(kind, text), number);
+  return std::optional(number);
+}
+
+Result<std::optional<TermNumber>> Terms::find(TermKind kind, Bytes text) {
+  const auto cached = cache_.find(cache_key(kind, text));
+  if (cached != cache_.end()) return std::optional(cached->second);
+  return number_by(find_, kind, text);
+}
+
+Result<TermNumber> Terms::number(TermKind kind, Bytes text) {
+  TL_TRY_ASSIGN(found, find(kind, text));
+  if (found) return *found;
+  TL_TRY_ASSIGN(made, number_by(insert_, kind, text));
+  if (made) return *made;
   return make_error(Code::internal, "a term was neither found nor made");
 }
 
@@ -56,6 +78,13 @@ Result<int> Terms::use(TermNumber term, int difference) {
   TL_TRY(write_uses_.run());
   if (uses == 0 && uses + difference > 0) return 1;
   return uses > 0 && uses + difference <= 0 ? -1 : 0;
+}
+
+Status Terms::remove(TermKind kind, Bytes text) {
+  cache_.erase(cache_key(kind, text));
+  remove_.bind(1, static_cast<std::int64_t>(kind));
+  remove_.bind_text(2, text);
+  return remove_.run();
 }
 
 }  // namespace tracelite::index

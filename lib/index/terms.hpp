@@ -20,15 +20,21 @@ class Terms {
   // The number of a text, made if need be.
   Result<TermNumber> number(TermKind kind, Bytes text);
   Result<std::optional<TermNumber>> optional_number(TermKind kind, std::optional<Bytes> text);
+  // nullopt: there is no such text.
+  Result<std::optional<TermNumber>> find(TermKind kind, Bytes text);
 
-  // One more or one fewer user of a session or user: returns +1 if it now exists, -1 if it has
+  // One more or one fewer use of a session, user or tag: returns +1 if it now exists, -1 if it has
   // ceased to exist, else 0.
   Result<int> use(TermNumber term, int difference);
+  // A text that nothing uses any more.
+  Status remove(TermKind kind, Bytes text);
 
   void forget() { cache_.clear(); }
 
  private:
-  Statement find_, insert_, read_uses_, write_uses_;
+  Result<std::optional<TermNumber>> number_by(Statement& statement, TermKind kind, Bytes text);
+
+  Statement find_, insert_, read_uses_, write_uses_, remove_;
   std::unordered_map<std::string, TermNumber> cache_;  // kind byte, then the text
 };
 

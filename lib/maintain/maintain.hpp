@@ -1,5 +1,5 @@
-// Long work on a whole file: checking it, rebuilding what is derived from the records, writing it
-// anew, and copying it.
+// Long work on a whole file: checking it, deleting from it, rebuilding what is derived from the
+// records, writing it anew, and copying it.
 //
 // Knows records, payloads and the index. Must not know queues, queries or the C API.
 #pragma once
@@ -8,8 +8,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "model/result.hpp"
+#include "record/record_key.hpp"
 #include "store/environment.hpp"
 
 namespace tracelite::maintain {
@@ -35,6 +37,20 @@ Status space(const std::shared_ptr<store::Environment>& environment, const Space
 // transaction. Errors: read_only, cancelled (nothing has changed), disk_full, corrupt, io.
 Status reindex(const std::shared_ptr<store::Environment>& environment,
                const ProgressFunction& progress);
+
+// What could be seen before, and is gone.
+struct DeleteReport {
+  std::uint64_t traces = 0, observations = 0, scores = 0, sessions = 0;
+};
+
+// Deletes traces and sessions by the numbers of their containers, each with all that it has
+// (container_eraser.hpp); sessions that a trace belongs to stay. Adds to the report what was
+// deleted, also where it fails or is cancelled: that stays so. A damaged trace is left out, and
+// told in the end. Progress counts containers. Errors: cancelled, read_only, disk_full, corrupt,
+// io, no_memory.
+Status delete_containers(const std::shared_ptr<store::Environment>& environment,
+                         const std::vector<record::ContainerNumber>& containers,
+                         const ProgressFunction& progress, DeleteReport& report);
 
 // Writes the file anew from its records, so that nothing is in it but what they need, and puts that
 // in its place under whoever uses it (store/replacement.hpp). Keys stay what they were; numbers of

@@ -1,15 +1,16 @@
 // Rebuilding the index in one transaction: either all of it is new, or nothing has changed.
+#include "maintain/reindex.hpp"
+
 #include <lmdb.h>
 
 #include "index/page_file.hpp"
 #include "maintain/build_index.hpp"
 
 namespace tracelite::maintain {
-namespace {
 
 using store::KeySpace;
 
-Status rebuild(store::WriteTransaction& transaction, const ProgressFunction& progress) {
+Status rebuild_index(store::WriteTransaction& transaction, const ProgressFunction& progress) {
   for (const KeySpace space : {KeySpace::page, KeySpace::directory, KeySpace::run}) {
     TL_TRY(transaction.clear(space));
   }
@@ -30,15 +31,13 @@ Status rebuild(store::WriteTransaction& transaction, const ProgressFunction& pro
   return connection->commit();
 }
 
-}  // namespace
-
 Status reindex(const std::shared_ptr<store::Environment>& environment,
                const ProgressFunction& progress) {
   while (true) {
     Error error;
     {
       TL_TRY_ASSIGN(transaction, environment->begin_write());
-      Status rebuilt = rebuild(transaction, progress);
+      Status rebuilt = rebuild_index(transaction, progress);
       if (rebuilt) return {};
       error = std::move(rebuilt).error();
     }

@@ -59,23 +59,20 @@ Result<std::optional<PayloadNumber>> GroupWriter::put(store::WriteTransaction& t
 }
 
 Status GroupWriter::erase(store::WriteTransaction& transaction, GroupPosition at) {
-  auto opened = open(transaction, at.group);
-  if (!opened && opened.error().code == Code::corrupt) {
-    return erase_from_damaged(transaction, at.group);
-  }
-  if (!opened) return std::move(opened).error();
-  Group* group = *opened;
+  const auto known = groups_.find(at.group);
+  if (known == groups_.end()) return erase_in_file(transaction, at.group);
+  Group* group = known->second.get();
   if (group->payload_count == 0) return {};  // there is none
   group->changed = true;
   if (--group->payload_count > 0) return {};
   const GroupHead head{group->written_end, 0, 0, group->slots.size(), {}};
   const std::vector<SegmentId> slots = std::move(group->slots);
-  groups_.erase(at.group);
+  groups_.erase(known);
   return remove(transaction, at.group, head, slots);
 }
 
-// As long as the head can be read, it goes on counting.
-Status GroupWriter::erase_from_damaged(store::WriteTransaction& transaction, GroupNumber number) {
+// Of a group that is not in memory. As long as its head can be read, it goes on counting.
+Status GroupWriter::erase_in_file(store::WriteTransaction& transaction, GroupNumber number) {
   auto found = read_head(transaction, number);
   if (!found && found.error().code != Code::corrupt) return std::move(found).error();
   if (!found || !*found || (*found)->payload_count == 0) return {};

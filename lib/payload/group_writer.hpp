@@ -39,7 +39,7 @@ class GroupWriter : public UnwrittenLogs {
   // What is in the file of a group, damaged or not; its head says how much that may be.
   Status remove(store::WriteTransaction& transaction, GroupNumber number, const GroupHead& head,
                 const std::vector<SegmentId>& slots);
-  Status erase_from_damaged(store::WriteTransaction& transaction, GroupNumber number);
+  Status erase_in_file(store::WriteTransaction& transaction, GroupNumber number);
   Status write(store::WriteTransaction& transaction, Group& group);
   Status write_log(store::WriteTransaction& transaction, Group& group);
   Status write_part(store::WriteTransaction& transaction, Group& group, std::uint64_t frame,

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <unordered_map>
 
 namespace tracelite::record {
 namespace {
@@ -257,6 +258,85 @@ Result<std::vector<ContainerNumber>> find_in_runs(const store::Transaction& tran
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
+}
+
+// ------------------------------------------------------------------------------ pruning
+
+namespace {
+
+// Which containers there are, each looked up once.
+class Containers {
+ public:
+  explicit Containers(const store::Transaction& transaction)
+      : cursor_(transaction.cursor(KeySpace::record)) {}
+
+  Result<bool> has(ContainerNumber container) {
+    if (const auto known = known_.find(container); known != known_.end()) return known->second;
+    std::string begin;
+    append_big_endian(begin, container, kContainerSizeBytes);
+    TL_TRY_ASSIGN(found, cursor_.seek(begin));
+    return known_[container] = found && cursor_.key().starts_with(begin);
+  }
+
+ private:
+  store::Cursor cursor_;
+  std::unordered_map<ContainerNumber, bool> known_;
+};
+
+// The entries of a run that are not stale. Errors: corrupt, io.
+Result<std::vector<RunEntry>> live_entries(const store::Transaction& transaction, const Run& run) {
+  Containers containers(transaction);
+  std::vector<RunEntry> entries;
+  for (std::uint32_t part = 0; part < run.part_count; ++part) {
+    TL_TRY_ASSIGN(value, read_part(transaction, run, part));
+    for (std::size_t i = 0; i < value.size() / kRunEntrySizeBytes; ++i) {
+      const RunEntry entry = entry_at(value, i);
+      TL_TRY_ASSIGN(is_there, containers.has(entry.container));
+      if (is_there) entries.push_back(entry);
+    }
+  }
+  return entries;
+}
+
+Status rewrite_run(store::WriteTransaction& transaction, Run& run,
+                   const std::vector<RunEntry>& entries) {
+  const std::uint32_t parts_before = run.part_count;
+  TL_TRY(write_parts(transaction, run, entries));
+  for (std::uint32_t part = run.part_count; part < parts_before; ++part) {
+    TL_TRY(transaction.erase(KeySpace::run, part_key(run.number, part)));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::uint64_t> run_entry_count(const store::Transaction& transaction) {
+  TL_TRY_ASSIGN(runs, read_runs(transaction));
+  std::uint64_t count = 0;
+  for (const Run& run : runs) count += run.entry_count;
+  return count;
+}
+
+Result<std::optional<std::uint32_t>> prune_runs(store::WriteTransaction& transaction,
+                                                std::uint32_t first) {
+  TL_TRY_ASSIGN(runs, read_runs(transaction));
+  std::sort(runs.begin(), runs.end(),
+            [](const Run& a, const Run& b) { return a.number < b.number; });
+  std::uint64_t seen = 0;
+  std::optional<std::uint32_t> next;
+  for (Run& run : runs) {
+    if (run.number < first) continue;
+    if (seen > 0 && seen + run.entry_count > kRunEntriesMax) {
+      next = run.number;
+      break;
+    }
+    seen += run.entry_count;
+    TL_TRY_ASSIGN(entries, live_entries(transaction, run));
+    if (entries.size() < run.entry_count) TL_TRY(rewrite_run(transaction, run, entries));
+  }
+  std::erase_if(runs, [](const Run& run) { return run.entry_count == 0; });
+  TL_TRY(write_runs(transaction, runs));
+  return next;
 }
 
 }  // namespace tracelite::record

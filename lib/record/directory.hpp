@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,5 +50,12 @@ Status add_run(store::WriteTransaction& transaction, std::vector<RunEntry> entri
 // and removed observations leave stale entries: the reader looks into the container.
 Result<std::vector<ContainerNumber>> find_in_runs(const store::Transaction& transaction,
                                                   EntityKey key);
+// The entries of all runs, stale ones included.
+Result<std::uint64_t> run_entry_count(const store::Transaction& transaction);
+// Drops the entries of containers that are gone, beginning with run number `first`, from as many
+// runs as have about kRunEntriesMax entries. Returns the `first` of the next call; nullopt: these
+// were the last. Records must have been flushed.
+Result<std::optional<std::uint32_t>> prune_runs(store::WriteTransaction& transaction,
+                                                std::uint32_t first);
 
 }  // namespace tracelite::record

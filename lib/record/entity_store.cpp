@@ -25,16 +25,6 @@ bool is_w3c_span_id(Bytes id) {
          });
 }
 
-std::vector<std::uint64_t> stored_payloads(const Entity& entity) {
-  std::vector<std::uint64_t> numbers;
-  for (const Register& reg : entity.registers) {
-    if (!model::is_payload(reg.field) || reg.cleared()) continue;
-    const PayloadValue value = PayloadValue::decode(reg.value);
-    if (value.is_stored && value.number != 0) numbers.push_back(value.number);
-  }
-  return numbers;
-}
-
 // A streamed text behind one that is stored already is added to it; anything else that is large
 // becomes a new payload.
 Status externalise(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
@@ -50,7 +40,35 @@ Status externalise(store::WriteTransaction& transaction, payload::PayloadWriter&
   return {};
 }
 
+Status put_empty_header(store::WriteTransaction& transaction, ContainerNumber container,
+                        EntityKind kind, Bytes id) {
+  Entity header;
+  header.kind = kind;
+  header.id = id;
+  std::string record;
+  encode(header, record);
+  return RecordPages::of(transaction).put({container, RecordKind::header, 0}, record);
+}
+
+Status erase_payloads(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
+                      const Entity& entity) {
+  for (const payload::PayloadNumber number : stored_payloads(entity)) {
+    TL_TRY(payloads.erase(transaction, number));
+  }
+  return {};
+}
+
 }  // namespace
+
+std::vector<payload::PayloadNumber> stored_payloads(const Entity& entity) {
+  std::vector<payload::PayloadNumber> numbers;
+  for (const Register& reg : entity.registers) {
+    if (!model::is_payload(reg.field) || reg.cleared()) continue;
+    const PayloadValue value = PayloadValue::decode(reg.value);
+    if (value.is_stored && value.number != 0) numbers.push_back(value.number);
+  }
+  return numbers;
+}
 
 EntityKey natural_key(Bytes id) {
   if (!is_w3c_span_id(id)) return XXH3_64bits(id.data(), id.size());
@@ -184,8 +202,8 @@ Status save(store::WriteTransaction& transaction, payload::PayloadWriter& payloa
             payload::GroupNumber group) {
   TL_TRY(externalise(transaction, payloads, entity, group));
   if (before != nullptr) {
-    const std::vector<std::uint64_t> kept = stored_payloads(entity);
-    for (const std::uint64_t number : stored_payloads(*before)) {
+    const std::vector<payload::PayloadNumber> kept = stored_payloads(entity);
+    for (const payload::PayloadNumber number : stored_payloads(*before)) {
       if (std::find(kept.begin(), kept.end(), number) != kept.end()) continue;
       TL_TRY(payloads.erase(transaction, number));
     }
@@ -202,6 +220,12 @@ Status flush(store::WriteTransaction& transaction) {
 Status erase(store::WriteTransaction& transaction, const RecordKey& key) {
   auto erased = RecordPages::of(transaction).erase(key);
   return erased ? Status() : Status(std::move(erased).error());
+}
+
+Status erase(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
+             const RecordKey& key, const Entity& entity) {
+  TL_TRY(erase_payloads(transaction, payloads, entity));
+  return erase(transaction, key);
 }
 
 Result<ContainerNumber> next_container(const store::Transaction& transaction) {
@@ -223,13 +247,24 @@ Result<ContainerNumber> create_container(store::WriteTransaction& transaction, D
   }
   TL_TRY(set_next_container(transaction, container + 1));
   TL_TRY(add_container(transaction, kind, id, container));
-  Entity header;
-  header.kind = kind == DirectoryKind::session ? EntityKind::session : EntityKind::trace;
-  header.id = id;
-  std::string record;
-  encode(header, record);
-  TL_TRY(RecordPages::of(transaction).put({container, RecordKind::header, 0}, record));
+  const bool is_session = kind == DirectoryKind::session;
+  TL_TRY(put_empty_header(transaction, container,
+                          is_session ? EntityKind::session : EntityKind::trace, id));
   return container;
+}
+
+Status erase_container(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
+                       ContainerNumber container, const Entity& header) {
+  const bool is_session = header.kind == EntityKind::session;
+  TL_TRY(remove_container(transaction, is_session ? DirectoryKind::session : DirectoryKind::trace,
+                          header.id, container));
+  return erase(transaction, payloads, {container, RecordKind::header, 0}, header);
+}
+
+Status empty_header(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
+                    ContainerNumber container, const Entity& header) {
+  TL_TRY(erase_payloads(transaction, payloads, header));
+  return put_empty_header(transaction, container, header.kind, header.id);
 }
 
 }  // namespace tracelite::record

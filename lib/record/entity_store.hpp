@@ -77,6 +77,11 @@ Status save(store::WriteTransaction& transaction, payload::PayloadWriter& payloa
             const RecordKey& key, const model::Entity* before, model::Entity& entity,
             payload::GroupNumber group = 0);
 Status erase(store::WriteTransaction& transaction, const RecordKey& key);
+// Also its payloads.
+Status erase(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
+             const RecordKey& key, const model::Entity& entity);
+// The numbers of the payloads that an entity refers to.
+std::vector<payload::PayloadNumber> stored_payloads(const model::Entity& entity);
 // Before a commit: saves and erases are in memory until then, where readers in the same transaction
 // find them.
 Status flush(store::WriteTransaction& transaction);
@@ -87,5 +92,11 @@ Result<ContainerNumber> create_container(store::WriteTransaction& transaction, D
 // The number that the next one gets.
 Result<ContainerNumber> next_container(const store::Transaction& transaction);
 Status set_next_container(store::WriteTransaction& transaction, ContainerNumber next);
+// The header of a container in which nothing else is left, and its place in the directory.
+Status erase_container(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
+                       ContainerNumber container, const model::Entity& header);
+// The header becomes as create_container made it.
+Status empty_header(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
+                    ContainerNumber container, const model::Entity& header);
 
 }  // namespace tracelite::record

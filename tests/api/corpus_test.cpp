@@ -1,11 +1,14 @@
 // Recorded conversations, imported through the C API: every input, output and metadata comes back
 // as exactly the bytes of the JSON text in the event. TL_TEST_SCALE takes all sources.
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <map>
 #include <string>
 
+#include "api/nothing_left.hpp"
+#include "api/random_events.hpp"
 #include "api/support.hpp"
 #include "payload/json_scanner.hpp"
 
@@ -146,6 +149,39 @@ BOOST_AUTO_TEST_CASE(repeated_and_reversed_it_exports_the_same) {
   const Store again(folder.file("again.tl"));
   again.import_all(expected);
   BOOST_TEST((again.export_all() == expected));
+}
+
+// Every other trace in random order, then the others.
+BOOST_AUTO_TEST_CASE(deleting_half_leaves_the_other_half_as_it_was) {
+  const std::string events =
+      run("python3 '" + kMakeEvents.string() + "' " + (test_scale() > 1 ? "taubench" : "moatless"));
+  const Folder folder(store::test::fast_folder());
+  const Store store(folder.file());
+  store.import_all(events);
+  Random random(seed());
+  BOOST_TEST_INFO("TL_SEED=" << seed());
+  std::vector<std::string> ids = traces_of(store, filter());
+  std::shuffle(ids.begin(), ids.end(), random);
+  const std::size_t half = ids.size() / 2;
+  const auto exported = [&] {
+    std::string text;
+    for (std::size_t i = half; i < ids.size(); ++i) {
+      const tl_filter of = of_trace(ids[i]);
+      text += store.export_all(nullptr, &of);
+    }
+    return text;
+  };
+  const std::string before = exported();
+  for (std::size_t i = 0; i < half; ++i) (void)store.remove(of_trace(ids[i]));
+  BOOST_TEST((exported() == before));
+  BOOST_TEST(count(store, TL_KIND_TRACE) == ids.size() - half);
+  store.check();
+  const std::string left = store.export_all();
+  store.reindex();
+  BOOST_TEST((store.export_all() == left));
+  for (std::size_t i = half; i < ids.size(); ++i) (void)store.remove(of_trace(ids[i]));
+  check_nothing_left(store, folder.file());
+  store.check();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -402,6 +402,8 @@ BOOST_AUTO_TEST_CASE(null_arguments_are_misuse_everywhere) {
       tl_counter(nullptr, TL_REASON_TAG, &number),
       tl_counter(store, TL_REASON_TAG, nullptr),
       tl_check(nullptr, nullptr, nullptr, nullptr, nullptr),
+      tl_delete(nullptr, nullptr, nullptr, nullptr, nullptr),
+      tl_delete(store, nullptr, nullptr, nullptr, nullptr),
       tl_reindex(nullptr, nullptr, nullptr),
       tl_compact(nullptr, nullptr, nullptr),
       tl_backup(nullptr, "b", nullptr, nullptr),

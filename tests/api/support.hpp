@@ -75,9 +75,10 @@ class Store {
     for (const std::string& failure : result.failures) BOOST_ERROR("failed: " << failure);
     BOOST_REQUIRE(result.report.failed_count == 0U);
   }
-  [[nodiscard]] std::string export_all(tl_snapshot* snapshot = nullptr) const {
+  [[nodiscard]] std::string export_all(tl_snapshot* snapshot = nullptr,
+                                       const tl_filter* filter = nullptr) const {
     std::string text;
-    must(tl_export(store_, snapshot, nullptr, TL_FORMAT_LANGFUSE, write_some, &text, nullptr,
+    must(tl_export(store_, snapshot, filter, TL_FORMAT_LANGFUSE, write_some, &text, nullptr,
                    nullptr));
     return text;
   }
@@ -87,6 +88,12 @@ class Store {
     if (status != TL_OK) BOOST_FAIL("check: " << tl_error()->message << "\n" << findings);
   }
   void reindex() const { must(tl_reindex(store_, nullptr, nullptr)); }
+  [[nodiscard]] tl_delete_report remove(const tl_filter& filter) const {
+    tl_delete_report report{};
+    report.struct_size = sizeof report;
+    must(tl_delete(store_, &filter, nullptr, nullptr, &report));
+    return report;
+  }
   [[nodiscard]] std::uint64_t counter(tl_reason reason) const {
     std::uint64_t count = 0;
     must(tl_counter(store_, reason, &count));
@@ -178,6 +185,32 @@ inline std::uint64_t count(const Store& store, tl_kind kind, tl_snapshot* snapsh
   std::uint64_t number = 0;
   for (Rows rows(list(store, kind, snapshot)); rows.next();) ++number;
   return number;
+}
+
+inline tl_filter filter() {
+  tl_filter any{};
+  any.struct_size = sizeof any;
+  return any;
+}
+// Everything: a time that covers all.
+inline tl_filter all_times() {
+  tl_filter all = filter();
+  all.from_ns = INT64_MIN;
+  return all;
+}
+inline tl_filter of_trace(std::string_view id) {
+  tl_filter of = filter();
+  of.trace_id = text_of(id);
+  return of;
+}
+// The ids of the traces that a filter selects, sorted.
+inline std::vector<std::string> traces_of(const Store& store, const tl_filter& filter) {
+  tl_cursor* cursor = nullptr;
+  must(tl_list(store.get(), nullptr, TL_KIND_TRACE, &filter, TL_ORDER_TIME, {}, 0, &cursor));
+  std::vector<std::string> ids;
+  for (Rows rows(cursor); rows.next();) ids.push_back(string_of(rows.row().trace->id));
+  std::sort(ids.begin(), ids.end());
+  return ids;
 }
 
 // A factor for how many random cases to run.

@@ -70,6 +70,7 @@ STRUCTS: Dict[str, Type[ctypes.Structure]] = {
     "tl_row": _c.Row,
     "tl_replay_options": _c.ReplayOptions,
     "tl_statistics": _c.Statistics,
+    "tl_delete_report": _c.DeleteReport,
     "tl_error_info": _c.ErrorInfo,
 }
 

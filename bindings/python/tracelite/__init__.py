@@ -44,7 +44,7 @@ from ._events import ImportReport, Outcome
 from ._library import LibraryError
 from ._reader import Rows
 from ._rows import Aggregate, Observation, Score, Session, Step, Trace
-from ._store import CloseReport, Finding, Snapshot, Space, Span, Statistics, Store
+from ._store import CloseReport, DeleteReport, Finding, Snapshot, Space, Span, Statistics, Store
 from ._values import (
     CLEAR,
     NULL,
@@ -69,6 +69,7 @@ __all__ = [
     "CloseReport",
     "CorruptError",
     "DataType",
+    "DeleteReport",
     "DiskFullError",
     "Finding",
     "ForkedError",

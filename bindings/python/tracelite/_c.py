@@ -461,6 +461,16 @@ class Statistics(Structure):
     ]
 
 
+class DeleteReport(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("trace_count", c_uint64),
+        ("observation_count", c_uint64),
+        ("score_count", c_uint64),
+        ("session_count", c_uint64),
+    ]
+
+
 class ErrorInfo(Structure):
     _fields_ = [
         ("status", c_int32),
@@ -548,6 +558,10 @@ FUNCTIONS: Dict[str, Tuple[Any, Sequence[Any]]] = {
     "tl_counter": (_STATUS, [_Handle, c_int32, POINTER(c_uint64)]),
     "tl_reason_name": (c_char_p, [c_int32]),
     "tl_space": (_STATUS, [_Handle, SpaceFn, c_void_p]),
+    "tl_delete": (
+        _STATUS,
+        [_Handle, POINTER(Filter), ProgressFn, c_void_p, POINTER(DeleteReport)],
+    ),
     "tl_check": (_STATUS, [_Handle, FindingFn, c_void_p, ProgressFn, c_void_p]),
     "tl_reindex": (_STATUS, [_Handle, ProgressFn, c_void_p]),
     "tl_compact": (_STATUS, [_Handle, ProgressFn, c_void_p]),

@@ -475,9 +475,9 @@ def filter_struct(conditions: Mapping[str, Any]) -> Optional[_c.Filter]:
             struct = _c.Filter()
             struct.struct_size = ctypes.sizeof(_c.Filter)
         if name == "from_time":
-            struct.from_ns = nanoseconds_of(value, name)
+            struct.from_ns = nanoseconds_of(value, name) or -1  # 0 would be no bound
         elif name == "to_time":
-            struct.to_ns = nanoseconds_of(value, name)
+            struct.to_ns = nanoseconds_of(value, name) or -1
         elif name in _FILTER:
             if name == "metadata_value" and not isinstance(value, str):
                 value = json_bytes(value, name).decode()

@@ -117,6 +117,28 @@ def exporting(
     """The template of export_events' parameters."""
 
 
+def deleting(
+    *,
+    progress: Optional[Progress] = None,
+    trace_id: Optional[str] = None,
+    session_id: Optional[str] = None,
+    user_id: Optional[str] = None,
+    tags: Optional[Iterable[str]] = None,
+    environment: Optional[str] = None,
+    name: Optional[str] = None,
+    release: Optional[str] = None,
+    version: Optional[str] = None,
+    level: Union[Level, str, None] = None,
+    type: Union[ObservationType, str, None] = None,
+    model: Optional[str] = None,
+    metadata_key: Optional[str] = None,
+    metadata_value: Union[str, int, float, bool, None] = None,
+    from_time: Optional[Time] = None,
+    to_time: Optional[Time] = None,
+) -> None:
+    """The template of delete's parameters."""
+
+
 class Rows(Generic[_T]):
     """An iterator over rows, which reads as it goes. It sees one state of the file; close it (or
     use it up, or leave its `with` block) soon, because it keeps the file from reusing pages.

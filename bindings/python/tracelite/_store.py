@@ -31,6 +31,7 @@ from ._events import Caught, ImportReport, Outcome, Path, Progress, Source
 from ._events import read_events, reason_name
 from ._fields import (
     child_fields,
+    filter_struct,
     live_fields,
     observation_changes,
     observation_fields,
@@ -44,7 +45,7 @@ from ._fields import (
     trace_struct,
 )
 from ._gate import Gate, callback_of_writer, is_in_call
-from ._reader import Reader
+from ._reader import Reader, deleting
 from ._values import (
     NULL,
     UINT64_MAX,
@@ -106,6 +107,16 @@ class Space:
     key_space: str
     table: str
     size_bytes: int
+
+
+@dataclass(frozen=True)
+class DeleteReport:
+    """What delete has deleted."""
+
+    trace_count: int
+    observation_count: int
+    score_count: int
+    session_count: int
 
 
 @dataclass(frozen=True)
@@ -595,6 +606,34 @@ class Store(Reader):
 
             caught.check(self._lib, self._lib.tl_space(store, _c.SpaceFn(add), None))
         return tuple(lines)
+
+    @takes(deleting)
+    def delete(self, *, progress: Optional[Progress] = None, **conditions: Any) -> DeleteReport:
+        """Deletes the traces that `traces` lists with the same filters, each with its observations
+        and scores; a session goes with its last trace. At least one filter is needed; for
+        everything, give a time that covers it: `from_time=-2**63`. What is recorded later for an
+        id that was deleted starts it anew. progress(done, total) counts traces; what it raises
+        stops, and what was deleted stays deleted.
+        """
+        filter = filter_struct(conditions)
+        if filter is None:
+            raise InvalidError(
+                "delete needs a filter; for everything, give from_time=-2**63", field="filter"
+            )
+        report = _c.DeleteReport()
+        report.struct_size = ctypes.sizeof(report)
+        with self._gate.call(), Caught() as caught:
+            store = self._gate.handle()
+            status = self._lib.tl_delete(
+                store, filter, caught.progress(progress), None, ctypes.byref(report)
+            )
+            caught.check(self._lib, status)
+        return DeleteReport(
+            trace_count=report.trace_count,
+            observation_count=report.observation_count,
+            score_count=report.score_count,
+            session_count=report.session_count,
+        )
 
     def check(self, *, progress: Optional[Progress] = None) -> Tuple[Finding, ...]:
         """Checks the whole file, and returns what is wrong: nothing, if it is sound."""

@@ -1,0 +1,149 @@
+// Runs of observation ids lose the entries of containers that are gone, and no others.
+#include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <iostream>
+#include <map>
+#include <random>
+#include <set>
+#include <vector>
+
+#include "record/directory.hpp"
+#include "record/record_pages.hpp"
+#include "store/helpers.hpp"
+
+namespace {
+
+using namespace tracelite;
+using namespace tracelite::record;
+using store::KeySpace;
+using store::test::Folder;
+using store::test::must;
+
+class Runs {
+ public:
+  Runs() : environment_(must(store::Environment::open(folder_.file(), {}))) {}
+
+  // One commit: containers with an observation for each of these keys.
+  void add(const std::map<EntityKey, ContainerNumber>& observations) {
+    auto transaction = must(environment_->begin_write());
+    std::vector<RunEntry> entries;
+    for (const auto& [key, container] : observations) {
+      must(RecordPages::of(transaction).put({container, RecordKind::header, 0}, "record"));
+      entries.push_back(run_entry(key, container));
+    }
+    must(RecordPages::of(transaction).flush(transaction));
+    must(add_run(transaction, std::move(entries)));
+    must(transaction.commit());
+  }
+  void erase(const std::set<ContainerNumber>& containers) {
+    auto transaction = must(environment_->begin_write());
+    for (const ContainerNumber container : containers) {
+      (void)must(RecordPages::of(transaction).erase({container, RecordKind::header, 0}));
+    }
+    must(RecordPages::of(transaction).flush(transaction));
+    must(transaction.commit());
+  }
+  // How many transactions it took.
+  int prune() {
+    int count = 0;
+    for (std::optional<std::uint32_t> first = 0; first; ++count) {
+      auto transaction = must(environment_->begin_write());
+      first = must(prune_runs(transaction, *first));
+      must(transaction.commit());
+    }
+    return count;
+  }
+  [[nodiscard]] std::uint64_t entry_count() const {
+    return must(run_entry_count(must(environment_->begin_read())));
+  }
+  [[nodiscard]] std::vector<ContainerNumber> find(EntityKey key) const {
+    return must(find_in_runs(must(environment_->begin_read()), key));
+  }
+  [[nodiscard]] std::uint64_t value_count() const {
+    return must(must(environment_->begin_read()).statistics(KeySpace::run)).entries;
+  }
+
+ private:
+  Folder folder_{store::test::fast_folder()};
+  std::shared_ptr<store::Environment> environment_;
+};
+
+std::uint64_t seed() {
+  const char* given = std::getenv("TL_SEED");
+  const std::uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device{}();
+  std::cout << "TL_SEED=" << seed << '\n';
+  return seed;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(pruning_runs)
+
+BOOST_AUTO_TEST_CASE(what_is_there_is_found_and_what_is_gone_is_not) {
+  std::mt19937_64 random(seed());
+  Runs runs;
+  std::map<EntityKey, ContainerNumber> all;
+  std::set<ContainerNumber> gone;
+  ContainerNumber next = 1;
+  for (int commit = 0; commit < 30; ++commit) {
+    std::map<EntityKey, ContainerNumber> observations;
+    for (std::uint64_t n = random() % 500; n > 0; --n)
+      observations[random()] = next + random() % 20;
+    next += 20;
+    runs.add(observations);
+    all.insert(observations.begin(), observations.end());
+  }
+  for (ContainerNumber container = 1; container < next; ++container) {
+    if (random() % 2 == 0) gone.insert(container);
+  }
+  runs.erase(gone);
+  BOOST_TEST(runs.entry_count() == all.size());
+  BOOST_TEST(runs.prune() == 1);
+  std::uint64_t left = 0;
+  for (const auto& [key, container] : all) {
+    const bool is_gone = gone.contains(container);
+    left += is_gone ? 0 : 1;
+    const auto found = runs.find(key);
+    BOOST_REQUIRE(found.size() == (is_gone ? 0U : 1U));
+    if (!is_gone) BOOST_REQUIRE(found.front() == container);
+  }
+  BOOST_TEST(runs.entry_count() == left);
+  // A second time there is nothing to do; and what comes later is merged with what is left.
+  BOOST_TEST(runs.prune() == 1);
+  BOOST_TEST(runs.entry_count() == left);
+  for (EntityKey key = 1; key <= 20; ++key) runs.add({{key << 32, next}});
+  for (EntityKey key = 1; key <= 20; ++key) {
+    BOOST_TEST(runs.find(key << 32) == std::vector<ContainerNumber>{next},
+               boost::test_tools::per_element());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_left_of_runs_without_a_container) {
+  Runs runs;
+  for (EntityKey commit = 0; commit < 5; ++commit) {
+    runs.add({{commit << 40, commit + 1}, {(commit << 40) + 7, commit + 1}});
+  }
+  runs.erase({1, 2, 3, 4, 5});
+  (void)runs.prune();
+  BOOST_TEST(runs.entry_count() == 0U);
+  BOOST_TEST(runs.value_count() == 0U);
+  BOOST_TEST(runs.find(0).empty());
+}
+
+BOOST_AUTO_TEST_CASE(many_runs_take_several_transactions) {
+  Runs runs;
+  constexpr std::uint64_t kEach = kRunEntriesMax / 2 + 1;
+  for (EntityKey run = 0; run < 3; ++run) {
+    std::map<EntityKey, ContainerNumber> observations;
+    for (EntityKey n = 0; n < kEach; ++n) observations[(n * 3 + run) << 32] = run + 1;
+    runs.add(observations);
+  }
+  runs.erase({2});
+  BOOST_TEST(runs.entry_count() == 3 * kEach);
+  BOOST_TEST(runs.prune() == 3);
+  BOOST_TEST(runs.entry_count() == 2 * kEach);
+  BOOST_TEST(runs.find(EntityKey{1} << 32).empty());
+  BOOST_TEST(runs.find(EntityKey{2} << 32).size() == 1U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
