@@ -43,8 +43,9 @@ void Writer::run() {
     if (batch.events.empty()) break;
     std::vector<Event> events = decode(batch);
     dropped_error_.reset();
+    const bool written = write(events);
     stored_in_parts_.clear();
-    if (!write(events)) break;
+    if (!written) break;
     recorder_.queue_.done(batch, std::move(dropped_error_));
   }
   count_what_is_lost();

@@ -686,7 +686,7 @@ class Store(Reader):
 _NOTHING = nullcontext()
 
 
-def _encoded(path: Path) -> bytes:
+def _encoded(path: Union[Path, bytes]) -> bytes:
     encoded = os.fsencode(path)
     if b"\0" in encoded:
         raise InvalidError("path holds a zero byte", field="path")
