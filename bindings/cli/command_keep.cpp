@@ -1,4 +1,4 @@
-// bookmark, unbookmark, publish, unpublish; stats, check, reindex, version.
+// bookmark, unbookmark, publish, unpublish; stats, check, reindex, compact, backup, version.
 
 #include <algorithm>
 #include <array>
@@ -98,7 +98,8 @@ void add_flag(CLI::App& app, Action& action, const Flag& flag) {
 struct KeepRequest {
   std::string database;
   bool json = false;
-  bool space = false;  // stats alone
+  bool space = false;       // stats alone
+  std::string destination;  // backup alone
 };
 
 std::vector<std::pair<std::string, std::uint64_t>> counters_of(const tracelite::Store& store) {
@@ -269,6 +270,44 @@ int run_reindex(Output& output, const KeepRequest& request) {
   return kExitOk;
 }
 
+int run_compact(Output& output, const KeepRequest& request) {
+  tracelite::Store store = open_to_change(request.database);
+  const std::uint64_t before = store.statistics().file_size_bytes;
+  ProgressLine progress("compacting", "steps");
+  const tl_status status = tl_compact(store.get(), ProgressLine::callback, &progress);
+  progress.erase();
+  stop_if_interrupted();
+  tracelite::require(status);
+  const std::uint64_t after = store.statistics().file_size_bytes;
+  store.close();
+  if (request.json) {
+    JsonWriter json(output);
+    json.begin_object().key("ok").boolean(true).key("fileBytesBefore").count(before);
+    json.key("fileBytes").count(after).end_object().end_line();
+  } else {
+    output.write(format_size(before) + " -> " + format_size(after) + "\n");
+  }
+  return kExitOk;
+}
+
+int run_backup(Output& output, const KeepRequest& request) {
+  const tracelite::Store store = open_to_read(request.database);
+  ProgressLine progress("copying", "entries");
+  const tl_status status =
+      tl_backup(store.get(), request.destination.c_str(), ProgressLine::callback, &progress);
+  progress.erase();
+  stop_if_interrupted();
+  tracelite::require(status);
+  if (request.json) {
+    JsonWriter json(output);
+    json.begin_object().key("ok").boolean(true).key("path").text(request.destination);
+    json.end_object().end_line();
+  } else {
+    output.write("copied to " + printable(request.destination) + "\n");
+  }
+  return kExitOk;
+}
+
 std::shared_ptr<KeepRequest> add_keep(CLI::App& app, Action& action, const char* name,
                                       const char* description,
                                       int (*run)(Output&, const KeepRequest&)) {
@@ -305,6 +344,14 @@ void add_keeping(CLI::App& app, Action& action) {
   add_keep(app, action, "check", "Check the whole file; ends with ok, or lists what is wrong",
            run_check);
   add_keep(app, action, "reindex", "Rebuild the index from the records", run_reindex);
+  add_keep(app, action, "compact", "Write the file anew, as small as it can be; others may use it",
+           run_compact);
+  const auto backup =
+      add_keep(app, action, "backup", "Copy the file while others use it", run_backup);
+  app.get_subcommand("backup")
+      ->add_option("OUT", backup->destination, "The file to make; it must not exist")
+      ->required()
+      ->type_name("");
   auto as_json = std::make_shared<bool>(false);
   CLI::App& command = *app.add_subcommand("version", "Show the version")->group("Keeping");
   add_json(command, *as_json, "JSON");

@@ -8,7 +8,7 @@
  *   3. Recording   live observations (tl_begin .. tl_end) and upserts by id (tl_put_...)
  *   4. Events      Langfuse ingestion events in and out
  *   5. Reading     snapshots, lists, trees, replays, payloads, media
- *   6. Keeping     statistics, counters, deleting, check, reindex
+ *   6. Keeping     statistics, counters, deleting, check, reindex, compact, backup
  *   7. Errors and version
  *
  * A program that records and reads back, error handling left out:
@@ -664,7 +664,8 @@ TL_API tl_status tl_export(tl_store *store, tl_snapshot *snapshot, const tl_filt
  * writer. A read with a NULL snapshot sees its own view of "now" for that call or cursor. Close
  * snapshots soon: the file cannot reuse pages that one still sees. (If the address space reserved
  * for the file must grow, an idle snapshot is renewed to a newer commit; its cursors go on from
- * their position.) What was recorded but not yet flushed is not seen.
+ * their position. If the file was compacted since, reads answer TL_BUSY instead.) What was recorded
+ * but not yet flushed is not seen.
  * Errors: TL_BUSY (too many readers), TL_IO, TL_NO_MEMORY.
  */
 TL_API tl_status tl_snapshot_open(tl_store *store, tl_snapshot **snapshot);
@@ -918,6 +919,39 @@ TL_API tl_status tl_check(tl_store *store, tl_finding_fn finding, void *finding_
  * reading the old index until it is done, and wait to write. Errors: TL_READ_ONLY, TL_CANCELLED
  * (the old index stays), TL_DISK_FULL, TL_CORRUPT, TL_IO, TL_NO_MEMORY. */
 TL_API tl_status tl_reindex(tl_store *store, tl_progress_fn progress, void *progress_context);
+
+/*
+ * Writes the whole file anew and puts the new one in its place: it becomes as small as its content
+ * allows, and nothing of what was deleted is left in it. Flushes first. Every answer is the same
+ * after it, and positions of lists stay good.
+ *
+ * Everybody else goes on meanwhile, in this process and in others: readers read; what is recorded
+ * waits in queues until it is done. Whoever has the file open goes over to the new one by itself;
+ * a snapshot that is open stays on the old one, whose room on the disk is free again when all have
+ * gone over. It needs that room up to twice more while it works, beside the file, and memory that
+ * does not depend on its size. A crash or a power cut leaves the old file or the new one, whole.
+ *
+ * progress (may be NULL) counts steps. Errors, after each of which the file is as it was:
+ * TL_READ_ONLY, TL_CANCELLED, TL_PERMISSION (the folder may not be written, or the file belongs to
+ * another user), TL_UNSUPPORTED (the file has a second name by a hard link), TL_NOT_FOUND (it was
+ * moved or removed), TL_DISK_FULL, TL_BUSY, TL_CORRUPT (tl_check tells more), TL_NO_MEMORY; and
+ * TL_IO, which may also say that the new file is in place, but that a power cut might undo it.
+ */
+TL_API tl_status tl_compact(tl_store *store, tl_progress_fn progress, void *progress_context);
+
+/*
+ * Copies the newest commit to a new file at path, which must not exist: a store of its own, mode
+ * 0600, durable when this returns TL_OK, without the room that is free in the original. Flushes
+ * first, unless the store is read-only. Others go on reading and writing. If it fails, no file is
+ * left at path. A file that a killed backup leaves is named path with "-backup-part" behind it, and
+ * goes with the next backup to the same path.
+ *
+ * progress (may be NULL) counts entries. Errors: TL_INVALID (path exists), TL_NOT_FOUND (its folder
+ * does not), TL_PERMISSION, TL_BUSY (another backup to this path is under way), TL_CANCELLED,
+ * TL_DISK_FULL, TL_CORRUPT, TL_IO, TL_NO_MEMORY.
+ */
+TL_API tl_status tl_backup(tl_store *store, const char *path, tl_progress_fn progress,
+                           void *progress_context);
 
 /* ============================================================================================== */
 /* 7. Errors and version                                                                          */

@@ -13,8 +13,8 @@
  * Handles are move-only and free themselves. A failing call throws tracelite::Error; destructors
  * never throw. Values (Trace, Observation, Score) own nothing: what they were given must
  * live until the call that takes them has returned, which is so for temporaries of one expression.
- * What takes callbacks (tl_import, tl_export, tl_space, tl_delete, tl_check, tl_reindex) is called
- * as in C, on get(); a callback must not throw.
+ * What takes callbacks (tl_import, tl_export, tl_space, tl_delete, tl_check, tl_reindex,
+ * tl_compact, tl_backup) is called as in C, on get(); a callback must not throw.
  */
 #ifndef TRACELITE_HPP
 #define TRACELITE_HPP

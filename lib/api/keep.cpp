@@ -1,4 +1,4 @@
-// Statistics, counters, space, deleting, check and reindex.
+// Statistics, counters, space, deleting, check, reindex, compacting and backup.
 #include "api/handles.hpp"
 #include "api/values_in.hpp"
 #include "maintain/maintain.hpp"
@@ -120,6 +120,23 @@ Status reindex(tl_store* store, tl_progress_fn progress, void* progress_context)
   return maintain::reindex(store->state->environment, progress_of(progress, progress_context));
 }
 
+Status compact(tl_store* store, tl_progress_fn progress, void* progress_context) {
+  if (store == nullptr) return misuse("store must not be NULL");
+  TL_TRY(store->state->recordable());
+  TL_TRY(store->state->recorder->flush(std::nullopt));
+  return maintain::compact(store->state->environment, progress_of(progress, progress_context));
+}
+
+Status backup(tl_store* store, const char* path, tl_progress_fn progress, void* progress_context) {
+  if (store == nullptr) return misuse("store must not be NULL");
+  if (path == nullptr || *path == '\0') {
+    return make_error(Code::misuse, "a path is needed", "path");
+  }
+  TL_TRY(store->state->usable());
+  if (store->state->recorder != nullptr) TL_TRY(store->state->recorder->flush(std::nullopt));
+  return maintain::backup(store->state->environment, path, progress_of(progress, progress_context));
+}
+
 }  // namespace
 }  // namespace tracelite::api
 
@@ -148,4 +165,11 @@ tl_status tl_check(tl_store* store, tl_finding_fn finding, void* finding_context
 }
 tl_status tl_reindex(tl_store* store, tl_progress_fn progress, void* progress_context) {
   return api::guarded([&] { return api::reindex(store, progress, progress_context); });
+}
+tl_status tl_compact(tl_store* store, tl_progress_fn progress, void* progress_context) {
+  return api::guarded([&] { return api::compact(store, progress, progress_context); });
+}
+tl_status tl_backup(tl_store* store, const char* path, tl_progress_fn progress,
+                    void* progress_context) {
+  return api::guarded([&] { return api::backup(store, path, progress, progress_context); });
 }

@@ -379,7 +379,7 @@ int PageFile::read_missing(std::span<char> out, std::uint32_t number) {
 void PageFile::show_another_counter() { shown_counter_ = ++highest_counter_; }
 
 // Grows with every commit that writes page 1. The transaction number is in it so that it still does
-// after a reindex, the version before so that it does in a compacted copy, where LMDB counts anew.
+// after a reindex and in a compacted file, whose transactions go on beyond those of the old one.
 std::uint32_t PageFile::version_to_write() const {
   return std::max(version_ + 1, static_cast<std::uint32_t>(writer_->id()));
 }

@@ -51,7 +51,8 @@ Status MediaBatch::put(store::WriteTransaction& transaction,
       while (walker.next()) {
         const auto brought = brought_.find(walker.use().hash);
         if (brought == brought_.end()) continue;
-        TL_TRY(put_one(transaction, brought->second.medium, brought->second.number));
+        TL_TRY(put_one(transaction, brought->second.medium, brought->second.number,
+                       brought->second.since));
       }
     }
   }
@@ -59,17 +60,18 @@ Status MediaBatch::put(store::WriteTransaction& transaction,
 }
 
 Status MediaBatch::put_one(store::WriteTransaction& transaction, const payload::Medium& medium,
-                           payload::PayloadNumber number) {
+                           payload::PayloadNumber number, std::uint64_t since) {
   TL_TRY_ASSIGN(head, payload::find_medium(transaction, medium.hash));
   if (head) return {};
-  bool is_pending = false;
+  bool is_stored = false;
   if (number != 0) {
     // Once used, it is on the list no more, and gone if nobody uses it now.
-    TL_TRY_ASSIGN(claimed, claim_pending(transaction, number));
-    is_pending = claimed;
+    TL_TRY_ASSIGN(pending, is_pending(transaction, number, since));
+    is_stored = pending;
   }
-  put_.push_back({medium.hash, is_pending});
-  if (!is_pending) return payload::put_medium(transaction, payloads_, medium);
+  put_.push_back({medium.hash, is_stored});
+  if (is_stored) TL_TRY(claim_pending(transaction, number));
+  if (!is_stored) return payload::put_medium(transaction, payloads_, medium);
   return payload::put_medium_head(transaction, medium.hash,
                                   {0, medium.bytes.size(), number, medium.mime});
 }
@@ -81,7 +83,7 @@ Status MediaBatch::take_out(store::WriteTransaction& transaction, Register& reg)
   const auto without =
       payload::take_out_media(reg.tree() ? model::Form::text : value.form, value.bytes);
   if (!without) return {};
-  for (const payload::Medium& medium : without->media) TL_TRY(put_one(transaction, medium, 0));
+  for (const payload::Medium& medium : without->media) TL_TRY(put_one(transaction, medium, 0, 0));
   reg.value = PayloadValue::encode_inline(value.form, without->text, without->places());
   return {};
 }
@@ -91,8 +93,13 @@ Status MediaBatch::drop_unused(store::WriteTransaction& transaction) {
     TL_TRY_ASSIGN(head, payload::find_medium(transaction, put.hash));
     if (!head || head->use_count > 0) continue;
     TL_TRY(payload::erase_medium_head(transaction, put.hash));
-    TL_TRY(put.was_pending ? add_pending(transaction, head->number)
-                           : payloads_.erase(transaction, head->number));
+    if (!put.was_pending) {
+      TL_TRY(payloads_.erase(transaction, head->number));
+      continue;
+    }
+    TL_TRY(add_pending(transaction, head->number));
+    const auto brought = brought_.find(put.hash);
+    if (brought != brought_.end()) brought->second.since = transaction.id();
   }
   put_.clear();
   return {};

@@ -29,6 +29,7 @@ class MediaBatch {
   struct Brought {
     payload::Medium medium;
     payload::PayloadNumber number = 0;
+    std::uint64_t since = 0;  // the transaction that began it
   };
   std::vector<Brought*> too_large(std::uint64_t size_bytes_max);
 
@@ -47,7 +48,7 @@ class MediaBatch {
     bool was_pending = false;
   };
   Status put_one(store::WriteTransaction& transaction, const payload::Medium& medium,
-                 payload::PayloadNumber number);
+                 payload::PayloadNumber number, std::uint64_t since);
 
   payload::PayloadWriter& payloads_;
   std::map<std::string, Brought, std::less<>> brought_;  // by hash

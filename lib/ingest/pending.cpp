@@ -40,8 +40,15 @@ Status add_pending(store::WriteTransaction& transaction, payload::PayloadNumber 
   return transaction.put(KeySpace::meta, pending_key(number), since);
 }
 
-Result<bool> claim_pending(store::WriteTransaction& transaction, payload::PayloadNumber number) {
-  return transaction.erase(KeySpace::meta, pending_key(number));
+Status claim_pending(store::WriteTransaction& transaction, payload::PayloadNumber number) {
+  auto erased = transaction.erase(KeySpace::meta, pending_key(number));
+  return erased ? Status() : Status(std::move(erased).error());
+}
+
+Result<bool> is_pending(const store::Transaction& transaction, payload::PayloadNumber number,
+                        std::uint64_t since) {
+  TL_TRY_ASSIGN(value, transaction.get(KeySpace::meta, pending_key(number)));
+  return value && read_big_endian(*value) == since;
 }
 
 Status claim_pending(store::WriteTransaction& transaction, const model::Entity& entity) {

@@ -12,8 +12,13 @@
 namespace tracelite::ingest {
 
 Status add_pending(store::WriteTransaction& transaction, payload::PayloadNumber number);
-// Takes a payload off the list; false if it is not on it.
-Result<bool> claim_pending(store::WriteTransaction& transaction, payload::PayloadNumber number);
+// Takes a payload off the list.
+Status claim_pending(store::WriteTransaction& transaction, payload::PayloadNumber number);
+// Whether the payload that transaction `since` put there still is on the list. It is not when the
+// file was compacted in the meantime: a payload without an owner is left behind then, and its
+// number may belong to another.
+Result<bool> is_pending(const store::Transaction& transaction, payload::PayloadNumber number,
+                        std::uint64_t since);
 // Takes the payloads that an entity refers to off the list.
 Status claim_pending(store::WriteTransaction& transaction, const model::Entity& entity);
 // Removes what nobody will claim any more: what was put there before this process opened the file,

@@ -4,6 +4,7 @@
 #include <lmdb.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "ingest/pending.hpp"
 #include "payload/json_scanner.hpp"
@@ -43,7 +44,9 @@ void Writer::run() {
     if (batch.events.empty()) break;
     std::vector<Event> events = decode(batch);
     dropped_error_.reset();
-    if (!write(events)) break;
+    const bool written = write(events);
+    stored_in_parts_.clear();
+    if (!written) break;
     recorder_.queue_.done(batch, std::move(dropped_error_));
   }
   count_what_is_lost();
@@ -143,9 +146,12 @@ void Writer::drop(const Error& error) {
 }
 
 Status Writer::try_write(std::vector<Event>& events) {
-  for (Event& event : events) TL_TRY(store_large_payloads(event));
-  TL_TRY(store_large_media());
-  return write_in_transaction(events);
+  while (true) {
+    for (Event& event : events) TL_TRY(store_large_payloads(event));
+    TL_TRY(store_large_media());
+    TL_TRY_ASSIGN(written, write_in_transaction(events));
+    if (written) return {};
+  }
 }
 
 // ------------------------------------------------------------------------------ one transaction
@@ -173,8 +179,10 @@ Status Writer::prepare(store::WriteTransaction& transaction) {
   return {};
 }
 
-Status Writer::write_in_transaction(const std::vector<Event>& events) {
+Result<bool> Writer::write_in_transaction(std::vector<Event>& events) {
   TL_TRY_ASSIGN(transaction, recorder_.environment_->begin_write());
+  TL_TRY_ASSIGN(complete, has_stored_payloads(transaction, events));
+  if (!complete) return false;
   const std::uint64_t id = transaction.id();
   const record::Counters taken = recorder_.uncommitted_counters();
   Status status = prepare(transaction);
@@ -196,13 +204,13 @@ Status Writer::write_in_transaction(const std::vector<Event>& events) {
     index_.reset();
     connection_.reset();
     last_transaction_id_ = 0;
-    return status;
+    return std::move(status).error();
   }
   for (std::size_t i = 0; i < taken.size(); ++i) {
     recorder_.counters_[i].fetch_sub(taken[i], std::memory_order_relaxed);
   }
   last_transaction_id_ = id;
-  return {};
+  return true;
 }
 
 // What the deadline of close left over.
@@ -219,7 +227,8 @@ void Writer::write_last_counters() {
   const record::Counters left = recorder_.uncommitted_counters();
   const bool any = std::any_of(left.begin(), left.end(), [](std::uint64_t n) { return n > 0; });
   if (!any || recorder_.environment_->forked()) return;
-  const Status status = write_in_transaction({});
+  std::vector<Event> none;
+  const auto status = write_in_transaction(none);
   if (!status) {
     recorder_.log(LogLevel::warning, Reason::none,
                   "the last counters could not be written: " + status.error().message);
@@ -235,9 +244,11 @@ Status Writer::store_large_payloads(Event& event) {
     if (reg.streamed()) continue;
     const PayloadValue value = PayloadValue::decode(reg.value);
     if (value.is_stored || value.bytes.size() <= kPayloadPartSizeBytes) continue;
-    TL_TRY_ASSIGN(number, store_in_parts(value.bytes, false));
-    reg.value =
-        PayloadValue::encode_stored(value.form, number, value.stored_size_bytes, value.media());
+    TL_TRY_ASSIGN(stored, store_in_parts(value.bytes, false));
+    std::string in_file = PayloadValue::encode_stored(value.form, stored.number,
+                                                      value.stored_size_bytes, value.media());
+    stored.value = std::exchange(reg.value, std::move(in_file));
+    stored_in_parts_.insert_or_assign(stored.number, std::move(stored));
   }
   return {};
 }
@@ -249,31 +260,61 @@ Status Writer::store_large_media() {
       TL_TRY_ASSIGN(head, payload::find_medium(snapshot, large->medium.hash));
       if (head) continue;
     }
-    TL_TRY_ASSIGN(number, store_in_parts(large->medium.bytes, true));
-    large->number = number;
+    TL_TRY_ASSIGN(stored, store_in_parts(large->medium.bytes, true));
+    large->number = stored.number;
+    large->since = stored.since;
   }
   return {};
 }
 
-Result<payload::PayloadNumber> Writer::store_in_parts(Bytes bytes, bool is_medium) {
-  payload::PayloadNumber number = 0;
-  while (!bytes.empty()) {
-    const Bytes part = bytes.substr(0, kPayloadPartSizeBytes);
+Result<Writer::StoredInParts> Writer::store_in_parts(Bytes bytes, bool is_medium) {
+  StoredInParts stored;
+  Bytes left = bytes;
+  while (!left.empty()) {
     TL_TRY_ASSIGN(transaction, recorder_.environment_->begin_write());
-    if (number == 0) {
+    if (transaction.id() != last_transaction_id_ + 1) forget();
+    if (stored.number != 0) {
+      TL_TRY_ASSIGN(there, is_pending(transaction, stored.number, stored.since));
+      if (!there) {
+        stored = {};
+        left = bytes;
+      }
+    }
+    if (stored.number == 0) {
       TL_TRY_ASSIGN(created, is_medium ? payloads_.create_medium(transaction)
                                        : payloads_.create(transaction));
-      number = created;
-      TL_TRY(add_pending(transaction, number));
+      stored.number = created;
+      stored.since = transaction.id();
+      TL_TRY(add_pending(transaction, stored.number));
     }
-    TL_TRY(payloads_.append(transaction, number, part));
-    if (transaction.id() != last_transaction_id_ + 1) forget();
+    const Bytes part = left.substr(0, kPayloadPartSizeBytes);
+    TL_TRY(payloads_.append(transaction, stored.number, part));
     const std::uint64_t id = transaction.id();
     TL_TRY(transaction.commit());
     last_transaction_id_ = id;
-    bytes.remove_prefix(part.size());
+    left.remove_prefix(part.size());
   }
-  return number;
+  return stored;
+}
+
+Result<bool> Writer::has_stored_payloads(const store::Transaction& transaction,
+                                         std::vector<Event>& events) {
+  if (stored_in_parts_.empty()) return true;
+  bool all = true;
+  for (Event& event : events) {
+    for (Register& reg : event.entity.registers) {
+      if (!model::is_payload(reg.field) || reg.cleared()) continue;
+      const PayloadValue value = PayloadValue::decode(reg.value);
+      const auto stored = stored_in_parts_.find(value.number);
+      if (!value.is_stored || stored == stored_in_parts_.end()) continue;
+      TL_TRY_ASSIGN(there, is_pending(transaction, value.number, stored->second.since));
+      if (there) continue;
+      reg.value = std::move(stored->second.value);
+      stored_in_parts_.erase(stored);
+      all = false;
+    }
+  }
+  return all;
 }
 
 }  // namespace tracelite::ingest

@@ -4,7 +4,9 @@
 // The only place that holds a write transaction for recorded data. Belongs to one thread.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "index/page_file.hpp"
@@ -28,19 +30,32 @@ class Writer {
   bool write(std::vector<model::Event>& events);
   bool write_one_by_one(std::vector<model::Event>& events);
   Status try_write(std::vector<model::Event>& events);
-  Status write_in_transaction(const std::vector<model::Event>& events);
+  // False if nothing was written because payloads that were stored before are gone.
+  Result<bool> write_in_transaction(std::vector<model::Event>& events);
   Status prepare(store::WriteTransaction& transaction);
   // Moves payloads that are too large for one transaction out of the event.
   Status store_large_payloads(model::Event& event);
   Status store_large_media();
+  struct StoredInParts;
   // A new payload, or with is_medium the bytes of a medium, on the pending list.
-  Result<payload::PayloadNumber> store_in_parts(Bytes bytes, bool is_medium);
+  Result<StoredInParts> store_in_parts(Bytes bytes, bool is_medium);
+  // Whether what was stored for these events is still there; if not, they get it back.
+  Result<bool> has_stored_payloads(const store::Transaction& transaction,
+                                   std::vector<model::Event>& events);
   void count_what_is_lost();
   void write_last_counters();
   void forget();
   void drop(const Error& error);
 
+  // A payload of the batch at work whose bytes are in the file before its record.
+  struct StoredInParts {
+    payload::PayloadNumber number = 0;
+    std::uint64_t since = 0;  // the transaction that began it
+    std::string value;        // of the register as it was given
+  };
+
   Recorder& recorder_;
+  std::map<payload::PayloadNumber, StoredInParts> stored_in_parts_;
   payload::PayloadWriter payloads_;
   MediaBatch media_{payloads_};
   std::unique_ptr<index::Connection> connection_;

@@ -3,10 +3,8 @@
 #include "maintain/build_index.hpp"
 
 #include <algorithm>
-#include <string>
-#include <vector>
+#include <utility>
 
-#include "record/directory.hpp"
 #include "record/entity_store.hpp"
 #include "record/records.hpp"
 
@@ -21,39 +19,24 @@ using record::RecordKind;
 
 constexpr std::uint64_t kProgressRecords = 1024;
 
-class IndexBuilder {
- public:
-  IndexBuilder(const store::Transaction& transaction, index::IndexWriter& index)
-      : reader_(transaction), index_(index) {}
-
-  Status add(const RecordKey& key, const Entity& entity);
-  record::Statistics finish();
-
- private:
-  Status add_observation(const RecordKey& key, Bytes container_id, const Entity& entity);
-  Result<index::Attributes> attributes(const Entity& entity);
-
-  EntityReader reader_;
-  index::IndexWriter& index_;
-  record::ContainerNumber container_ = 0;
-  std::string container_id_;
-  record::Statistics statistics_;
-};
-
-Result<index::Attributes> IndexBuilder::attributes(const Entity& entity) {
+Result<index::Attributes> attributes(const EntityReader& reader, const Entity& entity) {
   const model::Register* reg = entity.find(model::Field::metadata);
   if (reg == nullptr || reg->cleared()) return index::Attributes();
-  TL_TRY_ASSIGN(json, reader_.payload({model::PayloadValue::decode(reg->value), reg->tree()}));
+  TL_TRY_ASSIGN(json, reader.payload({model::PayloadValue::decode(reg->value), reg->tree()}));
   return index::attributes_of(json);
 }
 
-Status IndexBuilder::add_observation(const RecordKey& key, Bytes container_id,
-                                     const Entity& entity) {
-  TL_TRY_ASSIGN(known, attributes(entity));
+}  // namespace
+
+Status IndexBuilder::add_observation(const store::Transaction& transaction, const RecordKey& key,
+                                     Bytes container_id, const Entity& entity) {
+  TL_TRY_ASSIGN(known, attributes(EntityReader(transaction), entity));
   return index_.observation_changed({key, container_id, nullptr, &entity, {}, std::move(known)});
 }
 
-Status IndexBuilder::add(const RecordKey& key, const Entity& entity) {
+Status IndexBuilder::add(const store::Transaction& transaction, const RecordKey& key,
+                         const Entity& entity) {
+  const EntityReader reader(transaction);
   statistics_.payload_size_bytes += model::payload_size_bytes(entity);
   if (key.kind == RecordKind::header) {
     container_ = key.container;
@@ -61,22 +44,22 @@ Status IndexBuilder::add(const RecordKey& key, const Entity& entity) {
     if (entity.kind == model::EntityKind::session) {
       return index_.session_changed({key, entity.id, nullptr, &entity, {}, {}});
     }
-    TL_TRY_ASSIGN(known, attributes(entity));
+    TL_TRY_ASSIGN(known, attributes(reader, entity));
     return index_.trace_changed({key, entity.id, nullptr, &entity, {}, std::move(known)});
   }
   if (key.container != container_) {
     return make_error(Code::corrupt, "a record has no trace or session that it belongs to");
   }
   if (key.kind == RecordKind::observation) {
-    TL_TRY_ASSIGN(whole, reader_.with_stray(entity));
-    return add_observation(key, container_id_, whole);
+    TL_TRY_ASSIGN(whole, reader.with_stray(entity));
+    return add_observation(transaction, key, container_id_, whole);
   }
   if (key.kind == RecordKind::stray) {
     ++statistics_.strays;
-    TL_TRY_ASSIGN(named, reader_.find_observations(entity.id));
-    return named.empty() ? add_observation(key, container_id_, entity) : Status();
+    TL_TRY_ASSIGN(named, reader.find_observations(entity.id));
+    return named.empty() ? add_observation(transaction, key, container_id_, entity) : Status();
   }
-  TL_TRY_ASSIGN(known, attributes(entity));
+  TL_TRY_ASSIGN(known, attributes(reader, entity));
   return index_.score_changed({key, {}, nullptr, &entity, {}, std::move(known)});
 }
 
@@ -90,8 +73,6 @@ record::Statistics IndexBuilder::finish() {
   return statistics_;
 }
 
-}  // namespace
-
 Status for_each_record(const store::Transaction& transaction, const RecordVisitor& visit) {
   record::RecordCursor cursor(transaction);
   TL_TRY_ASSIGN(more, cursor.seek({}));
@@ -104,28 +85,37 @@ Status for_each_record(const store::Transaction& transaction, const RecordVisito
   return {};
 }
 
-Status build_directory(store::WriteTransaction& transaction) {
-  std::vector<record::RunEntry> entries;
-  TL_TRY(for_each_record(transaction, [&](const RecordKey& key, const Entity& entity) -> Status {
-    switch (key.kind) {
-      case RecordKind::header: {
-        const bool is_session = entity.kind == model::EntityKind::session;
-        return record::add_container(transaction,
-                                     is_session ? DirectoryKind::session : DirectoryKind::trace,
-                                     entity.id, key.container);
-      }
-      case RecordKind::score:
-        return record::add_container(transaction, DirectoryKind::score, entity.id, key.container);
-      case RecordKind::observation:
-        entries.push_back(record::run_entry(record::natural_key(entity.id), key.container));
-        if (entries.size() < record::kRunEntriesMax) return {};
-        return record::add_run(transaction, std::exchange(entries, {}));
-      case RecordKind::stray:
-        break;
+Status DirectoryBuilder::add(store::WriteTransaction& transaction, const RecordKey& key,
+                             const Entity& entity) {
+  switch (key.kind) {
+    case RecordKind::header: {
+      const bool is_session = entity.kind == model::EntityKind::session;
+      return record::add_container(transaction,
+                                   is_session ? DirectoryKind::session : DirectoryKind::trace,
+                                   entity.id, key.container);
     }
-    return {};
+    case RecordKind::score:
+      return record::add_container(transaction, DirectoryKind::score, entity.id, key.container);
+    case RecordKind::observation:
+      entries_.push_back(record::run_entry(record::natural_key(entity.id), key.container));
+      if (entries_.size() < record::kRunEntriesMax) return {};
+      return finish(transaction);
+    case RecordKind::stray:
+      break;
+  }
+  return {};
+}
+
+Status DirectoryBuilder::finish(store::WriteTransaction& transaction) {
+  return record::add_run(transaction, std::exchange(entries_, {}));
+}
+
+Status build_directory(store::WriteTransaction& transaction) {
+  DirectoryBuilder builder;
+  TL_TRY(for_each_record(transaction, [&](const RecordKey& key, const Entity& entity) {
+    return builder.add(transaction, key, entity);
   }));
-  return record::add_run(transaction, std::move(entries));
+  return builder.finish(transaction);
 }
 
 Result<record::Statistics> build_index(const store::Transaction& transaction,
@@ -135,13 +125,13 @@ Result<record::Statistics> build_index(const store::Transaction& transaction,
   const auto counted = record::read_statistics(transaction);
   const std::uint64_t expected =
       counted ? counted->traces + counted->observations + counted->scores + counted->sessions : 0;
-  IndexBuilder builder(transaction, index);
+  IndexBuilder builder(index);
   std::uint64_t done = 0;
   TL_TRY(for_each_record(transaction, [&](const RecordKey& key, const Entity& entity) -> Status {
     if (++done % kProgressRecords == 0 && progress && progress(done, std::max(done, expected))) {
       return make_error(Code::cancelled, "cancelled");
     }
-    return builder.add(key, entity);
+    return builder.add(transaction, key, entity);
   }));
   if (progress) progress(done, done);
   return builder.finish();

@@ -1,9 +1,13 @@
 // The index as the records say it should be: for reindex into the file, for check into memory.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "index/index_writer.hpp"
 #include "maintain/maintain.hpp"
 #include "model/entity.hpp"
+#include "record/directory.hpp"
 #include "record/record_key.hpp"
 #include "record/statistics.hpp"
 #include "store/environment.hpp"
@@ -15,8 +19,39 @@ namespace tracelite::maintain {
 using RecordVisitor = std::function<Status(const record::RecordKey&, const model::Entity&)>;
 Status for_each_record(const store::Transaction& transaction, const RecordVisitor& visit);
 
-// Directory and runs from the records. Both must be empty.
+// Directory and runs of records that are added one by one, in any order. Both must have been empty.
+class DirectoryBuilder {
+ public:
+  Status add(store::WriteTransaction& transaction, const record::RecordKey& key,
+             const model::Entity& entity);
+  Status finish(store::WriteTransaction& transaction);
+
+ private:
+  std::vector<record::RunEntry> entries_;
+};
+// The same from all records.
 Status build_directory(store::WriteTransaction& transaction);
+
+// Index rows of records that are added in the order of their keys. Directory and runs must be
+// complete, `index` must have been empty.
+class IndexBuilder {
+ public:
+  explicit IndexBuilder(index::IndexWriter& index) : index_(index) {}
+
+  // Of any transaction that sees all records.
+  Status add(const store::Transaction& transaction, const record::RecordKey& key,
+             const model::Entity& entity);
+  record::Statistics finish();
+
+ private:
+  Status add_observation(const store::Transaction& transaction, const record::RecordKey& key,
+                         Bytes container_id, const model::Entity& entity);
+
+  index::IndexWriter& index_;
+  record::ContainerNumber container_ = 0;
+  std::string container_id_;
+  record::Statistics statistics_;
+};
 
 // Index rows and statistics from the records; the directory and the runs must be there. `index`
 // must be empty. Progress counts records.

@@ -1,5 +1,5 @@
-// Long work on a whole file: checking it, deleting from it, and rebuilding what is derived from the
-// records.
+// Long work on a whole file: checking it, deleting from it, rebuilding what is derived from the
+// records, writing it anew, and copying it.
 //
 // Knows records, payloads and the index. Must not know queues, queries or the C API.
 #pragma once
@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "model/result.hpp"
@@ -50,5 +51,18 @@ struct DeleteReport {
 Status delete_containers(const std::shared_ptr<store::Environment>& environment,
                          const std::vector<record::ContainerNumber>& containers,
                          const ProgressFunction& progress, DeleteReport& report);
+
+// Writes the file anew from its records, so that nothing is in it but what they need, and puts that
+// in its place under whoever uses it (store/replacement.hpp). Keys stay what they were; numbers of
+// payloads do not. Progress counts steps. Errors: read_only, permission, unsupported (a second
+// name), not_found (the file is not at its path any more), cancelled, disk_full, corrupt, io; the
+// file is as it was then.
+Status compact(const std::shared_ptr<store::Environment>& environment,
+               const ProgressFunction& progress);
+
+// A copy of the newest commit as a file of its own, which must not exist; others go on reading and
+// writing. Progress counts entries. Errors: those of store::back_up.
+Status backup(const std::shared_ptr<store::Environment>& environment, const std::string& path,
+              const ProgressFunction& progress);
 
 }  // namespace tracelite::maintain

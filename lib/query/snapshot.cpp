@@ -59,6 +59,7 @@ struct Snapshot::State {
   std::optional<store::ReadTransaction> transaction;
   std::unique_ptr<Reader> reader;  // attached while there is a transaction; nullptr: no index yet
   std::uint64_t generation = 0;
+  std::uint64_t file_number = 0;  // of the first view; 0: there was none yet
   std::atomic<bool> expire_wanted{false};
 
   State() = default;
@@ -84,6 +85,13 @@ Status Snapshot::State::begin(const std::shared_ptr<State>& self) {
   TL_TRY_ASSIGN(begun, environment->begin_read([weak = std::weak_ptr<State>(self)] {
     if (const auto state = weak.lock()) state->expire();
   }));
+  // What cursors hold of rows (numbers of terms and payloads) says nothing in another file.
+  if (file_number != 0 && begun.file_number() != file_number) {
+    return make_error(Code::busy,
+                      "this snapshot was given up for the file to grow, and the file was compacted "
+                      "since; open a new one");
+  }
+  file_number = begun.file_number();
   transaction.emplace(std::move(begun));
   ++generation;
   TL_TRY_ASSIGN(pages, transaction->statistics(store::KeySpace::page));

@@ -73,7 +73,7 @@ class Snapshot {
     explicit Use(std::shared_ptr<State> state) : state_(std::move(state)) {}
     std::shared_ptr<State> state_;  // locked; nullptr once moved away
   };
-  // Errors: as open.
+  // Errors: as open; busy (it was expired, and the file was compacted since).
   Result<Use> use();
 
  private:

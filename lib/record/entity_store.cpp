@@ -246,16 +246,24 @@ Status erase(store::WriteTransaction& transaction, payload::PayloadWriter& paylo
   return erase(transaction, key);
 }
 
+Result<ContainerNumber> next_container(const store::Transaction& transaction) {
+  TL_TRY_ASSIGN(value, transaction.get(KeySpace::meta, kNextContainerKey));
+  return value ? ContainerNumber{read_big_endian(*value)} : ContainerNumber{1};
+}
+
+Status set_next_container(store::WriteTransaction& transaction, ContainerNumber next) {
+  std::string value;
+  append_big_endian(value, next);
+  return transaction.put(KeySpace::meta, kNextContainerKey, value);
+}
+
 Result<ContainerNumber> create_container(store::WriteTransaction& transaction, DirectoryKind kind,
                                          Bytes id) {
-  TL_TRY_ASSIGN(value, transaction.get(KeySpace::meta, kNextContainerKey));
-  const ContainerNumber container = value ? read_big_endian(*value) : 1;
+  TL_TRY_ASSIGN(container, next_container(transaction));
   if (container > kContainerNumberMax) {
     return make_error(Code::limit, "the file has no container number left");
   }
-  std::string next;
-  append_big_endian(next, container + 1);
-  TL_TRY(transaction.put(KeySpace::meta, kNextContainerKey, next));
+  TL_TRY(set_next_container(transaction, container + 1));
   TL_TRY(add_container(transaction, kind, id, container));
   const bool is_session = kind == DirectoryKind::session;
   TL_TRY(put_empty_header(transaction, container,

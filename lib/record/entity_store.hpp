@@ -94,6 +94,9 @@ std::vector<payload::PayloadNumber> stored_payloads(const model::Entity& entity)
 // A new container for a trace or session, with a header record that holds the id and no event.
 Result<ContainerNumber> create_container(store::WriteTransaction& transaction, DirectoryKind kind,
                                          Bytes id);
+// The number that the next one gets.
+Result<ContainerNumber> next_container(const store::Transaction& transaction);
+Status set_next_container(store::WriteTransaction& transaction, ContainerNumber next);
 // The header of a container in which nothing else is left, and its place in the directory.
 Status erase_container(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
                        ContainerNumber container, const model::Entity& header);

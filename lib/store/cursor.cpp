@@ -13,7 +13,7 @@ Result<bool> move(Cursor::State* state, MDB_cursor_op operation, Bytes sought = 
     return make_error(Code::misuse, "the cursor's transaction is over");
   }
   TL_TRY(state->transaction->usable());
-  Environment::State& owner = *state->transaction->owner;
+  OpenFile& owner = *state->transaction->file;
   int code = state->open_error;
   MDB_val key = to_engine(sought);
   MDB_val value{};
@@ -39,7 +39,7 @@ Result<bool> move(Cursor::State* state, MDB_cursor_op operation, Bytes sought = 
 Cursor::State::~State() {
   if (transaction == nullptr) return;
   std::erase(transaction->cursors, this);
-  if (!transaction->owner->forked()) mdb_cursor_close(cursor);
+  if (!transaction->file->forked()) mdb_cursor_close(cursor);
 }
 
 Cursor::Cursor(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -62,7 +62,7 @@ Result<Bytes> Cursor::read_value() const {
   if (state_ == nullptr || state_->transaction == nullptr) {
     return make_error(Code::misuse, "the cursor's transaction is over");
   }
-  return verify(state_->space, state_->key, state_->stored, state_->transaction->owner->path);
+  return verify(state_->space, state_->key, state_->stored, state_->transaction->file->path);
 }
 
 }  // namespace tracelite::store

@@ -14,6 +14,7 @@
 #include "store/environment_state.hpp"
 #include "store/errors.hpp"
 #include "store/map_size.hpp"
+#include "store/replacement_note.hpp"
 #include "store/testing.hpp"
 
 namespace tracelite::store {
@@ -55,17 +56,42 @@ int note_oldest(const char* line, void* context) {
   return 0;
 }
 
+// Whether what lies at the path now is another file than the one with this note. A transaction that
+// sees the note began after the replacement had been announced; only if that was carried out there
+// is another file (replacement.hpp).
+bool is_superseded(const OpenFile& file, const Note& note, const std::string& path) {
+  return note.kind == Note::Kind::superseded && identity_of(path) != file.guard.identity();
+}
+
+// In a write transaction: removes a note that means nothing any more, unless it is true (then the
+// answer is true). `code` is LMDB's if removing fails.
+Result<bool> settle_note(const Transaction::State& begun, const std::string& path, int& code) {
+  OpenFile& file = *begun.file;
+  // What it sees is the commit before its own.
+  if (file.commit_without_note.load(std::memory_order_relaxed) + 1 == begun.id) return false;
+  TL_TRY_ASSIGN(note, read_note(file, begun.transaction));
+  if (note.kind == Note::Kind::none) return false;
+  if (is_superseded(file, note, path)) return true;
+  code = erase_note(file, begun.transaction);
+  return false;
+}
+
+Error belongs_to_parent(const std::string& path) {
+  return make_error(Code::forked,
+                    "this handle of " + path +
+                        " belongs to the parent process; open the file again in the child");
+}
+
+Error changing_all_the_time(const std::string& path) {
+  return make_error(Code::busy, path + " is grown or replaced all the time; try again");
+}
+
 }  // namespace
 
-// -------------------------------------------------------------------------------
-// Environment::State
+// --------------------------------------------------------------------------------- OpenFile, Turn
 
-Status Environment::State::usable() const {
-  if (forked()) {
-    return make_error(Code::forked,
-                      "this handle of " + path +
-                          " belongs to the parent process; open the file again in the child");
-  }
+Status OpenFile::usable() const {
+  if (forked()) return belongs_to_parent(path);
   if (broken) {
     return make_error(Code::internal,
                       path + " cannot be used any more; close it and open it again");
@@ -73,7 +99,7 @@ Status Environment::State::usable() const {
   return {};
 }
 
-Error Environment::State::fail(int code, const char* doing, std::uint64_t map_number) {
+Error OpenFile::fail(int code, const char* doing, std::uint64_t map_number) {
   if (code == MDB_MAP_FULL) {
     std::uint64_t known = full_map.load();
     while (known < map_number && !full_map.compare_exchange_weak(known, map_number)) {
@@ -84,7 +110,7 @@ Error Environment::State::fail(int code, const char* doing, std::uint64_t map_nu
   return engine_error(code, doing, path);
 }
 
-Status Environment::State::enlarge_map(std::uint64_t seen) {
+Status OpenFile::enlarge_map(std::uint64_t seen) {
   switch (traffic.stop(seen, options.grow_patience)) {
     case Traffic::Stop::somebody_else_did:
       return {};
@@ -98,14 +124,14 @@ Status Environment::State::enlarge_map(std::uint64_t seen) {
   return replaced;
 }
 
-MDB_envinfo Environment::State::information() const {
+MDB_envinfo OpenFile::information() const {
   const std::scoped_lock lock(map_mutex);
   MDB_envinfo found{};
   if (!broken) mdb_env_info(engine.get(), &found);
   return found;
 }
 
-Status Environment::State::replace_map() {
+Status OpenFile::replace_map() {
   const std::scoped_lock lock(map_mutex);
   mdb_reader_check(engine.get(), nullptr);
   MDB_envinfo now{};
@@ -129,108 +155,215 @@ Status Environment::State::replace_map() {
                     MDB_MAP_FULL);
 }
 
+Status Turn::enter(const OpenFilePointer& file) {
+  std::unique_lock lock(file->turnstile);
+  const std::uint64_t ours = file->last_commit.load();
+  TL_TRY(file->guard.enter_turnstile([&] { return file->information().me_last_txnid == ours; }));
+  lock_ = std::move(lock);
+  file_ = file;
+  return {};
+}
+
+void Turn::leave() {
+  if (!file_) return;
+  if (file_->forked()) {
+    (void)lock_.release();  // the parent's
+  } else {
+    file_->guard.leave_turnstile();
+    lock_.unlock();
+  }
+  file_.reset();
+}
+
+// ------------------------------------------------------------------------------ Environment::State
+
+Status Environment::State::usable() const {
+  if (forked()) return belongs_to_parent(path);
+  return {};
+}
+
+OpenFilePointer Environment::State::current() const {
+  const std::scoped_lock lock(mutex_);
+  return file_;
+}
+
+OpenFilePointer Environment::State::exchange(OpenFilePointer file) {
+  const std::scoped_lock lock(mutex_);
+  return std::exchange(file_, std::move(file));
+}
+
+// Returns nullptr if the transaction is to be begun anew.
+Result<std::unique_ptr<Transaction::State>> Environment::State::try_begin_read(
+    const OpenFilePointer& file, const std::shared_ptr<Environment>& self,
+    const std::function<void()>& expire) {
+  TL_TRY(file->usable());
+  if (file->reads_begun.fetch_add(1, std::memory_order_relaxed) % kLockRenewInterval == 0) {
+    file->lock_keeper.renew();
+  }
+  auto begun = std::make_unique<Transaction::State>();
+  begun->environment = self;
+  begun->file = file;
+  begun->expirable = static_cast<bool>(expire);
+  begun->map_number =
+      begun->expirable ? file->traffic.enter(expire, begun->expire_entry) : file->traffic.enter();
+  int code = mdb_txn_begin(file->engine.get(), nullptr, MDB_RDONLY, &begun->transaction);
+  if (code == MDB_READERS_FULL) {
+    mdb_reader_check(file->engine.get(), nullptr);
+    code = mdb_txn_begin(file->engine.get(), nullptr, MDB_RDONLY, &begun->transaction);
+  }
+  if (code != 0) {
+    const std::uint64_t map_number = begun->map_number;
+    begun->leave();
+    if (code != MDB_MAP_RESIZED) return engine_error(code, "read", path);
+    TL_TRY(file->enlarge_map(map_number));
+    return std::unique_ptr<Transaction::State>();
+  }
+  begun->id = mdb_txn_id(begun->transaction);
+  if (file->commit_without_note.load(std::memory_order_relaxed) == begun->id) return begun;
+  TL_TRY_ASSIGN(note, read_note(*file, begun->transaction));
+  if (note.kind == Note::Kind::none) {
+    file->commit_without_note.store(begun->id, std::memory_order_relaxed);
+  }
+  if (!is_superseded(*file, note, path)) return begun;
+  begun.reset();
+  TL_TRY(go_over(file, self));
+  return begun;
+}
+
+Result<std::unique_ptr<Transaction::State>> Environment::State::try_begin_write(
+    const OpenFilePointer& file, const std::shared_ptr<Environment>& self, Turn* kept) {
+  TL_TRY(file->usable());
+  if (!file->writable) {
+    return make_error(Code::read_only,
+                      path + " cannot be written: its medium or its permissions " + "forbid it");
+  }
+  if (file->writer.load() == std::this_thread::get_id()) {
+    return make_error(Code::misuse, "this thread already has a write transaction");
+  }
+  auto begun = std::make_unique<Transaction::State>();
+  begun->environment = self;
+  begun->file = file;
+  begun->writes = true;
+  begun->thread = std::this_thread::get_id();
+  Turn turn;
+  TL_TRY(turn.enter(file));
+  begun->map_number = file->traffic.enter();
+  file->lock_keeper.renew();
+  if (file->writes_begun.fetch_add(1) % kReaderCheckInterval == 0) {
+    mdb_reader_check(file->engine.get(), nullptr);
+  }
+  int code = testing::check(testing::Point::begin_write);
+  if (code == 0) code = mdb_txn_begin(file->engine.get(), nullptr, 0, &begun->transaction);
+  const std::uint64_t map_number = begun->map_number;
+  if (code == 0) {
+    file->writer.store(begun->thread);
+    begun->id = mdb_txn_id(begun->transaction);
+    if (kept == nullptr) turn.leave();
+    TL_TRY_ASSIGN(superseded, settle_note(*begun, path, code));
+    if (superseded) {
+      begun.reset();
+      turn.leave();
+      TL_TRY(go_over(file, self));
+      return begun;
+    }
+    if (code == 0) {
+      if (kept != nullptr) *kept = std::move(turn);
+      return begun;
+    }
+    begun.reset();
+  } else {
+    begun->leave();
+  }
+  turn.leave();
+  if (code == MDB_MAP_FULL) (void)file->fail(code, "write", map_number);
+  if (code != MDB_MAP_RESIZED && code != MDB_MAP_FULL) return engine_error(code, "write", path);
+  TL_TRY(file->enlarge_map(map_number));
+  return std::unique_ptr<Transaction::State>();
+}
+
+Result<std::unique_ptr<Transaction::State>> Environment::State::begin_write(
+    const std::shared_ptr<Environment>& self, Turn* kept) {
+  for (int tries = 0; tries < kBeginTriesMax; ++tries) {
+    TL_TRY(usable());
+    TL_TRY_ASSIGN(begun, try_begin_write(current(), self, kept));
+    if (begun) return begun;
+  }
+  return changing_all_the_time(path);
+}
+
 // --------------------------------------------------------------------------------------
 // Environment
 
 Environment::Environment(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Environment::~Environment() = default;
 
 Result<ReadTransaction> Environment::begin_read(const std::function<void()>& expire) {
-  State& state = *state_;
-  int code = 0;
   for (int tries = 0; tries < kBeginTriesMax; ++tries) {
-    TL_TRY(state.usable());
-    if (state.reads_begun.fetch_add(1, std::memory_order_relaxed) % kLockRenewInterval == 0) {
-      state.lock_keeper.renew();
-    }
-    auto begun = std::make_unique<Transaction::State>();
-    begun->environment = shared_from_this();
-    begun->owner = &state;
-    begun->expirable = static_cast<bool>(expire);
-    begun->map_number =
-        begun->expirable ? state.traffic.enter(expire, begun->expire_entry) : state.traffic.enter();
-    code = mdb_txn_begin(state.engine.get(), nullptr, MDB_RDONLY, &begun->transaction);
-    if (code == MDB_READERS_FULL) {
-      mdb_reader_check(state.engine.get(), nullptr);
-      code = mdb_txn_begin(state.engine.get(), nullptr, MDB_RDONLY, &begun->transaction);
-    }
-    if (code == 0) {
-      begun->id = mdb_txn_id(begun->transaction);
-      return ReadTransaction(std::move(begun));
-    }
-    const std::uint64_t map_number = begun->map_number;
-    begun->leave();
-    if (code != MDB_MAP_RESIZED) break;
-    TL_TRY(state.enlarge_map(map_number));
+    TL_TRY(state_->usable());
+    TL_TRY_ASSIGN(begun, state_->try_begin_read(state_->current(), shared_from_this(), expire));
+    if (begun) return ReadTransaction(std::move(begun));
   }
-  return engine_error(code, "read", state.path);
+  return changing_all_the_time(state_->path);
 }
 
 Result<WriteTransaction> Environment::begin_write() {
-  State& state = *state_;
-  int code = 0;
-  for (int tries = 0; tries < kBeginTriesMax; ++tries) {
-    TL_TRY(state.usable());
-    if (!state.writable) {
-      return make_error(Code::read_only, state.path + " cannot be written: its medium or its " +
-                                             "permissions forbid it");
-    }
-    if (state.writer.load() == std::this_thread::get_id()) {
-      return make_error(Code::misuse, "this thread already has a write transaction");
-    }
-    auto begun = std::make_unique<Transaction::State>();
-    begun->environment = shared_from_this();
-    begun->owner = &state;
-    begun->writes = true;
-    begun->thread = std::this_thread::get_id();
-    {
-      const std::scoped_lock lock(state.turnstile);
-      const std::uint64_t ours = state.last_commit.load();
-      TL_TRY(
-          state.guard.enter_turnstile([&] { return state.information().me_last_txnid == ours; }));
-      begun->map_number = state.traffic.enter();
-      state.lock_keeper.renew();
-      if (state.writes_begun.fetch_add(1) % kReaderCheckInterval == 0) {
-        mdb_reader_check(state.engine.get(), nullptr);
-      }
-      code = testing::check(testing::Point::begin_write);
-      if (code == 0) code = mdb_txn_begin(state.engine.get(), nullptr, 0, &begun->transaction);
-      if (code == 0) state.writer.store(begun->thread);
-      state.guard.leave_turnstile();
-    }
-    if (code == 0) {
-      begun->id = mdb_txn_id(begun->transaction);
-      return WriteTransaction(std::move(begun));
-    }
-    const std::uint64_t map_number = begun->map_number;
-    state.traffic.leave();
-    if (code != MDB_MAP_RESIZED) break;
-    TL_TRY(state.enlarge_map(map_number));
-  }
-  return engine_error(code, "write", state.path);
+  TL_TRY_ASSIGN(begun, state_->begin_write(shared_from_this(), nullptr));
+  return WriteTransaction(std::move(begun));
 }
 
 Status Environment::grow() {
   TL_TRY(state_->usable());
-  const std::uint64_t map_number = state_->traffic.map_number();
-  if (state_->full_map.load() < map_number) return {};
-  return state_->enlarge_map(map_number);
+  const OpenFilePointer file = state_->current();
+  TL_TRY(file->usable());
+  const std::uint64_t map_number = file->traffic.map_number();
+  if (file->full_map.load() < map_number) return {};
+  return file->enlarge_map(map_number);
+}
+
+Status Environment::make_room(std::uint64_t size_bytes) {
+  TL_TRY(state_->usable());
+  const OpenFilePointer file = state_->current();
+  for (;;) {
+    TL_TRY(file->usable());
+    const std::uint64_t map_number = file->traffic.map_number();
+    const MDB_envinfo now = file->information();
+    MDB_stat statistics{};
+    mdb_env_stat(file->engine.get(), &statistics);
+    const std::uint64_t used = (now.me_last_pgno + 1) * statistics.ms_psize;
+    if (now.me_mapsize >= used && now.me_mapsize - used >= size_bytes) return {};
+    TL_TRY(file->enlarge_map(map_number));
+  }
+}
+
+Status Environment::sync() {
+  TL_TRY(state_->usable());
+  const OpenFilePointer file = state_->current();
+  TL_TRY(file->usable());
+  constexpr int kForce = 1;
+  const int code = mdb_env_sync(file->engine.get(), kForce);
+  if (code != 0) return file->fail(code, "sync", 0);
+  return {};
 }
 
 bool Environment::forked() const { return state_->forked(); }
-bool Environment::writable() const { return state_->writable; }
-bool Environment::opened_alone() const { return state_->opened_alone; }
-std::uint64_t Environment::opened_at_transaction_id() const { return state_->opened_at; }
+bool Environment::writable() const { return !forked() && state_->current()->writable; }
+bool Environment::opened_alone() const { return !forked() && state_->current()->opened_alone; }
+std::uint64_t Environment::opened_at_transaction_id() const {
+  return forked() ? 0 : state_->current()->opened_at;
+}
 const std::string& Environment::path() const { return state_->path; }
 
 std::uint64_t Environment::last_transaction_id() const {
   if (!state_->usable()) return 0;
-  return state_->information().me_last_txnid;
+  const OpenFilePointer file = state_->current();
+  return file->usable() ? file->information().me_last_txnid : 0;
 }
 
 Result<std::uint64_t> Environment::file_size_bytes() const {
   TL_TRY(state_->usable());
+  const OpenFilePointer file = state_->current();
   struct stat status = {};
-  if (fstat(state_->guard.descriptor(), &status) != 0) {
+  if (fstat(file->guard.descriptor(), &status) != 0) {
     return system_error(errno, "look at", state_->path);
   }
   return static_cast<std::uint64_t>(status.st_size);
@@ -238,14 +371,16 @@ Result<std::uint64_t> Environment::file_size_bytes() const {
 
 std::size_t Environment::map_size_bytes() const {
   if (!state_->usable()) return 0;
-  return state_->information().me_mapsize;
+  return state_->current()->information().me_mapsize;
 }
 
 std::uint64_t Environment::oldest_reader_lag() const {
-  const std::uint64_t newest = last_transaction_id();
-  if (newest == 0) return 0;
+  if (!state_->usable()) return 0;
+  const OpenFilePointer file = state_->current();
+  if (!file->usable()) return 0;
+  const std::uint64_t newest = file->information().me_last_txnid;
   std::uint64_t oldest = newest;
-  mdb_reader_list(state_->engine.get(), note_oldest, &oldest);
+  mdb_reader_list(file->engine.get(), note_oldest, &oldest);
   return newest - oldest;
 }
 

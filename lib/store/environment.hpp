@@ -11,7 +11,9 @@
 //  - a turnstile lock before every write transaction, so that processes write in turns;
 //  - after a fork the child's handles answer `forked`, and opening anew works there;
 //  - every value carries an 8-byte checksum over key space, key and value;
-//  - the map grows without the caller noticing, as long as nobody keeps a snapshot busy.
+//  - the map grows without the caller noticing, as long as nobody keeps a snapshot busy;
+//  - when the file has been replaced by a compacted one, transactions begin on that; those that are
+//  under way stay on the old one (replacement.hpp).
 //
 // Threads: Environment is thread-safe. A transaction and its cursors belong to one thread at a
 // time; a WriteTransaction must be committed or dropped by the thread that began it.
@@ -56,6 +58,11 @@ struct OpenOptions {
   std::chrono::milliseconds door_patience{10'000};
   // How long a larger map waits for the transactions of this process to end.
   std::chrono::milliseconds grow_patience{5'000};
+  // A file that must not exist and that nobody else is to see yet: its commits are not durable
+  // before sync() has returned.
+  bool draft = false;
+  // A new file numbers its transactions from beyond this one.
+  std::uint64_t transactions_after = 0;
 };
 
 class ReadTransaction;
@@ -86,7 +93,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
                                                    const OpenOptions& options);
 
   // The last owner closes the file behind the guard's door, and removes the lock file if no other
-  // process has it open.
+  // process has it open. A transaction owns its environment.
   ~Environment();
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
@@ -96,10 +103,12 @@ class Environment : public std::enable_shared_from_this<Environment> {
   // progress). It may be called once more while the transaction is just ending, or right after, so
   // it must own what it touches (capture a weak_ptr, not `this`).
   // Errors: forked, no_memory, io, busy (all reader slots taken; a reader holds up a larger map).
+  // Also the errors of open, when the file has just been replaced.
   Result<ReadTransaction> begin_read(const std::function<void()>& expire = {});
 
   // Waits its turn, behind other threads and other processes. Errors: forked, read_only, misuse
-  // (this thread has one already), io, corrupt, busy (a reader holds up a larger map).
+  // (this thread has one already), io, corrupt, busy (a reader holds up a larger map), and those of
+  // open, when the file has just been replaced.
   Result<WriteTransaction> begin_write();
 
   // Makes the map larger after a transaction failed with disk_full and engine code MDB_MAP_FULL;
@@ -108,6 +117,12 @@ class Environment : public std::enable_shared_from_this<Environment> {
   // did it since. Errors: forked, disk_full (no address space left), busy (a transaction did not
   // end in time), io.
   Status grow();
+
+  // Makes the map large enough for so many bytes more than the file has now. No transaction of the
+  // calling thread may be active. Errors: as grow.
+  Status make_room(std::uint64_t size_bytes);
+  // Of a draft: everything that was committed is durable when it returns ok. Errors: io, disk_full.
+  Status sync();
 
   [[nodiscard]] bool forked() const;
   [[nodiscard]] bool writable() const;      // false if the medium or permissions forbid it
@@ -123,10 +138,10 @@ class Environment : public std::enable_shared_from_this<Environment> {
 
   struct State;  // for this room only
   explicit Environment(std::unique_ptr<State> state);
+  [[nodiscard]] State& state() const { return *state_; }
 
  private:
   std::unique_ptr<State> state_;
-  friend class Transaction;
 };
 
 // What a higher room keeps for the life of a transaction: decoded bytes, for one. Each has a place
@@ -143,8 +158,12 @@ using Companions = std::array<std::unique_ptr<Companion>, kCompanionCount>;
 // (in a write transaction) until the next put or erase.
 class Transaction {
  public:
-  // The transaction number: of the commit that is seen (read), or that will be made (write).
+  // The transaction number: of the commit that is seen (read), or that will be made (write). A file
+  // that replaces another goes on with larger numbers, and not with the next one.
   [[nodiscard]] std::uint64_t id() const;
+  // Another one for each file that this process opens: numbers of payloads that were read in one
+  // file mean nothing in the one that has replaced it.
+  [[nodiscard]] std::uint64_t file_number() const;
 
   // nullopt if there is no such key. Errors: corrupt (checksum), io.
   Result<std::optional<Bytes>> get(KeySpace space, Bytes key) const;
@@ -169,7 +188,6 @@ class Transaction {
   Transaction(Transaction&&) noexcept;
   Transaction& operator=(Transaction&&) noexcept;
   [[nodiscard]] Status usable() const;
-  static Environment::State& state_of(const Environment& environment);
   std::unique_ptr<State> state_;
 };
 

@@ -1,10 +1,14 @@
 // What an Environment and its transactions hold; shared by the .cpp files of this room only.
+//
+// An Environment outlives the file that it was opened with: when that has been replaced by a
+// compacted one, it goes over to it at the next begin of a transaction (replacement.hpp).
 #pragma once
 
 #include <lmdb.h>
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -26,9 +30,13 @@ struct CloseEngine {
 };
 using Engine = std::unique_ptr<MDB_env, CloseEngine>;
 
-struct Environment::State {
+// One data file (one inode) with its LMDB environment. Environments come and go to it through
+// shared pointers: when the last one and the last transaction have left, it is closed, behind the
+// guard's door (open.cpp).
+struct OpenFile {
   std::string path;
   OpenOptions options;
+  std::uint64_t number = 0;  // another one for each that this process opens
   Guard guard;
   LockKeeper lock_keeper;  // before the engine, so that it is destroyed after it
   Engine engine;
@@ -51,6 +59,8 @@ struct Environment::State {
   std::atomic<std::uint64_t> writes_begun{0};
   std::atomic<std::uint64_t> reads_begun{0};
   std::atomic<std::uint64_t> last_commit{0};  // the number of the last one made by this process
+  // A commit in which there is no note of a replacement (replacement.hpp): the last one looked at.
+  std::atomic<std::uint64_t> commit_without_note{0};
   // The map was lost while replacing it, or a write transaction was dropped by the wrong thread.
   std::atomic<bool> broken{false};
 
@@ -66,9 +76,66 @@ struct Environment::State {
   // Maps an error of LMDB; notes that the map is full, and finds out that the disk is.
   Error fail(int code, const char* doing, std::uint64_t map_number);
 };
+using OpenFilePointer = std::shared_ptr<OpenFile>;
+
+// Closes it and its place in the registry, whose mutex must not be held.
+struct CloseFile {
+  void operator()(OpenFile* file) const;
+};
+
+// A turn to write: held from asking for LMDB's write mutex until getting it, and by a replacement
+// until the new file is in place.
+class Turn {
+ public:
+  Turn() = default;
+  ~Turn() { leave(); }
+  Turn(Turn&&) noexcept = default;
+  Turn& operator=(Turn&& other) noexcept {
+    leave();
+    file_ = std::move(other.file_);
+    lock_ = std::move(other.lock_);
+    return *this;
+  }
+
+  Status enter(const OpenFilePointer& file);
+  void leave();
+
+ private:
+  OpenFilePointer file_;  // nullptr: not entered
+  std::unique_lock<std::mutex> lock_;
+};
+
+struct Environment::State {
+  std::string path;
+  std::uint64_t fork_generation = store::fork_generation();
+
+  [[nodiscard]] bool forked() const { return fork_generation != store::fork_generation(); }
+  [[nodiscard]] Status usable() const;
+  [[nodiscard]] OpenFilePointer current() const;
+  // Returns the one before, which must not be let go of while the registry is held.
+  OpenFilePointer exchange(OpenFilePointer file);
+  // Goes over to what is in place of `from` now, if no other thread has done it. `self` is this
+  // one's environment.
+  Status go_over(const OpenFilePointer& from, const std::shared_ptr<Environment>& self);
+  // nullptr: it has been superseded, or its map is too small; `file` has been seen to.
+  Result<std::unique_ptr<Transaction::State>> try_begin_read(
+      const OpenFilePointer& file, const std::shared_ptr<Environment>& self,
+      const std::function<void()>& expire);
+  // The same; keeps the turn if `kept` is given.
+  Result<std::unique_ptr<Transaction::State>> try_begin_write(
+      const OpenFilePointer& file, const std::shared_ptr<Environment>& self, Turn* kept);
+  // begin_write for a replacement.
+  Result<std::unique_ptr<Transaction::State>> begin_write(const std::shared_ptr<Environment>& self,
+                                                          Turn* kept);
+
+ private:
+  mutable std::mutex mutex_;  // of the pointer
+  OpenFilePointer file_;
+};
 
 struct Transaction::State {
   std::shared_ptr<Environment> environment;
+  OpenFilePointer file;            // gone before the environment
   MDB_txn* transaction = nullptr;  // nullptr: it is over
   std::uint64_t id = 0;
   std::uint64_t map_number = 0;
@@ -86,7 +153,6 @@ struct Transaction::State {
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
-  Environment::State* owner = nullptr;  // the environment's
   [[nodiscard]] Status usable() const;
   void close_cursors();
   // Gives the place in the traffic back; the LMDB transaction must have ended.
@@ -116,6 +182,12 @@ inline MDB_val to_engine(Bytes bytes) {
 inline Bytes from_engine(const MDB_val& value) {
   return {static_cast<const char*>(value.mv_data), value.mv_size};
 }
+
+// Opens what is at the path, or shares what this process has open already. `lock` is of the
+// registry's mutex; the pointer must not be let go of under it. Errors: those of
+// Environment::open.
+Result<OpenFilePointer> open_registered(std::unique_lock<std::mutex>& lock, const std::string& path,
+                                        const OpenOptions& options, bool may_create);
 
 // The value without its checksum, if that is right.
 Result<Bytes> verify(KeySpace space, Bytes key, Bytes stored, const std::string& path);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <optional>
 
@@ -205,6 +206,31 @@ Result<HeaderState> inspect_header(int descriptor, const std::string& path, bool
     TL_TRY(check_size(descriptor, path, newest, size_bytes));
   }
   return HeaderState::committed;
+}
+
+Status renumber(int descriptor, const std::string& path, std::uint64_t after) {
+  std::string head;
+  if (!read_at(descriptor, 0, head, std::size_t{kEnginePageSizeMax} * layout::kMetaPageCount)) {
+    return system_error(errno, "read", path);
+  }
+  const auto first = meta_page(head, 0);
+  const std::size_t page_size = first ? first->meta.free_pages.page_size : 0;
+  const auto second = meta_page(head, page_size);
+  if (!first || !second) return corrupt(path, "its heads");
+  TL_TRY(check_metas(path, first->meta, second->meta));
+  const std::uint64_t newest = std::max(first->meta.transaction, second->meta.transaction);
+  if (newest > after) return {};
+  // Even, because transaction n is in page n % 2.
+  const std::uint64_t more = (after + 2 - newest) / 2 * 2;
+  for (std::size_t i = 0; i < layout::kMetaPageCount; ++i) {
+    const std::uint64_t number = (i == 0 ? first : second)->meta.transaction + more;
+    const auto offset = static_cast<off_t>(i * page_size + sizeof(layout::PageHeader) +
+                                           offsetof(layout::Meta, transaction));
+    if (pwrite(descriptor, &number, sizeof number, offset) != sizeof number) {
+      return system_error(errno, "write", path);
+    }
+  }
+  return {};
 }
 
 }  // namespace tracelite::store

@@ -22,4 +22,8 @@ enum class HeaderState {
 // io.
 Result<HeaderState> inspect_header(int descriptor, const std::string& path, bool settled);
 
+// Changes the numbers of the last two transactions of a file that nobody has open, so that the next
+// one's is beyond `after` plus one. Errors: corrupt, io.
+Status renumber(int descriptor, const std::string& path, std::uint64_t after);
+
 }  // namespace tracelite::store

@@ -17,10 +17,10 @@ struct AbortTransaction {
 };
 using EngineTransaction = std::unique_ptr<MDB_txn, AbortTransaction>;
 
-Result<EngineTransaction> begin(const Environment::State& state, unsigned flags) {
+Result<EngineTransaction> begin(const OpenFile& file, unsigned flags) {
   MDB_txn* transaction = nullptr;
-  const int code = mdb_txn_begin(state.engine.get(), nullptr, flags, &transaction);
-  if (code != 0) return engine_error(code, "open", state.path);
+  const int code = mdb_txn_begin(file.engine.get(), nullptr, flags, &transaction);
+  if (code != 0) return engine_error(code, "open", file.path);
   return EngineTransaction(transaction);
 }
 
@@ -61,59 +61,59 @@ Status check_mark(const std::string& path, Bytes stored) {
   return {};
 }
 
-Status open_key_space(Environment::State& state, MDB_txn* transaction, std::size_t i) {
+Status open_key_space(OpenFile& file, MDB_txn* transaction, std::size_t i) {
   const std::string name(kKeySpaceNames[i]);
-  const int code = mdb_dbi_open(transaction, name.c_str(), 0, &state.spaces[i]);
+  const int code = mdb_dbi_open(transaction, name.c_str(), 0, &file.spaces[i]);
   if (code == MDB_NOTFOUND || code == MDB_INCOMPATIBLE) {
-    if (i == static_cast<std::size_t>(KeySpace::meta)) return not_tracelite(state.path);
-    return make_error(Code::corrupt, state.path + " is damaged: it has no key space " + name);
+    if (i == static_cast<std::size_t>(KeySpace::meta)) return not_tracelite(file.path);
+    return make_error(Code::corrupt, file.path + " is damaged: it has no key space " + name);
   }
-  if (code != 0) return engine_error(code, "open", state.path);
+  if (code != 0) return engine_error(code, "open", file.path);
   unsigned flags = 0;
-  mdb_dbi_flags(transaction, state.spaces[i], &flags);
+  mdb_dbi_flags(transaction, file.spaces[i], &flags);
   if (flags != 0) {
-    return make_error(Code::corrupt, state.path + " is damaged: key space " + name + " has flags");
+    return make_error(Code::corrupt, file.path + " is damaged: key space " + name + " has flags");
   }
   return {};
 }
 
 }  // namespace
 
-Status create_key_spaces(Environment::State& state) {
-  TL_TRY_ASSIGN(transaction, begin(state, 0));
+Status create_key_spaces(OpenFile& file) {
+  TL_TRY_ASSIGN(transaction, begin(file, 0));
   int code = 0;
   for (std::size_t i = 0; i < kKeySpaceCount && code == 0; ++i) {
     const std::string name(kKeySpaceNames[i]);
-    code = mdb_dbi_open(transaction.get(), name.c_str(), MDB_CREATE, &state.spaces[i]);
+    code = mdb_dbi_open(transaction.get(), name.c_str(), MDB_CREATE, &file.spaces[i]);
   }
   const std::string value = mark();
   MDB_val engine_key = to_engine(kMarkKey);
   MDB_val engine_value = to_engine(value);
   if (code == 0) {
-    code = mdb_put(transaction.get(), state.spaces[static_cast<std::size_t>(KeySpace::meta)],
+    code = mdb_put(transaction.get(), file.spaces[static_cast<std::size_t>(KeySpace::meta)],
                    &engine_key, &engine_value, 0);
   }
   if (code == 0) code = mdb_txn_commit(transaction.release());
-  if (code != 0) return engine_error(code, "create", state.path);
+  if (code != 0) return engine_error(code, "create", file.path);
   return {};
 }
 
-Status open_key_spaces(Environment::State& state) {
-  TL_TRY_ASSIGN(transaction, begin(state, MDB_RDONLY));
+Status open_key_spaces(OpenFile& file) {
+  TL_TRY_ASSIGN(transaction, begin(file, MDB_RDONLY));
   constexpr auto kMeta = static_cast<std::size_t>(KeySpace::meta);
-  TL_TRY(open_key_space(state, transaction.get(), kMeta));
+  TL_TRY(open_key_space(file, transaction.get(), kMeta));
   MDB_val engine_key = to_engine(kMarkKey);
   MDB_val engine_value{};
-  int code = mdb_get(transaction.get(), state.spaces[kMeta], &engine_key, &engine_value);
-  if (code == MDB_NOTFOUND) return not_tracelite(state.path);
-  if (code != 0) return engine_error(code, "open", state.path);
-  TL_TRY(check_mark(state.path, from_engine(engine_value)));
+  int code = mdb_get(transaction.get(), file.spaces[kMeta], &engine_key, &engine_value);
+  if (code == MDB_NOTFOUND) return not_tracelite(file.path);
+  if (code != 0) return engine_error(code, "open", file.path);
+  TL_TRY(check_mark(file.path, from_engine(engine_value)));
   for (std::size_t i = 0; i < kKeySpaceCount; ++i) {
-    if (i != kMeta) TL_TRY(open_key_space(state, transaction.get(), i));
+    if (i != kMeta) TL_TRY(open_key_space(file, transaction.get(), i));
   }
   // Handles opened in a transaction are kept if it is committed, even one that only reads.
   code = mdb_txn_commit(transaction.release());
-  if (code != 0) return engine_error(code, "open", state.path);
+  if (code != 0) return engine_error(code, "open", file.path);
   return {};
 }
 

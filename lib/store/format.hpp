@@ -11,8 +11,8 @@
 namespace tracelite::store {
 
 // In one commit. Errors: disk_full, io.
-Status create_key_spaces(Environment::State& state);
+Status create_key_spaces(OpenFile& file);
 // Errors: not_tracelite, newer_format, other_geometry, corrupt, io.
-Status open_key_spaces(Environment::State& state);
+Status open_key_spaces(OpenFile& file);
 
 }  // namespace tracelite::store

@@ -19,6 +19,7 @@
 namespace tracelite::store {
 
 class Environment;
+struct OpenFile;
 
 // Grows by one in the child of every fork.
 std::uint64_t fork_generation();
@@ -28,13 +29,15 @@ class Registry {
   // Made on first use and never destroyed: environments may be closed during exit.
   static Registry& instance();
 
-  // Held through every open and every close, so that no fork happens in the middle of one.
+  // Held through every open, close and replacement, so that no fork happens in the middle of one.
+  // The last pointer to an OpenFile must not go under it: closing takes it.
   std::mutex mutex;
-  // Signalled when an environment has been closed.
+  // Signalled when a file has been closed.
   std::condition_variable closed;
 
   struct Entry {
-    std::weak_ptr<Environment> environment;  // expired: it is just being closed
+    std::weak_ptr<OpenFile> file;            // expired: it is just being closed
+    std::weak_ptr<Environment> environment;  // to share; none if all have gone over to another file
     int guard_descriptor = -1;
     FileIdentity lock_file;
   };

@@ -4,13 +4,29 @@
 #pragma once
 
 #include <atomic>
+#include <csignal>
 #include <cstdint>
 
 namespace tracelite::store::testing {
 
-enum class Point { begin_write, put, erase, commit };
+enum class Point {
+  begin_write,
+  put,
+  erase,
+  commit,
+  // Of a replacement (replacement.hpp): after step 1, 4, 5, 6 and 7. From `renamed` on only
+  // kKillHere does anything.
+  replacement_written,
+  replacement_announced,
+  replacement_renamed,
+  replacement_unlocked,
+  replacement_synced,
+};
 
-inline constexpr int kPointCount = 4;
+inline constexpr int kPointCount = 9;
+
+// As the code to fail with: the process is killed there.
+inline constexpr int kKillHere = -1'000'000;
 
 namespace internal {
 
@@ -41,7 +57,10 @@ inline int check(Point point) {
   std::uint64_t left = trap.calls_left.load(std::memory_order_relaxed);
   while (left != 0) {
     if (trap.calls_left.compare_exchange_weak(left, left - 1, std::memory_order_acquire)) {
-      return left == 1 ? trap.code.load(std::memory_order_relaxed) : 0;
+      if (left != 1) return 0;
+      const int code = trap.code.load(std::memory_order_relaxed);
+      if (code == kKillHere) raise(SIGKILL);
+      return code;
     }
   }
   return 0;

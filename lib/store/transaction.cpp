@@ -1,5 +1,8 @@
 // Transactions: gets and puts with their checksums, and the order in which a transaction ends.
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -60,14 +63,14 @@ Result<Bytes> verify(KeySpace space, Bytes key, Bytes stored, const std::string&
 Transaction::State::~State() {
   if (transaction == nullptr) return;
   const bool foreign_thread = writes && thread != std::this_thread::get_id();
-  if (owner->forked() || foreign_thread) {
+  if (file->forked() || foreign_thread) {
     for (Cursor::State* open : cursors) open->transaction = nullptr;
   }
-  if (owner->forked()) return;  // what LMDB has of it belongs to the parent
+  if (file->forked()) return;  // what LMDB has of it belongs to the parent
   if (foreign_thread) {
     // LMDB's mutex can only be given back by the thread that took it; aborting here would look
     // well and hang the next writer. Leave it held, and say so to everybody who comes.
-    owner->broken = true;
+    file->broken = true;
     return;
   }
   close_cursors();
@@ -76,7 +79,7 @@ Transaction::State::~State() {
 }
 
 Status Transaction::State::usable() const {
-  if (owner->forked()) return owner->usable();
+  if (file->forked()) return file->usable();
   if (transaction == nullptr) return over();
   if (failed) return make_error(Code::misuse, "a put or erase of this transaction has failed");
   return {};
@@ -96,12 +99,12 @@ void Transaction::State::leave() {
   if (writes) {
     // LMDB's mutex is free already, so the next writer may have entered its name.
     std::thread::id mine = thread;
-    owner->writer.compare_exchange_strong(mine, std::thread::id{});
+    file->writer.compare_exchange_strong(mine, std::thread::id{});
   }
   if (expirable) {
-    owner->traffic.leave(expire_entry);
+    file->traffic.leave(expire_entry);
   } else {
-    owner->traffic.leave();
+    file->traffic.leave();
   }
 }
 
@@ -113,16 +116,13 @@ Transaction::~Transaction() = default;
 Transaction::Transaction(Transaction&&) noexcept = default;
 Transaction& Transaction::operator=(Transaction&&) noexcept = default;
 
-Environment::State& Transaction::state_of(const Environment& environment) {
-  return *environment.state_;
-}
-
 Status Transaction::usable() const {
   if (!state_) return over();
   return state_->usable();
 }
 
 std::uint64_t Transaction::id() const { return state_ ? state_->id : 0; }
+std::uint64_t Transaction::file_number() const { return state_ ? state_->file->number : 0; }
 
 Companions& Transaction::companions() const { return state_->companions; }
 std::unique_ptr<Companion>& Transaction::companion(CompanionSlot slot) const {
@@ -134,7 +134,7 @@ const std::shared_ptr<Environment>& Transaction::environment() const { return st
 Result<std::optional<Bytes>> Transaction::get(KeySpace space, Bytes key) const {
   TL_TRY(usable());
   TL_TRY(check_key(key));
-  Environment::State& owner = *state_->owner;
+  OpenFile& owner = *state_->file;
   MDB_val engine_key = to_engine(key);
   MDB_val engine_value{};
   const int code = mdb_get(state_->transaction, owner.spaces[static_cast<std::size_t>(space)],
@@ -150,7 +150,7 @@ Cursor Transaction::cursor(KeySpace space) const {
   made->space = space;
   if (usable()) {
     made->open_error = mdb_cursor_open(
-        state_->transaction, state_->owner->spaces[static_cast<std::size_t>(space)], &made->cursor);
+        state_->transaction, state_->file->spaces[static_cast<std::size_t>(space)], &made->cursor);
     made->transaction = state_.get();
     state_->cursors.push_back(made.get());
   }
@@ -165,7 +165,7 @@ Cursor Transaction::key_cursor(KeySpace space) const {
 
 Result<KeySpaceStatistics> Transaction::statistics(KeySpace space) const {
   TL_TRY(usable());
-  Environment::State& owner = *state_->owner;
+  OpenFile& owner = *state_->file;
   MDB_stat found{};
   const int code =
       mdb_stat(state_->transaction, owner.spaces[static_cast<std::size_t>(space)], &found);
@@ -176,14 +176,17 @@ Result<KeySpaceStatistics> Transaction::statistics(KeySpace space) const {
 
 Result<FileUse> Transaction::file_use() const {
   TL_TRY(usable());
-  Environment::State& owner = *state_->owner;
-  TL_TRY_ASSIGN(file_size_bytes, state_->environment->file_size_bytes());
+  OpenFile& owner = *state_->file;
+  struct stat status = {};
+  if (fstat(owner.guard.descriptor(), &status) != 0) {
+    return system_error(errno, "look at", owner.path);
+  }
   MDB_stat main{};
   int code = mdb_env_stat(owner.engine.get(), &main);
   if (code != 0) return owner.fail(code, "read", state_->map_number);
   FileUse use;
   use.page_size_bytes = main.ms_psize;
-  use.file_page_count = file_size_bytes / main.ms_psize;
+  use.file_page_count = static_cast<std::uint64_t>(status.st_size) / main.ms_psize;
 
   // LMDB's own list of free pages: each value begins with the number of pages in it.
   constexpr MDB_dbi kFreeList = 0;
@@ -229,12 +232,12 @@ Status WriteTransaction::put(KeySpace space, Bytes key, std::span<const Bytes> p
   MDB_val engine_value{size_bytes + kChecksumSizeBytes, nullptr};
   int code = testing::check(testing::Point::put);
   if (code == 0) {
-    code = mdb_put(state_->transaction, state_->owner->spaces[static_cast<std::size_t>(space)],
+    code = mdb_put(state_->transaction, state_->file->spaces[static_cast<std::size_t>(space)],
                    &engine_key, &engine_value, MDB_RESERVE);
   }
   if (code != 0) {
     state_->failed = true;
-    return state_->owner->fail(code, "write", state_->map_number);
+    return state_->file->fail(code, "write", state_->map_number);
   }
   auto* const start = static_cast<char*>(engine_value.mv_data);
   char* end = start;
@@ -250,13 +253,13 @@ Result<bool> WriteTransaction::erase(KeySpace space, Bytes key) {
   MDB_val engine_key = to_engine(key);
   int code = testing::check(testing::Point::erase);
   if (code == 0) {
-    code = mdb_del(state_->transaction, state_->owner->spaces[static_cast<std::size_t>(space)],
+    code = mdb_del(state_->transaction, state_->file->spaces[static_cast<std::size_t>(space)],
                    &engine_key, nullptr);
   }
   if (code == MDB_NOTFOUND) return false;
   if (code != 0) {
     state_->failed = true;
-    return state_->owner->fail(code, "write", state_->map_number);
+    return state_->file->fail(code, "write", state_->map_number);
   }
   return true;
 }
@@ -265,10 +268,10 @@ Status WriteTransaction::clear(KeySpace space) {
   TL_TRY(usable());
   PackedSpaces::of(*this).forget(space);
   const int code =
-      mdb_drop(state_->transaction, state_->owner->spaces[static_cast<std::size_t>(space)], 0);
+      mdb_drop(state_->transaction, state_->file->spaces[static_cast<std::size_t>(space)], 0);
   if (code != 0) {
     state_->failed = true;
-    return state_->owner->fail(code, "write", state_->map_number);
+    return state_->file->fail(code, "write", state_->map_number);
   }
   return {};
 }
@@ -296,9 +299,9 @@ Status WriteTransaction::commit() {
     code = mdb_txn_commit(state.transaction);
   }
   const std::uint64_t map_number = state.map_number;
-  if (code == 0) state.owner->last_commit.store(state.id);
+  if (code == 0) state.file->last_commit.store(state.id);
   state.leave();
-  if (code != 0) return state.owner->fail(code, "commit to", map_number);
+  if (code != 0) return state.file->fail(code, "commit to", map_number);
   return {};
 }
 

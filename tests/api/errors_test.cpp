@@ -216,6 +216,7 @@ BOOST_AUTO_TEST_CASE(a_read_only_store_records_nothing) {
   expect(tl_begin(store.get(), nullptr, nullptr, &span), TL_READ_ONLY, "read-only");
   BOOST_TEST(span == nullptr);
   expect(tl_reindex(store.get(), nullptr, nullptr), TL_READ_ONLY, "read-only");
+  expect(tl_compact(store.get(), nullptr, nullptr), TL_READ_ONLY, "read-only");
   BOOST_TEST(count(store, TL_KIND_TRACE) == 1U);
   store.check();
 }
@@ -404,6 +405,9 @@ BOOST_AUTO_TEST_CASE(null_arguments_are_misuse_everywhere) {
       tl_delete(nullptr, nullptr, nullptr, nullptr, nullptr),
       tl_delete(store, nullptr, nullptr, nullptr, nullptr),
       tl_reindex(nullptr, nullptr, nullptr),
+      tl_compact(nullptr, nullptr, nullptr),
+      tl_backup(nullptr, "b", nullptr, nullptr),
+      tl_backup(store, nullptr, nullptr, nullptr),
   };
   for (std::size_t i = 0; i < std::size(all); ++i) {
     BOOST_TEST(all[i] == TL_MISUSE, "call " << i << " gave " << all[i]);

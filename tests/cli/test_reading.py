@@ -415,6 +415,21 @@ class Keeping(ReadingTest):
         self.assertEqual(before, after)
         self.assertEqual("ok\n", self.succeed("check", "day.tl").out)
 
+    def test_compact_and_backup(self) -> None:
+        commands = ["traces", "observations", "sessions", "scores"]
+        before = [self.rows(command, "day.tl") for command in commands]
+        self.assertEqual("copied to day.bak\n", self.succeed("backup", "day.tl", "day.bak").out)
+        sizes = self.succeed("compact", "day.tl", "--json").row()
+        self.assertEqual((self.folder / "day.tl").stat().st_size, sizes["fileBytes"])
+        self.assertLessEqual(sizes["fileBytes"], sizes["fileBytesBefore"])
+        for name in ["day.tl", "day.bak"]:
+            self.assertEqual(before, [self.rows(command, name) for command in commands])
+            self.assertEqual("ok\n", self.succeed("check", name).out)
+        self.assertRegex(self.succeed("compact", "day.bak").out, r"^[\d.]+ \w+ -> [\d.]+ \w+\n$")
+        names = sorted(path.name for path in self.folder.iterdir())
+        self.assertEqual([], [name for name in names if "-" in name])
+        self.fail_with("exists", "backup", "day.tl", "day.bak")
+
     def test_space_adds_up_to_the_file(self) -> None:
         lines = self.rows("stats", "day.tl", "--space")
         size_bytes = (self.folder / "day.tl").stat().st_size

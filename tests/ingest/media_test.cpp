@@ -296,6 +296,7 @@ BOOST_AUTO_TEST_CASE(a_medium_that_was_used_and_dropped_comes_back_from_the_batc
     large.front()->number = must(payloads.create_medium(transaction));
     must(payloads.append(transaction, large.front()->number, bytes));
     must(add_pending(transaction, large.front()->number));
+    large.front()->since = transaction.id();
   });
   const model::Register* reg = events.front().entity.find(Field::input);
   for (int round = 0; round < 2; ++round) {

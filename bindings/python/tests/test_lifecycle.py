@@ -146,6 +146,35 @@ class OpenTest(FolderCase):
             store.reindex()
             self.assertEqual(store.get_trace("t").name, "t")
 
+    def test_compact_and_backup(self) -> None:
+        with Store(self.path) as store:
+            store.put_trace("t", name="t", input="x" * 5000)
+            store.flush()
+            before = list(store.traces())
+            with store.snapshot() as snapshot:
+                calls: List[Any] = []
+                store.compact(progress=lambda *a: calls.append(a))
+                self.assertTrue(calls)
+                self.assertEqual(calls[-1][0], calls[-1][1])
+                self.assertEqual(list(snapshot.traces()), before)
+            self.assertEqual(list(store.traces()), before)
+            self.assertEqual(store.check(), ())
+            copy = self.path.with_name("copy.tl")
+            store.backup(copy)
+            with Store(copy) as other:
+                self.assertEqual(list(other.traces()), before)
+            with self.assertRaises(InvalidError):
+                store.backup(copy)
+            with self.assertRaises(InvalidError):
+                store.backup("a\0b")
+
+            def stop(*_: Any) -> None:
+                raise KeyError("stop")
+
+            with self.assertRaises(KeyError):
+                store.compact(progress=stop)
+            self.assertEqual(list(store.traces()), before)
+
 
 class OptionTest(FolderCase):
     def test_defaults(self) -> None:
@@ -674,6 +703,7 @@ class ReadOnlyTest(FolderCase):
                 store.span,
                 lambda: store.import_events(b""),
                 store.reindex,
+                store.compact,
             ]
             for call in calls:
                 with self.assertRaises(ReadOnlyError):

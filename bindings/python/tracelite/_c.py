@@ -592,6 +592,8 @@ FUNCTIONS: Dict[str, Tuple[Any, Sequence[Any]]] = {
     ),
     "tl_check": (_STATUS, [_Handle, FindingFn, c_void_p, ProgressFn, c_void_p]),
     "tl_reindex": (_STATUS, [_Handle, ProgressFn, c_void_p]),
+    "tl_compact": (_STATUS, [_Handle, ProgressFn, c_void_p]),
+    "tl_backup": (_STATUS, [_Handle, c_char_p, ProgressFn, c_void_p]),
     "tl_error": (POINTER(ErrorInfo), []),
     "tl_status_name": (c_char_p, [c_int32]),
     "tl_version": (c_char_p, []),

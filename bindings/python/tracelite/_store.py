@@ -371,9 +371,7 @@ class Store(Reader):
         map_size_bytes: Optional[int] = None,
     ) -> None:
         self._lib = lib = _c.library()
-        encoded = os.fsencode(path)
-        if b"\0" in encoded:
-            raise InvalidError("path holds a zero byte", field="path")
+        encoded = _encoded(path)
         options = _c.Options()
         options.struct_size = ctypes.sizeof(options)
         options.read_only = 1 if read_only else 0
@@ -665,8 +663,34 @@ class Store(Reader):
             store = self._gate.handle()
             caught.check(self._lib, self._lib.tl_reindex(store, caught.progress(progress), None))
 
+    def compact(self, *, progress: Optional[Progress] = None) -> None:
+        """Writes the whole file anew and puts the new one in its place, under whoever uses it: as
+        small as its content allows, and with nothing left of what was deleted. What progress raises
+        stops it, and the file stays as it was."""
+        with self._gate.call(), Caught() as caught:
+            store = self._gate.handle()
+            caught.check(self._lib, self._lib.tl_compact(store, caught.progress(progress), None))
+
+    def backup(self, path: Path, *, progress: Optional[Progress] = None) -> None:
+        """Copies the newest commit to a new file, a store of its own, while others go on writing.
+        The path must not exist; if it fails, or progress raises, nothing is left there."""
+        encoded = _encoded(path)
+        with self._gate.call(), Caught() as caught:
+            store = self._gate.handle()
+            caught.check(
+                self._lib,
+                self._lib.tl_backup(store, encoded, caught.progress(progress), None),
+            )
+
 
 _NOTHING = nullcontext()
+
+
+def _encoded(path: Union[Path, bytes]) -> bytes:
+    encoded = os.fsencode(path)
+    if b"\0" in encoded:
+        raise InvalidError("path holds a zero byte", field="path")
+    return encoded
 
 
 class Snapshot(Reader):

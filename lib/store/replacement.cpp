@@ -1,0 +1,299 @@
+// See replacement.hpp.
+#include "store/replacement.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <optional>
+#include <utility>
+
+#include "store/environment_state.hpp"
+#include "store/errors.hpp"
+#include "store/file_header.hpp"
+#include "store/folder.hpp"
+#include "store/replacement_note.hpp"
+#include "store/testing.hpp"
+
+namespace tracelite::store {
+namespace {
+
+// A draft's commit holds so much, and dirties a few times that where its keys are in no order.
+constexpr std::uint64_t kCopyCommitSizeBytes = std::uint64_t{4} << 20;
+constexpr std::uint64_t kCopyRoomSizeBytes = std::uint64_t{64} << 20;
+constexpr std::uint64_t kProgressEntries = 1024;
+// What the note takes in the old file.
+constexpr std::uint64_t kNoteRoomSizeBytes = std::uint64_t{1} << 20;
+
+std::string scratch_path(const std::string& path) { return path + "-compact-scratch"; }
+std::string new_path(const std::string& path) { return path + "-compact-new"; }
+std::string backup_path(const std::string& path) { return path + "-backup-part"; }
+
+void remove_draft(const std::string& path) {
+  unlink(path.c_str());
+  unlink(lock_path_of(path).c_str());
+}
+
+Result<std::shared_ptr<Environment>> open_draft(const std::string& path,
+                                                std::uint64_t transactions_after) {
+  OpenOptions options;
+  options.draft = true;
+  options.transactions_after = transactions_after;
+  return Environment::open(path, options);
+}
+
+Error failed_here(int code, const std::string& path) { return system_error(code, "replace", path); }
+
+// The folder must let us, and nobody may lose the file by it.
+Status check_replaceable(const OpenFile& file, const std::string& path) {
+  struct stat status = {};
+  if (fstat(file.guard.descriptor(), &status) != 0) return system_error(errno, "look at", path);
+  if (identity_of(path) != file.guard.identity()) {
+    return make_error(Code::not_found, path + " is not where it was opened any more", "path");
+  }
+  if (status.st_nlink != 1) {
+    return make_error(
+        Code::unsupported,
+        path + " has a second name (a hard link), under which the old file would stay", "path");
+  }
+  if (status.st_uid != geteuid() && geteuid() != 0) {
+    return make_error(Code::permission, path + " belongs to another user, who must do it", "path");
+  }
+  return {};
+}
+
+// The new file may be read and written by whom the old one may.
+Status copy_permissions(const OpenFile& from, const Guard& to, const std::string& path) {
+  constexpr mode_t kGroupMay = S_IRWXG;
+  struct stat old = {};
+  if (fstat(from.guard.descriptor(), &old) != 0) return system_error(errno, "look at", path);
+  // The group does not matter where it may nothing.
+  const bool owned =
+      fchown(to.descriptor(), old.st_uid, old.st_gid) == 0 || (old.st_mode & kGroupMay) == 0;
+  if (!owned || fchmod(to.descriptor(), old.st_mode & 07777) != 0 || fsync(to.descriptor()) != 0) {
+    return system_error(errno, "set the permissions of", path);
+  }
+  return {};
+}
+
+struct Door {
+  explicit Door(Guard& locked) : guard(locked) {}
+  ~Door() { guard.unlock_door(); }
+  Door(const Door&) = delete;
+  Door& operator=(const Door&) = delete;
+  Guard& guard;
+};
+
+}  // namespace
+
+void remove_drafts(const std::string& path) {
+  remove_draft(scratch_path(path));
+  remove_draft(new_path(path));
+}
+
+Status copy_in_order(const Transaction& from, Environment& to, const CopyProgress& progress) {
+  std::uint64_t count = 0;
+  std::optional<WriteTransaction> writing;
+  const auto commit = [&]() -> Status {
+    if (!writing) return {};
+    Status done = writing->commit();
+    writing.reset();
+    return done;
+  };
+  for (std::size_t i = 0; i < kKeySpaceCount; ++i) {
+    const auto space = static_cast<KeySpace>(i);
+    Cursor cursor = from.cursor(space);
+    TL_TRY_ASSIGN(first, cursor.seek({}));
+    for (bool more = first; more;) {
+      if (count % kProgressEntries == 0 && progress && progress(count)) {
+        return make_error(Code::cancelled, "cancelled");
+      }
+      ++count;
+      if (!writing) {
+        TL_TRY(to.make_room(kCopyRoomSizeBytes));
+        TL_TRY_ASSIGN(begun, to.begin_write());
+        writing.emplace(std::move(begun));
+      }
+      // The note is this file's own business.
+      if (space != KeySpace::meta || cursor.key() != kNoteKey) {
+        TL_TRY(writing->put(space, cursor.key(), cursor.value()));
+      }
+      if (writing->put_size_bytes() >= kCopyCommitSizeBytes) TL_TRY(commit());
+      TL_TRY_ASSIGN(again, cursor.next());
+      more = again;
+    }
+  }
+  return commit();
+}
+
+// Writing in more than one commit has left a few pages free. In a small file they count, so it is
+// copied once more, by LMDB, without them.
+constexpr std::uint64_t kSmallFileSizeBytes = std::uint64_t{1} << 20;
+
+namespace {
+
+// False if LMDB finds that the file has pages that are neither used nor free, and gives up.
+Result<bool> copy_without_free_pages(const OpenFile& from, const std::string& to,
+                                     std::uint64_t transactions_after) {
+  TL_TRY_ASSIGN(guard, Guard::create(to));
+  const int code = mdb_env_copyfd2(from.engine.get(), guard.descriptor(), MDB_CP_COMPACT);
+  if (code == MDB_INCOMPATIBLE) return false;
+  if (code != 0) return engine_error(code, "write", to);
+  TL_TRY(renumber(guard.descriptor(), to, transactions_after));
+  if (fsync(guard.descriptor()) != 0) return system_error(errno, "sync", to);
+  return true;
+}
+
+}  // namespace
+
+struct Replacement::State {
+  std::shared_ptr<Environment> environment;
+  std::string path;
+  OpenFilePointer file;
+  // Given back in the order of their going: the write mutex first, then the turn.
+  Turn turn;
+  std::optional<WriteTransaction> transaction;
+  std::shared_ptr<Environment> scratch;
+
+  Status write_new(const CopyProgress& progress);
+  Status swap();
+};
+
+Replacement::Replacement(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Replacement::~Replacement() {
+  if (!state_ || state_->environment->forked()) return;
+  state_->scratch.reset();
+  if (state_->transaction) remove_drafts(state_->path);
+}
+
+Result<std::unique_ptr<Replacement>> Replacement::begin(std::shared_ptr<Environment> environment) {
+  TL_TRY(environment->make_room(kNoteRoomSizeBytes));
+  std::unique_ptr<Replacement> replacement(new Replacement(std::make_unique<State>()));
+  State& state = *replacement->state_;
+  state.environment = std::move(environment);
+  state.path = state.environment->path();
+  TL_TRY_ASSIGN(begun, state.environment->state().begin_write(state.environment, &state.turn));
+  state.file = begun->file;
+  state.transaction.emplace(std::move(begun));
+  TL_TRY(check_replaceable(*state.file, state.path));
+  remove_drafts(state.path);
+  TL_TRY_ASSIGN(scratch, open_draft(scratch_path(state.path), state.transaction->id()));
+  state.scratch = std::move(scratch);
+  return replacement;
+}
+
+const Transaction& Replacement::content() const { return *state_->transaction; }
+const std::shared_ptr<Environment>& Replacement::scratch() const { return state_->scratch; }
+
+Status Replacement::finish(const CopyProgress& progress) {
+  TL_TRY(state_->write_new(progress));
+  Status swapped = state_->swap();
+  if (!swapped) remove_draft(new_path(state_->path));
+  state_->transaction.reset();
+  state_->turn.leave();
+  return swapped;
+}
+
+// Step 1.
+Status Replacement::State::write_new(const CopyProgress& progress) {
+  const std::string target = new_path(path);
+  std::shared_ptr<Environment> made;
+  {
+    TL_TRY_ASSIGN(source, scratch->begin_read());
+    // Beyond the scratch file's numbers as well: what was derived from them is in what is copied.
+    TL_TRY_ASSIGN(opened, open_draft(target, source.id()));
+    made = std::move(opened);
+    TL_TRY(copy_in_order(source, *made, progress));
+  }
+  scratch.reset();
+  remove_draft(scratch_path(path));
+  {
+    TL_TRY_ASSIGN(last, made->begin_write());
+    TL_TRY(put_note(last, Note{Note::Kind::fresh, file->lock_file_inode}));
+    TL_TRY(last.commit());
+  }
+  TL_TRY(made->sync());
+  TL_TRY_ASSIGN(size_bytes, made->file_size_bytes());
+  if (size_bytes > kSmallFileSizeBytes) return {};
+  const std::string smaller = scratch_path(path);
+  TL_TRY_ASSIGN(copied, copy_without_free_pages(*made->state().current(), smaller,
+                                                made->last_transaction_id()));
+  made.reset();
+  if (!copied) remove_draft(smaller);
+  if (copied && rename(smaller.c_str(), target.c_str()) != 0)
+    return system_error(errno, "write", target);
+  return {};
+}
+
+Status Replacement::State::swap() {
+  int code = testing::check(testing::Point::replacement_written);
+  if (code != 0) return failed_here(code, path);
+  const std::string made = new_path(path);
+  const std::scoped_lock registered(Registry::instance().mutex);
+  TL_TRY(file->guard.lock_door(file->options.door_patience));
+  const Door old_door(file->guard);
+  TL_TRY_ASSIGN(guard, Guard::open_existing(made));
+  TL_TRY(guard.lock_door(file->options.door_patience));
+  const Door new_door(guard);
+  TL_TRY(copy_permissions(*file, guard, path));
+  TL_TRY(check_replaceable(*file, path));
+
+  TL_TRY(put_note(*transaction, Note{Note::Kind::superseded, 0}));
+  TL_TRY(transaction->commit());
+  code = testing::check(testing::Point::replacement_announced);
+  if (code == 0 && rename(made.c_str(), path.c_str()) != 0) code = errno;
+  if (code != 0) {
+    clear_note(*file);
+    return failed_here(code, path);
+  }
+  (void)testing::check(testing::Point::replacement_renamed);
+  remove_lock_file(lock_path_of(path), file->lock_file_inode);
+  (void)testing::check(testing::Point::replacement_unlocked);
+  Status synced = sync_folder(path);
+  (void)testing::check(testing::Point::replacement_synced);
+  return synced;
+}
+
+namespace {
+
+// One that a killed process has left is removed, one at work is not.
+Status take_draft_name(const std::string& path) {
+  Result<Guard> guard = Guard::open_existing(path);
+  if (!guard) return guard.error().code == Code::not_found ? Status() : Status(guard.error());
+  TL_TRY(guard->lock_door(OpenOptions().door_patience));
+  const Door door(*guard);
+  TL_TRY_ASSIGN(user, guard->other_user());
+  if (user) return make_error(Code::busy, path + " is just being written", "path");
+  remove_draft(path);
+  return {};
+}
+
+Status write_backup(const std::shared_ptr<Environment>& environment, const std::string& path,
+                    const CopyProgress& progress) {
+  TL_TRY_ASSIGN(source, environment->begin_read());
+  TL_TRY_ASSIGN(made, open_draft(path, source.id()));
+  TL_TRY(copy_in_order(source, *made, progress));
+  return made->sync();
+}
+
+}  // namespace
+
+Status back_up(const std::shared_ptr<Environment>& environment, const std::string& path,
+               const CopyProgress& progress) {
+  TL_TRY_ASSIGN(target, real_path(path));
+  struct stat status = {};
+  if (lstat(target.c_str(), &status) == 0) {
+    return make_error(Code::invalid, target + " exists already", "path", EEXIST);
+  }
+  const std::string part = backup_path(target);
+  TL_TRY(take_draft_name(part));
+  Status written = write_backup(environment, part, progress);
+  if (written) written = rename_to_new(part, target);
+  if (!written && written.error().code != Code::busy) remove_draft(part);
+  if (written) written = sync_folder(target);
+  return written;
+}
+
+}  // namespace tracelite::store

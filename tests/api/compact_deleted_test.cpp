@@ -1,0 +1,74 @@
+// Compacting after a deletion: what is gone is gone from the file, and its room is given back.
+#include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <string>
+
+#include "api/delete_support.hpp"
+#include "api/support.hpp"
+
+namespace tracelite::api::test {
+namespace {
+
+const std::string kMarker = "markerQZX";
+
+std::string marked_events(const std::string& marker) {
+  const std::string text = "\"" + marker + std::string(3'000, 'z') + "\"";
+  const std::string names = ",\"name\":\"" + marker + "\",\"version\":\"" + marker +
+                            "\",\"metadata\":{\"" + marker + "\":\"" + marker + "\"}";
+  const std::string body = names + ",\"userId\":\"" + marker + "\",\"sessionId\":\"" + marker +
+                           "\",\"release\":\"" + marker + "\",\"environment\":\"" +
+                           (marker == kMarker ? "markerqzx" : "env") + "\",\"tags\":[\"" + marker +
+                           "\"],\"input\":" + text;
+  return trace(marker, body) +
+         span(marker, marker + "-span",
+              names + ",\"input\":" + text + ",\"output\":\"" + marker + "\"") +
+         event("generation-create", "\"id\":\"" + marker + "-call\",\"traceId\":\"" + marker +
+                                        "\",\"model\":\"" + marker + "\"" + names) +
+         event("score-create", "\"id\":\"" + marker + "-score\",\"traceId\":\"" + marker +
+                                   "\",\"name\":\"" + marker + "\",\"comment\":\"" + marker +
+                                   "\",\"value\":1");
+}
+
+bool has_marker(const Scene& scene) {
+  const std::string bytes = store::test::read_file(scene.folder.file());
+  return bytes.find(kMarker) != std::string::npos || bytes.find("markerqzx") != std::string::npos;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(compacting_deleted)
+
+BOOST_AUTO_TEST_CASE(a_deleted_marker_is_nowhere_in_the_file) {
+  const Scene scene(marked_events(kMarker) + marked_events("other"));
+  scene.store.flush();
+  BOOST_TEST(has_marker(scene));
+  tl_filter marked = filter();
+  marked.trace_id = text_of(kMarker);
+  BOOST_TEST(scene.store.remove(marked).trace_count == 1U);
+  const std::string before = scene.store.export_all();
+  must(tl_compact(scene.store.get(), nullptr, nullptr));
+  BOOST_TEST(!has_marker(scene));
+  BOOST_TEST((scene.store.export_all() == before));
+  BOOST_TEST(!before.empty());
+  scene.store.check();
+}
+
+BOOST_AUTO_TEST_CASE(a_file_of_which_everything_was_deleted_becomes_as_small_as_an_empty_one) {
+  const Folder folder;
+  { const Store empty(folder.file()); }
+  const std::uint64_t empty_size_bytes = std::filesystem::file_size(folder.file());
+  std::string events;
+  for (int i = 0; i < 50; ++i) events += marked_events("trace" + std::to_string(i));
+  const Scene scene(events);
+  scene.store.flush();
+  BOOST_TEST(scene.store.remove(all_times()).trace_count == 50U);
+  must(tl_compact(scene.store.get(), nullptr, nullptr));
+  BOOST_TEST(std::filesystem::file_size(scene.folder.file()) <= empty_size_bytes);
+  scene.nothing_is_left();
+  scene.store.import_all(marked_events("again"));
+  scene.store.check();
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace tracelite::api::test
