@@ -58,7 +58,7 @@ class MediaChecker {
       const Bytes key = cursor.key();
       if (key.size() == model::kMediaHashSizeBytes) {
         const std::string hash(key);
-        const Status status = check_medium(hash);
+        Status status = check_medium(hash);
         if (!status && status.error().code != Code::corrupt) return status;
         if (!status) finding_("media", status.error().message);
       } else if (key.size() == kSliceKeySizeBytes) {

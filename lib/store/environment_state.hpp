@@ -80,7 +80,7 @@ using OpenFilePointer = std::shared_ptr<OpenFile>;
 
 // Closes it and its place in the registry, whose mutex must not be held.
 struct CloseFile {
-  void operator()(OpenFile* file) const;
+  void operator()(OpenFile* pointer) const;
 };
 
 // A turn to write: held from asking for LMDB's write mutex until getting it, and by a replacement

@@ -25,8 +25,12 @@ enum class KeySpace : std::uint8_t {
 inline constexpr std::size_t kKeySpaceCount = 11;
 
 inline constexpr std::array<std::string_view, kKeySpaceCount> kKeySpaceNames = {
-    "meta", "record",  "payload", "directory",     "run",
-    "page", "segment", "frame",   "segment_bytes", "dictionary",
-    "media"};
+    "meta",    "record", "payload",       "directory",  "run",  "page",
+    "segment", "frame",  "segment_bytes", "dictionary", "media"};
+
+// Whether blocks of entries lie in it (packed_space.hpp).
+constexpr bool is_packed(KeySpace space) {
+  return space == KeySpace::record || space == KeySpace::frame || space == KeySpace::segment_bytes;
+}
 
 }  // namespace tracelite::store

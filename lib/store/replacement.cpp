@@ -19,10 +19,6 @@
 namespace tracelite::store {
 namespace {
 
-// A draft's commit holds so much, and dirties a few times that where its keys are in no order.
-constexpr std::uint64_t kCopyCommitSizeBytes = std::uint64_t{4} << 20;
-constexpr std::uint64_t kCopyRoomSizeBytes = std::uint64_t{64} << 20;
-constexpr std::uint64_t kProgressEntries = 1024;
 // What the note takes in the old file.
 constexpr std::uint64_t kNoteRoomSizeBytes = std::uint64_t{1} << 20;
 
@@ -90,41 +86,6 @@ struct Door {
 void remove_drafts(const std::string& path) {
   remove_draft(scratch_path(path));
   remove_draft(new_path(path));
-}
-
-Status copy_in_order(const Transaction& from, Environment& to, const CopyProgress& progress) {
-  std::uint64_t count = 0;
-  std::optional<WriteTransaction> writing;
-  const auto commit = [&]() -> Status {
-    if (!writing) return {};
-    Status done = writing->commit();
-    writing.reset();
-    return done;
-  };
-  for (std::size_t i = 0; i < kKeySpaceCount; ++i) {
-    const auto space = static_cast<KeySpace>(i);
-    Cursor cursor = from.cursor(space);
-    TL_TRY_ASSIGN(first, cursor.seek({}));
-    for (bool more = first; more;) {
-      if (count % kProgressEntries == 0 && progress && progress(count)) {
-        return make_error(Code::cancelled, "cancelled");
-      }
-      ++count;
-      if (!writing) {
-        TL_TRY(to.make_room(kCopyRoomSizeBytes));
-        TL_TRY_ASSIGN(begun, to.begin_write());
-        writing.emplace(std::move(begun));
-      }
-      // The note is this file's own business.
-      if (space != KeySpace::meta || cursor.key() != kNoteKey) {
-        TL_TRY(writing->put(space, cursor.key(), cursor.value()));
-      }
-      if (writing->put_size_bytes() >= kCopyCommitSizeBytes) TL_TRY(commit());
-      TL_TRY_ASSIGN(again, cursor.next());
-      more = again;
-    }
-  }
-  return commit();
 }
 
 // Writing in more than one commit has left a few pages free. In a small file they count, so it is
@@ -205,7 +166,7 @@ Status Replacement::State::write_new(const CopyProgress& progress) {
     // Beyond the scratch file's numbers as well: what was derived from them is in what is copied.
     TL_TRY_ASSIGN(opened, open_draft(target, source.id()));
     made = std::move(opened);
-    TL_TRY(copy_in_order(source, *made, progress));
+    TL_TRY(copy_in_order(source, *made, progress, kDensePacking));
   }
   scratch.reset();
   remove_draft(scratch_path(path));

@@ -53,20 +53,12 @@
 // terms, groups of payloads, a position to wait for) it does not take for NEW's.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 
-#include "store/environment.hpp"
+#include "store/copy.hpp"
 
 namespace tracelite::store {
-
-// Called now and then with the entries copied so far; true cancels.
-using CopyProgress = std::function<bool(std::uint64_t entry_count)>;
-
-// Copies everything to an empty file, in the order of the keys, so that its pages are full and none
-// is free; in commits of bounded size. Errors: cancelled, corrupt (a checksum), disk_full, io.
-Status copy_in_order(const Transaction& from, Environment& to, const CopyProgress& progress);
 
 class Replacement {
  public:
@@ -83,9 +75,9 @@ class Replacement {
   [[nodiscard]] const Transaction& content() const;
   // Where to: a file that only serves to be written in any order. It is thrown away.
   [[nodiscard]] const std::shared_ptr<Environment>& scratch() const;
-  // Copies the scratch file into the new one and puts that in place. All transactions of the
-  // scratch file must have ended, and its environment be let go of. An error leaves everything as
-  // it was, but for `io` from step 7: then the new file is in place.
+  // Copies the scratch file into the new one, packed densely, and puts that in place. All
+  // transactions of the scratch file must have ended, and its environment be let go of. An error
+  // leaves everything as it was, but for `io` from step 7: then the new file is in place.
   Status finish(const CopyProgress& progress);
 
  private:

@@ -50,7 +50,7 @@ bool write_one(Environment& environment, std::uint32_t writer, std::uint32_t num
   auto transaction = environment.begin_write();
   if (!transaction) return false;
   const std::string key = key_of(writer, number);
-  if (!transaction->put(KeySpace::record, key, value_of(writer, number))) return false;
+  if (!transaction->put(KeySpace::directory, key, value_of(writer, number))) return false;
   if (!transaction->put(KeySpace::payload, key, value_of(writer, number + 1))) return false;
   // Something to give back, so that free pages are used again.
   if (number >= 50) (void)transaction->erase(KeySpace::payload, key_of(writer, number - 50));
@@ -115,7 +115,7 @@ class CrashScene {
     auto transaction = (*environment)->begin_read();
     BOOST_REQUIRE(transaction);
     std::map<std::uint32_t, std::uint32_t> last;
-    Cursor cursor = transaction->cursor(KeySpace::record);
+    Cursor cursor = transaction->cursor(KeySpace::directory);
     for (;;) {
       const auto step = cursor.next();
       if (!step) BOOST_FAIL(step.error().message);

@@ -52,8 +52,8 @@ bool says(const Error& error, const std::string& words) {
 // What was put before a failure, and nothing of the failed transaction.
 void check_only_the_first(Environment& environment) {
   auto transaction = must(environment.begin_read());
-  BOOST_TEST(must(transaction.get(KeySpace::record, "first")).value() == "value");
-  BOOST_TEST(must(transaction.statistics(KeySpace::record)).entries == 1);
+  BOOST_TEST(must(transaction.get(KeySpace::directory, "first")).value() == "value");
+  BOOST_TEST(must(transaction.statistics(KeySpace::directory)).entries == 1);
 }
 
 }  // namespace
@@ -234,7 +234,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_loses_nothing_and_is_named) {
     put_one(*opened.value(), "first", "value");
     {
       auto transaction = must(opened.value()->begin_write());
-      CHILD_CHECK(2, transaction.put(KeySpace::record, "large", std::string(2 << 20, 'x')));
+      CHILD_CHECK(2, transaction.put(KeySpace::directory, "large", std::string(2 << 20, 'x')));
       const Status status = transaction.commit();
       CHILD_CHECK(3, !status && status.error().code == Code::disk_full);
       CHILD_CHECK(4, says(status.error(), "no space left on the disk"));
@@ -266,7 +266,7 @@ BOOST_AUTO_TEST_CASE(a_commit_that_cannot_write_loses_nothing_and_can_be_run_aga
     CHILD_CHECK(2, setrlimit(RLIMIT_FSIZE, &small) == 0);
     for (int tries = 0; tries < 3; ++tries) {
       auto transaction = must(opened.value()->begin_write());
-      CHILD_CHECK(3, transaction.put(KeySpace::record, "large", std::string(100'000, 'x')));
+      CHILD_CHECK(3, transaction.put(KeySpace::directory, "large", std::string(100'000, 'x')));
       CHILD_CHECK(4, transaction.commit().error().code == Code::disk_full);
       CHILD_CHECK(5, transaction.finished());
     }
@@ -307,11 +307,11 @@ BOOST_AUTO_TEST_CASE(a_failed_put_ends_the_transaction) {
   for (const int code : {MDB_MAP_FULL, ENOSPC, EIO, ENOMEM}) {
     auto transaction = must(environment->begin_write());
     testing::fail(testing::Point::put, 2, code);
-    must(transaction.put(KeySpace::record, "one", "v"));
-    const Status status = transaction.put(KeySpace::record, "two", "v");
+    must(transaction.put(KeySpace::directory, "one", "v"));
+    const Status status = transaction.put(KeySpace::directory, "two", "v");
     BOOST_TEST(!status);
     BOOST_TEST(status.error().engine_code == code);
-    BOOST_TEST((transaction.put(KeySpace::record, "three", "v").error().code == Code::misuse));
+    BOOST_TEST((transaction.put(KeySpace::directory, "three", "v").error().code == Code::misuse));
     BOOST_TEST((transaction.commit().error().code == Code::misuse));
   }
   check_only_the_first(*environment);
@@ -331,7 +331,7 @@ BOOST_AUTO_TEST_CASE(a_failed_commit_leaves_nothing_and_the_next_one_works) {
                                         {MDB_PANIC, Code::io}};
   for (const auto& [engine_code, code] : cases) {
     auto transaction = must(environment->begin_write());
-    must(transaction.put(KeySpace::record, "one", "v"));
+    must(transaction.put(KeySpace::directory, "one", "v"));
     testing::fail(testing::Point::commit, 1, engine_code);
     const Status status = transaction.commit();
     BOOST_TEST((status.error().code == code));
@@ -347,7 +347,7 @@ BOOST_AUTO_TEST_CASE(commit_from_another_thread_is_refused_and_changes_nothing) 
   const Folder folder;
   auto environment = open_file(folder.file());
   auto transaction = must(environment->begin_write());
-  must(transaction.put(KeySpace::record, "key", "value"));
+  must(transaction.put(KeySpace::directory, "key", "value"));
   std::thread([&] { BOOST_TEST((transaction.commit().error().code == Code::misuse)); }).join();
   must(transaction.commit());
   put_one(*environment, "key", "other");

@@ -243,13 +243,13 @@ BOOST_AUTO_TEST_CASE(a_file_whose_last_pages_were_never_written_is_whole) {
       const std::string key = std::to_string(random() % 100);
       if (random() % 3 != 0) {
         const std::size_t size = random() % (random() % 3 == 0 ? 100'000 : 3'000);
-        must(transaction.put(KeySpace::record, key, std::string(size, 'v')));
+        must(transaction.put(KeySpace::directory, key, std::string(size, 'v')));
       } else {
-        (void)must(transaction.erase(KeySpace::record, key));
+        (void)must(transaction.erase(KeySpace::directory, key));
       }
     }
     for (int i = 0; i < 60 && round % 2 == 0; ++i) {
-      (void)must(transaction.erase(KeySpace::record, std::to_string(random() % 100)));
+      (void)must(transaction.erase(KeySpace::directory, std::to_string(random() % 100)));
     }
     must(transaction.commit());
     environment.reset();

@@ -16,10 +16,10 @@ int check_inherited_handles(Environment& environment, ReadTransaction& read, Cur
   CHILD_CHECK(14, environment.file_size_bytes().error().code == Code::forked);
   CHILD_CHECK(15, environment.last_transaction_id() == 0);
   CHILD_CHECK(16, environment.oldest_reader_lag() == 0);
-  CHILD_CHECK(17, read.get(KeySpace::record, "key").error().code == Code::forked);
-  CHILD_CHECK(18, read.statistics(KeySpace::record).error().code == Code::forked);
+  CHILD_CHECK(17, read.get(KeySpace::directory, "key").error().code == Code::forked);
+  CHILD_CHECK(18, read.statistics(KeySpace::directory).error().code == Code::forked);
   CHILD_CHECK(19, cursor.next().error().code == Code::forked);
-  CHILD_CHECK(20, read.cursor(KeySpace::record).next().error().code != Code::ok);
+  CHILD_CHECK(20, read.cursor(KeySpace::directory).next().error().code != Code::ok);
   return 0;
 }
 
@@ -32,7 +32,7 @@ BOOST_AUTO_TEST_CASE(a_child_is_told_and_can_open_anew_while_the_parent_goes_on)
   auto environment = open_file(folder.file());
   put_one(*environment, "key", "of the parent");
   std::optional<ReadTransaction> read(must(environment->begin_read()));
-  std::optional<Cursor> cursor(read->cursor(KeySpace::record));
+  std::optional<Cursor> cursor(read->cursor(KeySpace::directory));
   Child child([&] {
     if (const int code = check_inherited_handles(*environment, *read, *cursor)) return code;
     auto opened = Environment::open(folder.file(), {});
@@ -53,7 +53,7 @@ BOOST_AUTO_TEST_CASE(a_child_is_told_and_can_open_anew_while_the_parent_goes_on)
   BOOST_TEST(child.wait() == 0);
   BOOST_TEST(!environment->forked());
   BOOST_TEST(must(cursor->next()));
-  BOOST_TEST(!must(read->get(KeySpace::record, "child")).has_value());
+  BOOST_TEST(!must(read->get(KeySpace::directory, "child")).has_value());
   BOOST_TEST(get_one(*environment, "child").value() == "was here twice");
   put_one(*environment, "key", "changed");
   BOOST_TEST(environment->oldest_reader_lag() == 3);  // its reader slot is still its own
@@ -67,9 +67,9 @@ BOOST_AUTO_TEST_CASE(a_write_transaction_stays_the_parents) {
   const Folder folder;
   auto environment = open_file(folder.file());
   std::optional<WriteTransaction> write(must(environment->begin_write()));
-  must(write->put(KeySpace::record, "key", "value"));
+  must(write->put(KeySpace::directory, "key", "value"));
   Child child([&] {
-    CHILD_CHECK(1, write->put(KeySpace::record, "key", "other").error().code == Code::forked);
+    CHILD_CHECK(1, write->put(KeySpace::directory, "key", "other").error().code == Code::forked);
     CHILD_CHECK(2, write->commit().error().code == Code::forked);
     write.reset();
     return 0;

@@ -45,7 +45,7 @@ Status put_many(Environment& environment, int first, int count) {
   for (int i = first; i < first + count; ++i) {
     std::string key;
     append_big_endian(key, static_cast<std::uint32_t>(i));
-    TL_TRY(transaction.put(KeySpace::record, key, value));
+    TL_TRY(transaction.put(KeySpace::directory, key, value));
   }
   return transaction.commit();
 }
@@ -62,7 +62,7 @@ void put_many_growing(Environment& environment, int first, int count) {
 }
 
 std::uint64_t entries(Environment& environment) {
-  return must(must(environment.begin_read()).statistics(KeySpace::record)).entries;
+  return must(must(environment.begin_read()).statistics(KeySpace::directory)).entries;
 }
 
 }  // namespace
@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(a_reader_that_does_not_let_go_makes_it_busy_and_keeps_its_v
   std::optional<ReadTransaction> stubborn(must(environment->begin_read()));
   BOOST_TEST((put_many(*environment, 0, 3000).error().code == Code::disk_full));
   BOOST_TEST((environment->grow().error().code == Code::busy));
-  BOOST_TEST(must(stubborn->get(KeySpace::record, "key")).value() == "value");
+  BOOST_TEST(must(stubborn->get(KeySpace::directory, "key")).value() == "value");
   BOOST_TEST(entries(*environment) == 1);  // others may begin again
   stubborn.reset();
   put_many_growing(*environment, 0, 3000);
@@ -153,10 +153,10 @@ BOOST_AUTO_TEST_CASE(readers_and_writers_in_many_threads_live_through_it) {
         ++failures;
         continue;
       }
-      Cursor cursor = transaction->cursor(KeySpace::record);
+      Cursor cursor = transaction->cursor(KeySpace::directory);
       std::uint64_t count = 0;
       while (cursor.next().ok() && !cursor.key().empty()) ++count;
-      const auto statistics = transaction->statistics(KeySpace::record);
+      const auto statistics = transaction->statistics(KeySpace::directory);
       if (!statistics || statistics->entries != count) ++failures;
       (void)environment->last_transaction_id();
     }

@@ -97,7 +97,7 @@ inline Error open_error(const std::string& path, OpenOptions options = {}) {
 }
 
 inline void put_one(Environment& environment, Bytes key, Bytes value,
-                    KeySpace space = KeySpace::record) {
+                    KeySpace space = KeySpace::directory) {
   auto transaction = must(environment.begin_write());
   must(transaction.put(space, key, value));
   must(transaction.commit());
@@ -105,7 +105,7 @@ inline void put_one(Environment& environment, Bytes key, Bytes value,
 
 // nullopt if there is none.
 inline std::optional<std::string> get_one(Environment& environment, Bytes key,
-                                          KeySpace space = KeySpace::record) {
+                                          KeySpace space = KeySpace::directory) {
   auto transaction = must(environment.begin_read());
   const auto found = must(transaction.get(space, key));
   if (!found) return std::nullopt;

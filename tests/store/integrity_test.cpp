@@ -73,15 +73,15 @@ BOOST_AUTO_TEST_CASE(a_flipped_bit_is_noticed_wherever_it_is) {
   const Folder folder;
   const std::string value = "a value of some length";
   put_one(*open_file(folder.file()), "\x01\xab", value);
-  std::string stored = RawFile(folder.file()).get(KeySpace::record, "\x01\xab");
+  std::string stored = RawFile(folder.file()).get(KeySpace::directory, "\x01\xab");
   BOOST_TEST(stored.size() == value.size() + kChecksumSizeBytes);
   for (std::size_t bit = 0; bit < stored.size() * 8; bit += 7) {
     std::string damaged = stored;
     damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
-    RawFile(folder.file()).put(KeySpace::record, "\x01\xab", damaged);
-    check_refused(folder.file(), KeySpace::record, "\x01\xab");
+    RawFile(folder.file()).put(KeySpace::directory, "\x01\xab", damaged);
+    check_refused(folder.file(), KeySpace::directory, "\x01\xab");
   }
-  RawFile(folder.file()).put(KeySpace::record, "\x01\xab", stored);
+  RawFile(folder.file()).put(KeySpace::directory, "\x01\xab", stored);
   BOOST_TEST(get_one(*open_file(folder.file()), "\x01\xab").value() == value);
 }
 
@@ -105,9 +105,9 @@ BOOST_AUTO_TEST_CASE(a_value_under_another_key_is_noticed) {
   }
   {
     RawFile raw(folder.file());
-    raw.put(KeySpace::record, "two", raw.get(KeySpace::record, "one"));
+    raw.put(KeySpace::directory, "two", raw.get(KeySpace::directory, "one"));
   }
-  check_refused(folder.file(), KeySpace::record, "two");
+  check_refused(folder.file(), KeySpace::directory, "two");
 }
 
 BOOST_AUTO_TEST_CASE(a_value_in_another_key_space_is_noticed) {
@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(a_value_in_another_key_space_is_noticed) {
   put_one(*open_file(folder.file()), "key", "value");
   {
     RawFile raw(folder.file());
-    raw.put(KeySpace::run, "key", raw.get(KeySpace::record, "key"));
+    raw.put(KeySpace::run, "key", raw.get(KeySpace::directory, "key"));
   }
   check_refused(folder.file(), KeySpace::run, "key");
 }
@@ -123,8 +123,8 @@ BOOST_AUTO_TEST_CASE(a_value_in_another_key_space_is_noticed) {
 BOOST_AUTO_TEST_CASE(a_value_shorter_than_its_checksum_is_noticed) {
   const Folder folder;
   put_one(*open_file(folder.file()), "key", "value");
-  RawFile(folder.file()).put(KeySpace::record, "key", "short");
-  check_refused(folder.file(), KeySpace::record, "key");
+  RawFile(folder.file()).put(KeySpace::directory, "key", "short");
+  check_refused(folder.file(), KeySpace::directory, "key");
 }
 
 BOOST_AUTO_TEST_CASE(a_cursor_goes_on_after_a_damaged_value) {
@@ -133,10 +133,10 @@ BOOST_AUTO_TEST_CASE(a_cursor_goes_on_after_a_damaged_value) {
     auto environment = open_file(folder.file());
     for (const Bytes key : {"a", "b", "c"}) put_one(*environment, key, "value");
   }
-  RawFile(folder.file()).put(KeySpace::record, "b", "damaged value");
+  RawFile(folder.file()).put(KeySpace::directory, "b", "damaged value");
   auto environment = open_file(folder.file());
   auto transaction = must(environment->begin_read());
-  Cursor cursor = transaction.cursor(KeySpace::record);
+  Cursor cursor = transaction.cursor(KeySpace::directory);
   BOOST_TEST(must(cursor.next()));
   BOOST_TEST(!cursor.next());
   BOOST_TEST(must(cursor.next()));
@@ -146,7 +146,7 @@ BOOST_AUTO_TEST_CASE(a_cursor_goes_on_after_a_damaged_value) {
 // The bytes of the checksum are part of the file format: these numbers must never change.
 BOOST_AUTO_TEST_CASE(the_checksum_is_the_one_of_the_format) {
   BOOST_TEST(checksum(KeySpace::meta, "key", "value") !=
-             checksum(KeySpace::record, "key", "value"));
+             checksum(KeySpace::directory, "key", "value"));
   BOOST_TEST(checksum(KeySpace::meta, "ab", "c") != checksum(KeySpace::meta, "a", "bc"));
   BOOST_TEST(checksum(KeySpace::meta, "key", "") != checksum(KeySpace::run, "key", ""));
   BOOST_TEST(checksum(KeySpace::meta, "key", "value") == 11419176840750089445u);

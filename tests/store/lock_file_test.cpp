@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(snapshots_survive_a_loss_of_the_locks) {
   });
   BOOST_TEST(child.wait() == 0);
   BOOST_TEST(environment->oldest_reader_lag() == 1);
-  BOOST_TEST(must(snapshot.get(KeySpace::record, "key")).value() == "value");
+  BOOST_TEST(must(snapshot.get(KeySpace::directory, "key")).value() == "value");
 }
 
 BOOST_AUTO_TEST_CASE(a_file_in_use_by_a_program_without_our_guard_is_refused) {

@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(a_transaction_keeps_the_file_open) {
   put_one(*environment, "key", "value");
   std::optional<ReadTransaction> transaction(must(environment->begin_read()));
   environment.reset();
-  BOOST_TEST(must(transaction->get(KeySpace::record, "key")).value() == "value");
+  BOOST_TEST(must(transaction->get(KeySpace::directory, "key")).value() == "value");
   BOOST_TEST(folder.names().size() == 2);
   transaction.reset();
   BOOST_TEST(folder.names() == kOnlyTheDataFile, boost::test_tools::per_element());
@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(threads_that_open_and_close_at_once_never_have_two) {
       }
       auto transaction = first.value()->begin_write();
       if (!transaction ||
-          !transaction->put(KeySpace::record, std::to_string(thread * kRounds + round), "v") ||
+          !transaction->put(KeySpace::directory, std::to_string(thread * kRounds + round), "v") ||
           !transaction->commit()) {
         ++failures;
       }
@@ -156,7 +156,7 @@ BOOST_AUTO_TEST_CASE(threads_that_open_and_close_at_once_never_have_two) {
   two.join();
   BOOST_TEST(failures == 0);
   auto environment = open_file(folder.file());
-  BOOST_TEST(must(must(environment->begin_read()).statistics(KeySpace::record)).entries ==
+  BOOST_TEST(must(must(environment->begin_read()).statistics(KeySpace::directory)).entries ==
              2 * kRounds);
   environment.reset();
   BOOST_TEST(folder.names() == kOnlyTheDataFile, boost::test_tools::per_element());
@@ -175,7 +175,7 @@ BOOST_AUTO_TEST_CASE(processes_that_open_and_close_at_once_lose_nothing) {
         auto transaction = opened.value()->begin_write();
         CHILD_CHECK(2, transaction);
         const std::string key = std::to_string(process * kRounds + round);
-        CHILD_CHECK(3, transaction->put(KeySpace::record, key, "v"));
+        CHILD_CHECK(3, transaction->put(KeySpace::directory, key, "v"));
         CHILD_CHECK(4, transaction->commit());
       }
       return 0;
@@ -184,7 +184,7 @@ BOOST_AUTO_TEST_CASE(processes_that_open_and_close_at_once_lose_nothing) {
   for (auto& child : children) BOOST_TEST(child->wait() == 0);
   BOOST_TEST(folder.names() == kOnlyTheDataFile, boost::test_tools::per_element());
   auto environment = open_file(folder.file());
-  BOOST_TEST(must(must(environment->begin_read()).statistics(KeySpace::record)).entries ==
+  BOOST_TEST(must(must(environment->begin_read()).statistics(KeySpace::directory)).entries ==
              3 * kRounds);
 }
 

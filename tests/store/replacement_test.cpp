@@ -48,7 +48,8 @@ class Other {
             if (order == '\0' || order == 'q') return 0;
             if (order == 's') snapshot.emplace(must((*opened)->begin_read()));
             if (order == 'd') snapshot.reset();
-            if (order == 'S') CHILD_CHECK(2, must(snapshot->get(KeySpace::record, "key")) == "old");
+            if (order == 'S')
+              CHILD_CHECK(2, must(snapshot->get(KeySpace::directory, "key")) == "old");
             if (order == 'r') CHILD_CHECK(3, get_one(**opened, "key") == "new");
             if (order == 'R') CHILD_CHECK(4, get_one(**opened, "key") == "old");
             if (order == 'w') put_one(**opened, "other", "was here");
@@ -97,16 +98,16 @@ BOOST_AUTO_TEST_CASE(transactions_go_over_to_the_new_file_and_snapshots_stay) {
   std::optional<ReadTransaction> snapshot(must(environment->begin_read()));
   must(replace(environment));
   BOOST_TEST(inode_of(folder.file()) != before);
-  BOOST_TEST(must(snapshot->get(KeySpace::record, "key")).value() == "old");
+  BOOST_TEST(must(snapshot->get(KeySpace::directory, "key")).value() == "old");
   {
     auto now = must(environment->begin_read());
-    BOOST_TEST(must(now.get(KeySpace::record, "key")).value() == "old");
+    BOOST_TEST(must(now.get(KeySpace::directory, "key")).value() == "old");
     BOOST_TEST(now.id() > last + 1);  // and so is the next: neither is taken for the old one's next
     BOOST_TEST(now.file_number() != snapshot->file_number());
   }
   put_one(*environment, "key", "new");
   BOOST_TEST(!note_of(*environment).has_value());
-  BOOST_TEST(must(snapshot->get(KeySpace::record, "key")).value() == "old");
+  BOOST_TEST(must(snapshot->get(KeySpace::directory, "key")).value() == "old");
   BOOST_TEST(open_file(folder.file()) == environment);
   struct stat status = {};
   BOOST_REQUIRE(stat(folder.file().c_str(), &status) == 0);
@@ -151,7 +152,7 @@ BOOST_AUTO_TEST_CASE(other_processes_go_over_whatever_they_do_next) {
     BOOST_TEST(get_one(*environment, "other").value() == "was here");
     reader.tell('S');
     auto erased = must(environment->begin_write());
-    BOOST_TEST(must(erased.erase(KeySpace::record, "other")));
+    BOOST_TEST(must(erased.erase(KeySpace::directory, "other")));
     must(erased.commit());
   }
   // It has the first file and no other.
@@ -367,9 +368,9 @@ BOOST_AUTO_TEST_CASE(nothing_is_lost_or_stale_while_it_is_replaced_again_and_aga
   const auto number = [](Environment& file) { return std::stoul(get_one(file, "count").value()); };
   const auto count_up = [&](Environment& file) {
     auto transaction = must(file.begin_write());
-    const auto seen = must(transaction.get(KeySpace::record, "count"));
+    const auto seen = must(transaction.get(KeySpace::directory, "count"));
     const unsigned long next = std::stoul(std::string(*seen)) + 1;
-    must(transaction.put(KeySpace::record, "count", std::to_string(next)));
+    must(transaction.put(KeySpace::directory, "count", std::to_string(next)));
     must(transaction.commit());
   };
   Line said;

@@ -24,14 +24,14 @@ int flood(const std::string& path, char name, std::uint64_t count, const Line& r
     const std::uint64_t before = opened.value()->last_transaction_id();
     auto transaction = opened.value()->begin_write();
     CHILD_CHECK(2, transaction);
-    const auto statistics = transaction->statistics(KeySpace::record);
+    const auto statistics = transaction->statistics(KeySpace::directory);
     CHILD_CHECK(3, statistics);
     length = statistics->entries;
     std::string key;
     append_big_endian(key, length);
     std::string value(1, name);
     append_big_endian(value, transaction->id() - 1 - before);
-    CHILD_CHECK(4, transaction->put(KeySpace::record, key, value));
+    CHILD_CHECK(4, transaction->put(KeySpace::directory, key, value));
     CHILD_CHECK(5, transaction->commit());
   }
   opened.value().reset();
@@ -41,7 +41,7 @@ int flood(const std::string& path, char name, std::uint64_t count, const Line& r
 std::vector<Turn> turns_of(const std::string& path) {
   auto environment = open_file(path);
   auto transaction = must(environment->begin_read());
-  Cursor cursor = transaction.cursor(KeySpace::record);
+  Cursor cursor = transaction.cursor(KeySpace::directory);
   std::vector<Turn> turns;
   while (must(cursor.next())) {
     turns.push_back({cursor.value().front(), read_big_endian(cursor.value().substr(1))});

@@ -13,8 +13,8 @@ BOOST_AUTO_TEST_CASE(what_is_put_comes_back_after_reopening) {
   {
     auto environment = open_file(folder.file());
     auto transaction = must(environment->begin_write());
-    must(transaction.put(KeySpace::record, "key", "value"));
-    must(transaction.put(KeySpace::record, "empty", ""));
+    must(transaction.put(KeySpace::directory, "key", "value"));
+    must(transaction.put(KeySpace::directory, "empty", ""));
     must(transaction.put(KeySpace::payload, "key", large));
     const Bytes parts[] = {"one", "", "two", "three"};
     must(transaction.put(KeySpace::page, "parts", parts));
@@ -24,11 +24,11 @@ BOOST_AUTO_TEST_CASE(what_is_put_comes_back_after_reopening) {
   }
   auto environment = open_file(folder.file());
   auto transaction = must(environment->begin_read());
-  BOOST_TEST(must(transaction.get(KeySpace::record, "key")).value() == "value");
-  BOOST_TEST(must(transaction.get(KeySpace::record, "empty")).value() == "");
+  BOOST_TEST(must(transaction.get(KeySpace::directory, "key")).value() == "value");
+  BOOST_TEST(must(transaction.get(KeySpace::directory, "empty")).value() == "");
   BOOST_TEST(must(transaction.get(KeySpace::payload, "key")).value() == large);
   BOOST_TEST(must(transaction.get(KeySpace::page, "parts")).value() == "onetwothree");
-  BOOST_TEST(!must(transaction.get(KeySpace::record, "absent")).has_value());
+  BOOST_TEST(!must(transaction.get(KeySpace::directory, "absent")).has_value());
   BOOST_TEST(!must(transaction.get(KeySpace::run, "key")).has_value());
 }
 
@@ -37,12 +37,12 @@ BOOST_AUTO_TEST_CASE(a_cursor_walks_in_the_order_of_the_bytes) {
   auto environment = open_file(folder.file());
   auto write = must(environment->begin_write());
   for (const Bytes key : {"b", "a", "\xff", "ab", "\x01"}) {
-    must(write.put(KeySpace::record, key, std::string("=").append(key)));
+    must(write.put(KeySpace::directory, key, std::string("=").append(key)));
   }
   must(write.commit());
 
   auto read = must(environment->begin_read());
-  Cursor cursor = read.cursor(KeySpace::record);
+  Cursor cursor = read.cursor(KeySpace::directory);
   std::vector<std::string> keys;
   while (must(cursor.next())) {
     keys.emplace_back(cursor.key());
@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(a_reader_keeps_its_view_while_others_write) {
   put_one(*environment, "key", "old");
   auto before = must(environment->begin_read());
   put_one(*environment, "key", "new");
-  BOOST_TEST(must(before.get(KeySpace::record, "key")).value() == "old");
+  BOOST_TEST(must(before.get(KeySpace::directory, "key")).value() == "old");
   BOOST_TEST(get_one(*environment, "key").value() == "new");
   BOOST_TEST(environment->last_transaction_id() == before.id() + 1);
   BOOST_TEST(environment->oldest_reader_lag() == 1);
@@ -81,8 +81,8 @@ BOOST_AUTO_TEST_CASE(a_transaction_that_is_dropped_leaves_nothing) {
   auto environment = open_file(folder.file());
   {
     auto transaction = must(environment->begin_write());
-    must(transaction.put(KeySpace::record, "key", "value"));
-    BOOST_TEST(must(transaction.get(KeySpace::record, "key")).value() == "value");
+    must(transaction.put(KeySpace::directory, "key", "value"));
+    BOOST_TEST(must(transaction.get(KeySpace::directory, "key")).value() == "value");
   }
   BOOST_TEST(!get_one(*environment, "key").has_value());
 }
@@ -94,10 +94,10 @@ BOOST_AUTO_TEST_CASE(erase_and_clear_say_what_they_did) {
   put_one(*environment, "b", "2");
   put_one(*environment, "b", "2", KeySpace::run);
   auto transaction = must(environment->begin_write());
-  BOOST_TEST(must(transaction.erase(KeySpace::record, "a")));
-  BOOST_TEST(!must(transaction.erase(KeySpace::record, "a")));
-  BOOST_TEST(must(transaction.statistics(KeySpace::record)).entries == 1);
-  must(transaction.clear(KeySpace::record));
+  BOOST_TEST(must(transaction.erase(KeySpace::directory, "a")));
+  BOOST_TEST(!must(transaction.erase(KeySpace::directory, "a")));
+  BOOST_TEST(must(transaction.statistics(KeySpace::directory)).entries == 1);
+  must(transaction.clear(KeySpace::directory));
   must(transaction.commit());
   BOOST_TEST(!get_one(*environment, "b").has_value());
   BOOST_TEST(get_one(*environment, "b", KeySpace::run).value() == "2");
@@ -108,10 +108,11 @@ BOOST_AUTO_TEST_CASE(keys_that_cannot_be_are_refused) {
   auto environment = open_file(folder.file());
   auto transaction = must(environment->begin_write());
   const std::string longest(kKeySizeBytesMax, 'k');
-  must(transaction.put(KeySpace::record, longest, "v"));
-  BOOST_TEST((transaction.put(KeySpace::record, longest + "k", "v").error().code == Code::limit));
-  BOOST_TEST((transaction.put(KeySpace::record, "", "v").error().code == Code::invalid));
-  BOOST_TEST((transaction.get(KeySpace::record, "").error().code == Code::invalid));
+  must(transaction.put(KeySpace::directory, longest, "v"));
+  BOOST_TEST(
+      (transaction.put(KeySpace::directory, longest + "k", "v").error().code == Code::limit));
+  BOOST_TEST((transaction.put(KeySpace::directory, "", "v").error().code == Code::invalid));
+  BOOST_TEST((transaction.get(KeySpace::directory, "").error().code == Code::invalid));
   must(transaction.commit());
   BOOST_TEST(get_one(*environment, longest).value() == "v");
 }
@@ -121,21 +122,21 @@ BOOST_AUTO_TEST_CASE(handles_that_outlive_their_transaction_answer_misuse) {
   auto environment = open_file(folder.file());
   put_one(*environment, "key", "value");
   auto transaction = must(environment->begin_write());
-  Cursor cursor = transaction.cursor(KeySpace::record);
+  Cursor cursor = transaction.cursor(KeySpace::directory);
   BOOST_TEST(must(cursor.next()));
-  must(transaction.put(KeySpace::record, "other", "value"));
+  must(transaction.put(KeySpace::directory, "other", "value"));
   must(transaction.commit());
   BOOST_TEST((cursor.next().error().code == Code::misuse));
-  BOOST_TEST((transaction.put(KeySpace::record, "k", "v").error().code == Code::misuse));
+  BOOST_TEST((transaction.put(KeySpace::directory, "k", "v").error().code == Code::misuse));
   BOOST_TEST((transaction.commit().error().code == Code::misuse));
-  BOOST_TEST((transaction.get(KeySpace::record, "key").error().code == Code::misuse));
+  BOOST_TEST((transaction.get(KeySpace::directory, "key").error().code == Code::misuse));
 
   std::optional<Cursor> orphan;
   {
     auto read = must(environment->begin_read());
-    orphan.emplace(read.cursor(KeySpace::record));
+    orphan.emplace(read.cursor(KeySpace::directory));
     auto moved = std::move(read);
-    BOOST_TEST((read.get(KeySpace::record, "key").error().code == Code::misuse));  // NOLINT
+    BOOST_TEST((read.get(KeySpace::directory, "key").error().code == Code::misuse));  // NOLINT
     BOOST_TEST(must(orphan->next()));
   }
   BOOST_TEST((orphan->next().error().code == Code::misuse));
