@@ -18,17 +18,16 @@ inline constexpr store::KeySpace kSegmentBytes = store::KeySpace::segment_bytes;
 inline constexpr store::KeySpace kGroupSpaces[] = {kFrame, kSegment, kSegmentBytes};
 // What is in the file of these are blocks of entries.
 inline constexpr store::KeySpace kPackedSpaces[] = {kFrame, kSegmentBytes};
-inline bool is_packed(store::KeySpace space) { return space != kSegment; }
 
 // Entries of a key space, packed or not, changed in a transaction.
 inline void put_entry(store::WriteTransaction& transaction, store::KeySpace space, Bytes key,
                       Bytes value) {
-  need(is_packed(space) ? store::PackedSpace::of(transaction, space).put(key, value)
-                        : transaction.put(space, key, value));
+  need(store::is_packed(space) ? store::PackedSpace::of(transaction, space).put(key, value)
+                               : transaction.put(space, key, value));
 }
 inline void erase_entry(store::WriteTransaction& transaction, store::KeySpace space, Bytes key) {
-  BOOST_REQUIRE(need(is_packed(space) ? store::PackedSpace::of(transaction, space).erase(key)
-                                      : transaction.erase(space, key)));
+  BOOST_REQUIRE(need(store::is_packed(space) ? store::PackedSpace::of(transaction, space).erase(key)
+                                             : transaction.erase(space, key)));
 }
 
 class GroupFixture : public StoreFixture {
@@ -89,7 +88,7 @@ class GroupFixture : public StoreFixture {
   // Everything in a key space, as who reads its entries sees it.
   using Entries = std::vector<std::pair<std::string, std::string>>;
   static Entries content(const store::Transaction& transaction, store::KeySpace space) {
-    if (!is_packed(space)) return values(transaction, space);
+    if (!store::is_packed(space)) return values(transaction, space);
     store::PackedCursor cursor(transaction, space);
     return all(cursor);
   }
