@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <string>
 
@@ -81,11 +82,12 @@ int run_delete(Output& output, DeleteRequest& request) {
       tl_delete(store.get(), &filter, ProgressLine::callback, &progress, &report);
   progress.erase();
   if (status != TL_OK && report.trace_count > 0) {
-    const tracelite::Error error(status, *tl_error());
+    // What is told next would take the place of the reason.
+    const auto failure = std::make_exception_ptr(tracelite::Error(status, *tl_error()));
     tell(output, report, request.json);
     output.flush();
     stop_if_interrupted();
-    throw error;
+    std::rethrow_exception(failure);
   }
   stop_if_interrupted();
   tracelite::require(status);

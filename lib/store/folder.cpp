@@ -28,6 +28,9 @@ Result<std::string> real_path(const std::string& path) {
   if (errno != ENOENT) return system_error(errno, "open", path);
   struct stat status = {};
   if (lstat(path.c_str(), &status) == 0) {
+    // Somebody may have made the file since.
+    whole = resolve(path);
+    if (!whole.empty()) return whole;
     return make_error(Code::not_found, path + " is a symbolic link to nothing", "path", ENOENT);
   }
   const std::size_t slash = path.rfind('/');
