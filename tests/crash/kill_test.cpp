@@ -213,6 +213,11 @@ void kill_again_and_again(int writers, bool with_child) {
     heard.end_orphans();
     first[writer] = start(writer);
   }
+  // On a slow machine all kills may have struck before the first flush.
+  while (heard.count() == 0) {
+    heard.wait();
+    heard.hear();
+  }
   for (int writer = 0; writer < writers; ++writer) kill(static_cast<std::uint32_t>(writer));
   heard.end_orphans();
   check_file(path, wanted, heard);
