@@ -116,6 +116,7 @@ struct Replacement::State {
   Turn turn;
   std::optional<WriteTransaction> transaction;
   std::shared_ptr<Environment> scratch;
+  bool note_is_left = false;  // in the old file, which stays in place
 
   Status write_new(const CopyProgress& progress);
   Status swap();
@@ -153,6 +154,8 @@ Status Replacement::finish(const CopyProgress& progress) {
   Status swapped = state_->swap();
   if (!swapped) remove_draft(new_path(state_->path));
   state_->transaction.reset();
+  // Not under the registry's mutex: whoever writes may take that one behind LMDB's.
+  if (state_->note_is_left) clear_note(*state_->file);
   state_->turn.leave();
   return swapped;
 }
@@ -206,7 +209,7 @@ Status Replacement::State::swap() {
   code = testing::check(testing::Point::replacement_announced);
   if (code == 0 && rename(made.c_str(), path.c_str()) != 0) code = errno;
   if (code != 0) {
-    clear_note(*file);
+    note_is_left = true;
     return failed_here(code, path);
   }
   (void)testing::check(testing::Point::replacement_renamed);
