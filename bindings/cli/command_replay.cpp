@@ -17,7 +17,6 @@ using tracelite::has;
 
 namespace {
 
-constexpr std::size_t kWidthElsewhere = 120;  // of lines that do not go to a terminal
 constexpr std::size_t kClockWidth = 10;
 constexpr std::size_t kDepthDrawnMax = 12;
 
@@ -128,7 +127,7 @@ int run_replay(Output& output, const ReplayRequest& request) {
   tracelite::Cursor cursor = snapshot.replay(request.session, request.speed > 0 ? request.speed : 1,
                                              static_cast<std::int64_t>(max_gap_ns));
   JsonWriter json(output, request.as_stored ? TL_READ_AS_STORED : TL_READ_AS_GIVEN);
-  Line line(output, output.width() > 0 ? output.width() : kWidthElsewhere);
+  Line line(output, output.line_width());
   if (!request.json) show_head(line, snapshot, request.session);
   std::int64_t began_ns = std::numeric_limits<std::int64_t>::min();
   while (const tl_row* row = cursor.next()) {

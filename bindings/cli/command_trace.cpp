@@ -17,7 +17,6 @@ using tracelite::view;
 
 namespace {
 
-constexpr std::size_t kWidthElsewhere = 120;  // of lines that do not go to a terminal
 constexpr std::size_t kWidthOfLevel = 3;
 
 struct TraceRequest {
@@ -156,7 +155,7 @@ void show_scores(Line& line, const std::string& prefix, const ScoreTexts& scores
 }
 
 void show_tree(Output& output, const tracelite::Snapshot& snapshot, const std::string& trace) {
-  const std::size_t width = output.width() > 0 ? output.width() : kWidthElsewhere;
+  const std::size_t width = output.line_width();
   const std::vector<std::uint32_t> depths = depths_of(snapshot, trace);
   Branches branches(depths, std::max<std::size_t>(1, width / 2 / kWidthOfLevel));
   const ScoreTexts scores = scores_of(snapshot, trace);

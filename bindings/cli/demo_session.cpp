@@ -5,6 +5,8 @@
 #include <thread>
 #include <utility>
 
+#include "human_text.hpp"
+
 namespace cli {
 
 using tracelite::cost;
@@ -23,7 +25,6 @@ namespace {
 constexpr const char* kSession = "kyoto-trip";
 constexpr const char* kUser = "ada";
 constexpr const char* kModel = "gpt-4.1";
-constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr std::int64_t kSessionLengthMs = 60'000;
 constexpr auto kTimePerPiece = std::chrono::milliseconds(12);
 

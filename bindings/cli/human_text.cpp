@@ -14,7 +14,6 @@ namespace cli {
 namespace {
 
 constexpr std::int64_t kNsPerUs = 1'000;
-constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 constexpr char32_t kReplacement = 0xfffd;
 

@@ -9,6 +9,8 @@
 
 namespace cli {
 
+inline constexpr std::int64_t kNsPerMs = 1'000'000;
+
 // A locale whose wcwidth knows Unicode, whatever the user's; called first thing.
 void use_unicode_widths();
 

@@ -46,6 +46,8 @@ class Output {
   [[nodiscard]] bool is_terminal() const { return is_terminal_; }
   // In columns; 0: no limit, because it is not a terminal.
   [[nodiscard]] std::size_t width() const { return width_; }
+  // The same for lines that are always cut: some width even where there is no limit.
+  [[nodiscard]] std::size_t line_width() const { return width_ > 0 ? width_ : 120; }
   // The text in that style, where there are colours.
   [[nodiscard]] std::string paint(Style style, std::string_view text) const;
 

@@ -154,6 +154,19 @@ Status IndexWriter::State::change_members(const Members& before, const Members& 
   return {};
 }
 
+// ------------------------------------------------------------------------------ counts
+
+void add(record::Statistics& statistics, const CountChanges& changes) {
+  const auto add_to = [](std::uint64_t& number, std::int64_t change) {
+    number += static_cast<std::uint64_t>(change);
+  };
+  add_to(statistics.traces, changes.traces);
+  add_to(statistics.observations, changes.observations);
+  add_to(statistics.scores, changes.scores);
+  add_to(statistics.sessions, changes.sessions);
+  add_to(statistics.users, changes.users);
+}
+
 // ------------------------------------------------------------------------------ attributes
 
 Attributes attributes_of(Bytes metadata_json_object) {
@@ -174,6 +187,13 @@ Attributes attributes_of(Bytes metadata_json_object) {
     attributes.emplace_back(std::move(key), std::move(scalar));
   }
   return attributes;
+}
+
+Result<Attributes> read_attributes(const record::EntityReader& reader, const Entity& entity) {
+  const model::Register* reg = entity.find(model::Field::metadata);
+  if (reg == nullptr || reg->cleared()) return Attributes();
+  TL_TRY_ASSIGN(json, reader.payload({model::PayloadValue::decode(reg->value), reg->tree()}));
+  return attributes_of(json);
 }
 
 std::string attribute_hash(Bytes long_value) {

@@ -14,7 +14,9 @@
 
 #include "index/schema.hpp"
 #include "model/view.hpp"
+#include "record/entity_store.hpp"
 #include "record/record_key.hpp"
+#include "record/statistics.hpp"
 
 struct sqlite3;
 
@@ -24,6 +26,8 @@ namespace tracelite::index {
 // values where these are scalars.
 using Attributes = std::vector<std::pair<std::string, std::optional<std::string>>>;
 Attributes attributes_of(Bytes metadata_json_object);
+// Those that an entity has now. Errors: corrupt, io, no_memory.
+Result<Attributes> read_attributes(const record::EntityReader& reader, const model::Entity& entity);
 // How a scalar's text is stored in attribute.value: itself, or a hash if it is long.
 inline constexpr std::size_t kAttributeValueSizeBytesMax = 64;
 std::string attribute_hash(Bytes long_value);
@@ -32,6 +36,7 @@ std::string attribute_hash(Bytes long_value);
 struct CountChanges {
   std::int64_t traces = 0, observations = 0, scores = 0, sessions = 0, users = 0;
 };
+void add(record::Statistics& statistics, const CountChanges& changes);
 
 // One entity before and after; null where it did not or does not exist. The attributes must be
 // given where the metadata differs, and may be left empty on both sides where it is the same.

@@ -117,15 +117,7 @@ Status Applier::finish() {
   TL_TRY(record::add_run(*transaction_, std::move(new_observations_)));
   TL_TRY(media_.drop_unused(*transaction_));
   TL_TRY(payloads_.flush(*transaction_));
-  const index::CountChanges counts = index_.take_counts();
-  const auto add = [](std::uint64_t& number, std::int64_t change) {
-    number += static_cast<std::uint64_t>(change);
-  };
-  add(statistics_.traces, counts.traces);
-  add(statistics_.observations, counts.observations);
-  add(statistics_.scores, counts.scores);
-  add(statistics_.sessions, counts.sessions);
-  add(statistics_.users, counts.users);
+  index::add(statistics_, index_.take_counts());
   return record::write_statistics(*transaction_, statistics_);
 }
 
@@ -364,11 +356,7 @@ Status Applier::save(const RecordKey& key, const Entity* before, Entity& after) 
 }
 
 Result<index::Attributes> Applier::attributes(const Entity& entity) {
-  const Register* reg = entity.find(Field::metadata);
-  if (reg == nullptr || reg->cleared()) return index::Attributes();
-  const model::PayloadView view{PayloadValue::decode(reg->value), reg->tree()};
-  TL_TRY_ASSIGN(json, EntityReader(*transaction_).payload(view));
-  return index::attributes_of(json);
+  return index::read_attributes(EntityReader(*transaction_), entity);
 }
 
 Result<Applier::Attributed> Applier::attributes_if_changed(const Entity* before,

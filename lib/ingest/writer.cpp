@@ -1,8 +1,6 @@
 // The writer thread: batches, transactions, and what to do when one fails.
 #include "ingest/writer.hpp"
 
-#include <lmdb.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -113,7 +111,7 @@ bool Writer::write(std::vector<Event>& events) {
     Status status = try_write(events);
     if (status) return true;
     Error error = std::move(status).error();
-    if (error.code == Code::disk_full && error.engine_code == MDB_MAP_FULL) {
+    if (store::is_map_full(error)) {
       Status grown = recorder_.environment_->grow();
       if (grown) continue;
       error = std::move(grown).error();

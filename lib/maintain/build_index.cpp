@@ -19,18 +19,11 @@ using record::RecordKind;
 
 constexpr std::uint64_t kProgressRecords = 1024;
 
-Result<index::Attributes> attributes(const EntityReader& reader, const Entity& entity) {
-  const model::Register* reg = entity.find(model::Field::metadata);
-  if (reg == nullptr || reg->cleared()) return index::Attributes();
-  TL_TRY_ASSIGN(json, reader.payload({model::PayloadValue::decode(reg->value), reg->tree()}));
-  return index::attributes_of(json);
-}
-
 }  // namespace
 
 Status IndexBuilder::add_observation(const store::Transaction& transaction, const RecordKey& key,
                                      Bytes container_id, const Entity& entity) {
-  TL_TRY_ASSIGN(known, attributes(EntityReader(transaction), entity));
+  TL_TRY_ASSIGN(known, index::read_attributes(EntityReader(transaction), entity));
   return index_.observation_changed({key, container_id, nullptr, &entity, {}, std::move(known)});
 }
 
@@ -44,7 +37,7 @@ Status IndexBuilder::add(const store::Transaction& transaction, const RecordKey&
     if (entity.kind == model::EntityKind::session) {
       return index_.session_changed({key, entity.id, nullptr, &entity, {}, {}});
     }
-    TL_TRY_ASSIGN(known, attributes(reader, entity));
+    TL_TRY_ASSIGN(known, index::read_attributes(reader, entity));
     return index_.trace_changed({key, entity.id, nullptr, &entity, {}, std::move(known)});
   }
   if (key.container != container_) {
@@ -59,17 +52,12 @@ Status IndexBuilder::add(const store::Transaction& transaction, const RecordKey&
     TL_TRY_ASSIGN(named, reader.find_observations(entity.id));
     return named.empty() ? add_observation(transaction, key, container_id_, entity) : Status();
   }
-  TL_TRY_ASSIGN(known, attributes(reader, entity));
+  TL_TRY_ASSIGN(known, index::read_attributes(reader, entity));
   return index_.score_changed({key, {}, nullptr, &entity, {}, std::move(known)});
 }
 
 record::Statistics IndexBuilder::finish() {
-  const index::CountChanges counts = index_.take_counts();
-  statistics_.traces = static_cast<std::uint64_t>(counts.traces);
-  statistics_.observations = static_cast<std::uint64_t>(counts.observations);
-  statistics_.scores = static_cast<std::uint64_t>(counts.scores);
-  statistics_.sessions = static_cast<std::uint64_t>(counts.sessions);
-  statistics_.users = static_cast<std::uint64_t>(counts.users);
+  index::add(statistics_, index_.take_counts());
   return statistics_;
 }
 

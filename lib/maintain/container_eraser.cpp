@@ -16,17 +16,6 @@ using record::ContainerNumber;
 using record::RecordKey;
 using record::RecordKind;
 
-namespace {
-
-Result<index::Attributes> attributes_of(const record::EntityReader& reader, const Entity& entity) {
-  const model::Register* reg = entity.find(model::Field::metadata);
-  if (reg == nullptr || reg->cleared()) return index::Attributes();
-  TL_TRY_ASSIGN(json, reader.payload({model::PayloadValue::decode(reg->value), reg->tree()}));
-  return index::attributes_of(json);
-}
-
-}  // namespace
-
 Status ContainerEraser::erase(ContainerNumber container) {
   TL_TRY(erase_alone(container));
   return erase_left();
@@ -129,7 +118,7 @@ Status ContainerEraser::erase_header(const RecordKey& key, const Entity& header,
 // ------------------------------------------------------------------------------ helpers
 
 Status ContainerEraser::erase_row(const RecordKey& key, Bytes trace_id, const Entity& visible) {
-  TL_TRY_ASSIGN(attributes, attributes_of(reader_, visible));
+  TL_TRY_ASSIGN(attributes, index::read_attributes(reader_, visible));
   steps_ += 1 + attributes.size();
   if (visible.kind == EntityKind::observation) {
     const model::ObservationView view = model::view_observation(visible);

@@ -1,7 +1,5 @@
 // Deleting, many containers a transaction and many transactions a call: each leaves the file sound,
 // so that what was deleted stays so whatever comes after.
-#include <lmdb.h>
-
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -11,6 +9,7 @@
 #include "maintain/reindex.hpp"
 #include "record/directory.hpp"
 #include "record/records.hpp"
+#include "store/write.hpp"
 
 namespace tracelite::maintain {
 namespace {
@@ -27,29 +26,9 @@ constexpr std::size_t kStepsMax = 2'560;
 constexpr std::size_t kStepsOfOneMax = 8'192;
 constexpr std::size_t kContainersMax = 4'096;
 
-bool is_map_full(const Error& error) {
-  return error.code == Code::disk_full && error.engine_code == MDB_MAP_FULL;
-}
-
 bool is_empty(const record::Statistics& statistics) {
   return statistics.traces == 0 && statistics.observations == 0 && statistics.scores == 0 &&
          statistics.sessions == 0 && statistics.strays == 0;
-}
-
-// Calls `work` in a write transaction, which it commits; again with a larger map if that was full.
-template <class Work>
-Status write(store::Environment& environment, const Work& work) {
-  while (true) {
-    Error error;
-    {
-      TL_TRY_ASSIGN(transaction, environment.begin_write());
-      Status done = work(transaction);
-      if (done) return {};
-      error = std::move(done).error();
-    }
-    if (!is_map_full(error)) return error;
-    TL_TRY(environment.grow());
-  }
 }
 
 class Deleter {
@@ -94,7 +73,7 @@ class Deleter {
 Status Deleter::run(const ProgressFunction& progress) {
   while (!is_done()) {
     Batch batch;
-    Status written = write(environment_, [&](store::WriteTransaction& transaction) {
+    Status written = store::write(environment_, [&](store::WriteTransaction& transaction) {
       batch = {};
       return transact(transaction, batch);
     });
@@ -195,14 +174,7 @@ Status Deleter::erase_some(store::WriteTransaction& transaction, Batch& batch) {
   batch.unfinished = eraser.take_unfinished();
   TL_TRY(payloads_.flush(transaction));
   batch.counts = index_->take_counts();
-  const auto add = [](std::uint64_t& number, std::int64_t change) {
-    number += static_cast<std::uint64_t>(change);
-  };
-  add(statistics.traces, batch.counts.traces);
-  add(statistics.observations, batch.counts.observations);
-  add(statistics.scores, batch.counts.scores);
-  add(statistics.sessions, batch.counts.sessions);
-  add(statistics.users, batch.counts.users);
+  index::add(statistics, batch.counts);
   return record::write_statistics(transaction, statistics);
 }
 
@@ -219,7 +191,7 @@ Status prune_runs(store::Environment& environment) {
   }
   for (std::optional<std::uint32_t> first = 0; first;) {
     const std::uint32_t from = *first;
-    TL_TRY(write(environment, [&](store::WriteTransaction& transaction) -> Status {
+    TL_TRY(store::write(environment, [&](store::WriteTransaction& transaction) -> Status {
       TL_TRY_ASSIGN(next, record::prune_runs(transaction, from));
       first = next;
       return transaction.commit();
@@ -263,7 +235,7 @@ Status sweep(store::Environment& environment, bool has_deleted) {
     TL_TRY_ASSIGN(is_left, has_leftovers(transaction));
     if (!has_deleted && !is_left) return {};
   }
-  return write(environment, [](store::WriteTransaction& transaction) -> Status {
+  return store::write(environment, [](store::WriteTransaction& transaction) -> Status {
     // Somebody may have recorded meanwhile.
     TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
     if (!is_empty(statistics)) return transaction.commit();

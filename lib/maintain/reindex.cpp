@@ -1,10 +1,9 @@
 // Rebuilding the index in one transaction: either all of it is new, or nothing has changed.
 #include "maintain/reindex.hpp"
 
-#include <lmdb.h>
-
 #include "index/page_file.hpp"
 #include "maintain/build_index.hpp"
+#include "store/write.hpp"
 
 namespace tracelite::maintain {
 
@@ -33,17 +32,9 @@ Status rebuild_index(store::WriteTransaction& transaction, const ProgressFunctio
 
 Status reindex(const std::shared_ptr<store::Environment>& environment,
                const ProgressFunction& progress) {
-  while (true) {
-    Error error;
-    {
-      TL_TRY_ASSIGN(transaction, environment->begin_write());
-      Status rebuilt = rebuild_index(transaction, progress);
-      if (rebuilt) return {};
-      error = std::move(rebuilt).error();
-    }
-    if (error.code != Code::disk_full || error.engine_code != MDB_MAP_FULL) return error;
-    TL_TRY(environment->grow());
-  }
+  return store::write(*environment, [&](store::WriteTransaction& transaction) {
+    return rebuild_index(transaction, progress);
+  });
 }
 
 }  // namespace tracelite::maintain

@@ -86,7 +86,7 @@ struct Chunk {
   std::uint64_t start = 0;
   Bytes bytes;
 };
-// The chunk that has this position. Valid until key space `frame` is asked for something else.
+// The chunk that has this position. Valid as what store::PackedSpace gives.
 // Errors: not_found (no such group), corrupt, io, no_memory.
 Result<Chunk> read_chunk(const store::Transaction& transaction, GroupNumber group,
                          std::uint64_t position);

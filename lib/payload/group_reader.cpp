@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "store/packed_space.hpp"
+
 namespace tracelite::payload {
 
 GroupReader& GroupReader::of(const store::Transaction& transaction) {
@@ -33,7 +35,9 @@ Result<std::size_t> GroupReader::read(GroupPosition at, std::uint64_t offset, st
   tasks_.clear();
   tasks_.push_back(
       {{Source::base, static_cast<std::uint32_t>(size_bytes), 0, offset}, at.position});
-  char* next = out.data();
+  begin_ = out.data();
+  begun_with_ = nullptr;
+  char* next = begin_;
   while (!tasks_.empty()) {
     const Task task = tasks_.back();
     tasks_.pop_back();
@@ -44,10 +48,10 @@ Result<std::size_t> GroupReader::read(GroupPosition at, std::uint64_t offset, st
   return size_bytes;
 }
 
-const std::string* GroupReader::kept(GroupPosition at) const {
+GroupReader::Kept* GroupReader::kept(GroupPosition at) {
   const PayloadNumber number = payload_number(at);
-  for (const Kept& one : kept_) {
-    if (one.number == number) return &one.bytes;
+  for (Kept& one : kept_) {
+    if (one.number == number) return &one;
   }
   return nullptr;
 }
@@ -55,6 +59,13 @@ const std::string* GroupReader::kept(GroupPosition at) const {
 void GroupReader::keep(GroupPosition at, Bytes bytes) {
   if (bytes.size() < kKeptPayloadSizeBytesMin || bytes.size() > kKeptPayloadSizeBytesMax) return;
   if (kept(at) != nullptr) return;
+  // A history that has grown takes the place of what it was: only its new end is copied.
+  if (begun_with_ != nullptr && begun_size_bytes_ >= begun_with_->bytes.size() / 2) {
+    begun_with_->number = payload_number(at);
+    begun_with_->bytes.resize(begun_size_bytes_);
+    begun_with_->bytes.append(bytes.substr(begun_size_bytes_));
+    return;
+  }
   kept_[next_kept_].number = payload_number(at);
   kept_[next_kept_].bytes.assign(bytes);
   next_kept_ = (next_kept_ + 1) % kKeptPayloadCount;
@@ -87,9 +98,13 @@ Result<RecipeHead> GroupReader::recipe_head(GroupPosition at) {
 Status GroupReader::expand(GroupNumber group, const Task& task, char*& out) {
   const std::uint64_t from = task.operation.at;
   const std::uint64_t to = from + task.operation.size_bytes;
-  if (const std::string* bytes = kept({group, task.base_position}); bytes != nullptr) {
-    if (to > bytes->size()) return group_damage(group, "a recipe refers beyond its base");
-    out = std::copy_n(bytes->data() + from, task.operation.size_bytes, out);
+  if (Kept* base = kept({group, task.base_position}); base != nullptr) {
+    if (to > base->bytes.size()) return group_damage(group, "a recipe refers beyond its base");
+    if (out == begin_ && from == 0) {
+      begun_with_ = base;
+      begun_size_bytes_ = task.operation.size_bytes;
+    }
+    out = std::copy_n(base->bytes.data() + from, task.operation.size_bytes, out);
     return {};
   }
   if (task.depth > kRecipeDepthMax) return group_damage(group, "recipes refer too deep");
@@ -166,8 +181,16 @@ Result<Bytes> GroupReader::log(GroupNumber group, std::uint64_t position) {
       return *bytes;
     }
   }
-  TL_TRY_ASSIGN(chunk, read_chunk(*transaction_, group, position));
-  return chunk.bytes.substr(position - chunk.start);
+  const store::PackedSpaces& packed = store::PackedSpaces::of(*transaction_);
+  if (chunk_group_ != group || chunk_changes_ != packed.changes() || position < chunk_.start ||
+      position - chunk_.start >= chunk_.bytes.size()) {
+    chunk_ = {};
+    TL_TRY_ASSIGN(chunk, read_chunk(*transaction_, group, position));
+    chunk_group_ = group;
+    chunk_ = chunk;
+    chunk_changes_ = packed.changes();
+  }
+  return chunk_.bytes.substr(position - chunk_.start);
 }
 
 Result<Bytes> GroupReader::window(GroupNumber group, std::uint64_t position,

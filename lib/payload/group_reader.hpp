@@ -75,7 +75,11 @@ class GroupReader : public store::Companion {
   // Up to size_bytes bytes from the position on, joined where a chunk ends; fewer at the log's end.
   Result<Bytes> window(GroupNumber group, std::uint64_t position, std::size_t size_bytes);
   Result<SegmentNumber> slot(GroupNumber group, std::uint64_t slot);
-  [[nodiscard]] const std::string* kept(GroupPosition at) const;
+  struct Kept {
+    PayloadNumber number = 0;
+    std::string bytes;
+  };
+  [[nodiscard]] Kept* kept(GroupPosition at);
   void keep(GroupPosition at, Bytes bytes);
 
   const store::Transaction* transaction_ = nullptr;  // whose companion it is; it may have moved
@@ -85,12 +89,16 @@ class GroupReader : public store::Companion {
   std::unordered_map<PayloadNumber, Decoded> recipes_;
   std::size_t operation_count_ = 0;  // in recipes_
   std::string joined_;
-  struct Kept {
-    PayloadNumber number = 0;
-    std::string bytes;
-  };
+  // The chunk that was read last, while nothing has changed.
+  GroupNumber chunk_group_ = 0;
+  Chunk chunk_;
+  std::uint64_t chunk_changes_ = 0;
   std::array<Kept, kKeptPayloadCount> kept_;
   std::size_t next_kept_ = 0;
+  char* begin_ = nullptr;  // of the payload at work
+  // What it begins with: so many bytes of one that is kept. Null: of none.
+  Kept* begun_with_ = nullptr;
+  std::size_t begun_size_bytes_ = 0;
   std::vector<Task> tasks_;  // of the payload at work
   std::vector<Operation> operations_;
 };

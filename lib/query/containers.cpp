@@ -44,11 +44,8 @@ Filter by_session(const Filter& filter) {
   return rest;
 }
 
-Status add_traces(const Snapshot::Use& use, const Filter& filter, Containers& found) {
-  TL_TRY_ASSIGN(selection, select_rows(use, Kind::trace, filter));
-  if (!selection) return {};
-  Sql sql;
-  sql.add("SELECT t.container FROM ").add(selection->from).add(" WHERE 1").add(selection->where);
+// The numbers in the first column of what the statement gives.
+Status add_numbers(const Snapshot::Use& use, const Sql& sql, Containers& found) {
   TL_TRY_ASSIGN(rows, use.prepare(sql.text));
   rows.bind(sql.values);
   for (;;) {
@@ -56,6 +53,14 @@ Status add_traces(const Snapshot::Use& use, const Filter& filter, Containers& fo
     if (!more) return {};
     found.push_back(number_of(*rows, 0));
   }
+}
+
+Status add_traces(const Snapshot::Use& use, const Filter& filter, Containers& found) {
+  TL_TRY_ASSIGN(selection, select_rows(use, Kind::trace, filter));
+  if (!selection) return {};
+  Sql sql;
+  sql.add("SELECT t.container FROM ").add(selection->from).add(" WHERE 1").add(selection->where);
+  return add_numbers(use, sql, found);
 }
 
 // Containers without a trace that can be seen, all of whose scores are selected.
@@ -68,13 +73,7 @@ Status add_bare_scores(const Snapshot::Use& use, const Filter& filter, Container
   sql.add(" AND NOT EXISTS(SELECT 1 FROM trace y WHERE y.container = s.container)");
   sql.add(" GROUP BY s.container HAVING selected =");
   sql.add(" (SELECT count(*) FROM score y WHERE y.container = s.container)");
-  TL_TRY_ASSIGN(rows, use.prepare(sql.text));
-  rows.bind(sql.values);
-  for (;;) {
-    TL_TRY_ASSIGN(more, rows->step());
-    if (!more) return {};
-    found.push_back(number_of(*rows, 0));
-  }
+  return add_numbers(use, sql, found);
 }
 
 // Sessions that have neither traces nor scores: somebody has put their flags.

@@ -85,7 +85,8 @@ struct Row {
 class Cursor {
  public:
   virtual ~Cursor() = default;
-  // False at the end. Errors: corrupt, io, no_memory.
+  // False at the end. A row that an earlier call has filled must come back as it was, or empty:
+  // what is in it may be used again. Errors: corrupt, io, no_memory.
   virtual Result<bool> next(Row& row) = 0;
   // The position after the last row, as printable text; misuse where there is none.
   virtual Result<std::string> position() const;

@@ -161,29 +161,48 @@ class ReplayCursor : public Cursor {
   Result<bool> next(Row& row) override;
 
  private:
+  Result<bool> load(const Snapshot::Use& use, std::uint32_t actor, Row& row);
   Session session_;
   std::vector<Step> steps_;
   ReplayPace pace_;
   std::size_t next_ = 0;
   std::optional<std::int64_t> last_ns_;
+  // Whom the row is about, and in which view.
+  std::optional<std::uint32_t> loaded_;
+  record::RecordKey loaded_key_;
+  std::uint64_t loaded_generation_ = 0;
 };
+
+// False if it is gone, in a view that was renewed.
+Result<bool> ReplayCursor::load(const Snapshot::Use& use, std::uint32_t actor, Row& row) {
+  // Most ends follow their begin, and the row is there already.
+  if (loaded_ == actor && loaded_generation_ == use.generation() && loaded_key_ == row.key &&
+      !row.entity.id.empty()) {
+    return true;
+  }
+  loaded_.reset();
+  const Node& node = session_.actors[actor].node;
+  const SessionTrace& trace = session_.traces[session_.actors[actor].trace];
+  TL_TRY_ASSIGN(found, node.depth == 0
+                           ? load_trace(use, trace.container, row)
+                           : load_observation(use, trace.container, node.entity, row, &trace.id));
+  if (!found) return false;
+  loaded_ = actor;
+  loaded_key_ = row.key;
+  loaded_generation_ = use.generation();
+  return true;
+}
 
 Result<bool> ReplayCursor::next(Row& row) {
   TL_TRY_ASSIGN(use, snapshot_->use());
   if (use.connection() == nullptr) return false;
   while (next_ < steps_.size()) {
     const Step& step = steps_[next_++];
-    const Actor& actor = session_.actors[step.actor];
-    const SessionTrace& trace = session_.traces[actor.trace];
-    TL_TRY_ASSIGN(found,
-                  actor.node.depth == 0
-                      ? load_trace(use, trace.container, row)
-                      : load_observation(use, trace.container, actor.node.entity, row, &trace.id));
-    if (!found) continue;  // gone, in a view that was renewed
-    row.depth = actor.node.depth;
-    row.phase = step.turn != Turn::begin ? Phase::end
-                : actor.node.is_event    ? Phase::point
-                                         : Phase::begin;
+    const Node& node = session_.actors[step.actor].node;
+    TL_TRY_ASSIGN(found, load(use, step.actor, row));
+    if (!found) continue;
+    row.depth = node.depth;
+    row.phase = step.turn != Turn::begin ? Phase::end : node.is_event ? Phase::point : Phase::begin;
     row.at_ns = step.at_ns;
     row.wait_ns = last_ns_ ? wait_before(subtract_saturated(step.at_ns, *last_ns_), pace_) : 0;
     last_ns_ = step.at_ns;

@@ -1,7 +1,6 @@
 // Training, digesting, storing and finding dictionaries.
 #include "store/dictionary.hpp"
 
-#include <xxhash.h>
 #include <zdict.h>
 #include <zstd.h>
 
@@ -34,7 +33,7 @@ Result<StoredDictionary> decode(DictionaryNumber number, Bytes value) {
 }
 
 struct Kept {
-  std::uint64_t hash = 0;
+  std::string bytes;
   std::optional<int> level;
   std::shared_ptr<const Dictionary> dictionary;
 };
@@ -48,9 +47,8 @@ Result<std::shared_ptr<const Dictionary>> Dictionary::digest(Bytes bytes,
                                                              std::optional<int> level) {
   thread_local std::array<Kept, kKeptCount> kept;
   thread_local std::size_t next = 0;
-  const std::uint64_t hash = XXH3_64bits(bytes.data(), bytes.size());
   for (const Kept& one : kept) {
-    if (one.dictionary && one.hash == hash && one.level == level) return one.dictionary;
+    if (one.dictionary && one.level == level && one.bytes == bytes) return one.dictionary;
   }
   auto fresh = std::make_shared<Dictionary>();
   fresh->decompression_.reset(ZSTD_createDDict(bytes.data(), bytes.size()));
@@ -59,7 +57,7 @@ Result<std::shared_ptr<const Dictionary>> Dictionary::digest(Bytes bytes,
     return make_error(Code::no_memory, "there is no memory for a dictionary");
   }
   std::shared_ptr<const Dictionary> dictionary = std::move(fresh);
-  kept[next] = {hash, level, dictionary};
+  kept[next] = {std::string(bytes), level, dictionary};
   next = (next + 1) % kKeptCount;
   return dictionary;
 }

@@ -254,6 +254,9 @@ class Cursor {
   std::unique_ptr<State> state_;
 };
 
+// Whether it failed because the map was full: drop the transaction, grow(), and run it again.
+bool is_map_full(const Error& error);
+
 // The checksum that `put` appends to a value, least significant byte first.
 std::uint64_t checksum(KeySpace space, Bytes key, Bytes value);
 

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <system_error>
 
+#include "store/environment.hpp"
+
 namespace tracelite::store {
 namespace {
 
@@ -91,6 +93,10 @@ Error engine_error(int code, std::string_view doing, const std::string& path) {
   std::string message = "cannot ";
   message.append(doing).append(" ").append(path).append(": ").append(reason(code));
   return make_error(code_of_engine(code), std::move(message), {}, code);
+}
+
+bool is_map_full(const Error& error) {
+  return error.code == Code::disk_full && error.engine_code == MDB_MAP_FULL;
 }
 
 Error system_error(int error_number, std::string_view doing, const std::string& path) {

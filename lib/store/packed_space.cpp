@@ -207,6 +207,9 @@ std::string PackedSpace::Block::raw(std::size_t from, std::size_t to) const {
 
 // ------------------------------------------------------------------------------ of a transaction
 
+PackedSpace::PackedSpace(KeySpace space, PackedSpaces& all)
+    : space_(space), all_(all), codec_(*all.codec_) {}
+
 PackedSpaces::PackedSpaces() : codec_(std::make_unique<BlockCodec>()) {}
 PackedSpaces::~PackedSpaces() = default;
 
@@ -219,7 +222,7 @@ PackedSpaces& PackedSpaces::of(const Transaction& transaction) {
 PackedSpace& PackedSpace::of(const Transaction& transaction, KeySpace space) {
   PackedSpaces& all = PackedSpaces::of(transaction);
   std::unique_ptr<PackedSpace>& one = all.spaces_[static_cast<std::size_t>(space)];
-  if (!one) one = std::make_unique<PackedSpace>(space, *all.codec_);
+  if (!one) one = std::make_unique<PackedSpace>(space, all);
   one->transaction_ = &transaction;
   return *one;
 }
@@ -274,6 +277,7 @@ Status PackedSpace::put(Bytes key, Bytes value) {
   if (key.size() > kKeySizeBytesMax) return make_error(Code::limit, "a key is too long", "key");
   TL_TRY_ASSIGN(block, block_for(key));
   const std::size_t index = block->first_from(key);
+  ++all_.changes_;
   block->put(index, block->is_at(index, key), key, value);
   if (block->size_bytes > kCutSizeBytes) cut(block);
   return {};
@@ -284,6 +288,7 @@ Result<bool> PackedSpace::erase(Bytes key) {
   if (block == nullptr) return false;
   const std::size_t index = block->first_from(key);
   if (!block->is_at(index, key)) return false;
+  ++all_.changes_;
   block->erase(index);
   return true;
 }
@@ -321,10 +326,11 @@ Result<std::string> PackedSpace::decode(Bytes value) {
 }
 
 Result<PackedSpace::BlockPointer> PackedSpace::find(Bytes key) {
+  if (last_found_ != nullptr && last_found_->holds(key)) return last_found_;
   const auto behind = blocks_.upper_bound(key);
-  if (behind != blocks_.begin()) {
-    const BlockPointer& known = std::prev(behind)->second;
-    if (known->holds(key)) return known;
+  if (behind != blocks_.begin() && std::prev(behind)->second->holds(key)) {
+    last_found_ = std::prev(behind)->second;
+    return last_found_;
   }
   if (key.empty()) return BlockPointer();
   Cursor cursor = transaction_->key_cursor(space_);
@@ -415,7 +421,9 @@ void PackedSpace::cut(const BlockPointer& block) {
 void PackedSpace::make_room() {
   if (size_bytes_ < kPackedCacheSizeBytesMax) return;
   std::erase_if(blocks_, [](const auto& entry) { return !entry.second->changed; });
+  last_found_ = nullptr;
   size_bytes_ = 0;
+  ++all_.changes_;
 }
 
 // ------------------------------------------------------------------------------ writing
@@ -434,7 +442,9 @@ Status PackedSpace::flush(WriteTransaction& transaction, const Packing& packing)
   for (const auto& [begin, block] : blocks_) {
     if (block->changed && !block->places.empty()) TL_TRY(write(transaction, packing, *block));
   }
+  ++all_.changes_;
   blocks_.clear();
+  last_found_ = nullptr;
   size_bytes_ = 0;
   return {};
 }

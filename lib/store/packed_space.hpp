@@ -45,7 +45,7 @@ inline constexpr Packing kDensePacking{19, 4, std::size_t{64} << 10, 8};
 inline constexpr std::size_t kPackedCacheSizeBytesMax = std::size_t{3} << 20;
 
 class BlockCodec;
-struct CodedBlock;
+class PackedSpaces;
 
 class PackedSpace {
  public:
@@ -56,8 +56,9 @@ class PackedSpace {
     Bytes key;
     Bytes value;
   };
-  // What these give is valid until the next call. Errors of all: corrupt, io, no_memory, limit (a
-  // key of more than kKeySizeBytesMax bytes), invalid (an empty one).
+  // What these give is valid until PackedSpaces::changes() says that it may be gone. Errors of all:
+  // corrupt, io, no_memory, limit (a key of more than kKeySizeBytesMax bytes), invalid (an empty
+  // one).
   Result<std::optional<Bytes>> get(Bytes key);
   Result<std::optional<Entry>> at_least(Bytes key);
   Result<std::optional<Entry>> at_most(Bytes key);
@@ -66,7 +67,7 @@ class PackedSpace {
   Status put(Bytes key, Bytes value);
   Result<bool> erase(Bytes key);  // true if it was there
 
-  PackedSpace(KeySpace space, BlockCodec& codec) : space_(space), codec_(codec) {}
+  PackedSpace(KeySpace space, PackedSpaces& all);
 
  private:
   friend class PackedSpaces;
@@ -105,8 +106,10 @@ class PackedSpace {
 
   const Transaction* transaction_ = nullptr;  // whose companion it is; it may have moved
   KeySpace space_;
+  PackedSpaces& all_;
   BlockCodec& codec_;
   std::map<std::string, BlockPointer, std::less<>> blocks_;  // by the key they begin with
+  BlockPointer last_found_;                                  // one of them, or null
   std::size_t size_bytes_ = 0;                               // of the blocks as they were loaded
   double expansion_ = 3;  // raw bytes a byte of value, of the last block written
   std::map<DictionaryNumber, std::shared_ptr<const Dictionary>> dictionaries_;  // to read with
@@ -123,16 +126,23 @@ class PackedSpaces : public Companion {
 
   // For what this transaction writes; kQuickPacking if nobody says otherwise.
   void set_packing(const Packing& packing) { packing_ = packing; }
+  // Grows whenever something that was given out may be gone: after a put or erase, or when what was
+  // decoded had to make room.
+  [[nodiscard]] std::uint64_t changes() const { return changes_; }
 
  private:
   friend class PackedSpace;
   friend class WriteTransaction;
   Status flush(WriteTransaction& transaction);
-  void forget(KeySpace space) { spaces_[static_cast<std::size_t>(space)].reset(); }
+  void forget(KeySpace space) {
+    spaces_[static_cast<std::size_t>(space)].reset();
+    ++changes_;
+  }
 
   std::unique_ptr<BlockCodec> codec_;
   std::array<std::unique_ptr<PackedSpace>, kKeySpaceCount> spaces_;
   Packing packing_ = kQuickPacking;
+  std::uint64_t changes_ = 0;
 };
 
 // Walks the entries of a packed key space in the order of their keys; puts and erases in between do

@@ -39,12 +39,15 @@
 //
 // Killed   before 4: OLD is as it was. NEW's name is unlinked by the next who replaces OLD, or
 //                    opens it alone.
+//
 //          after 4:  OLD is in place, with a note that the next to open it alone, or to write,
-//          erases. after 5:  NEW is in place. OLD's lock file lies beside it, which processes that
-//          have OLD
+//                    erases.
+//
+//          after 5:  NEW is in place. OLD's lock file lies beside it, which processes that have OLD
 //                    open still use. Whoever opens NEW alone knows from its note that this is not
 //                    the lock file of NEW, and unlinks it; and syncs the folder before anything can
 //                    be committed, or a power cut could bring OLD back.
+//
 //          after 6, 7: the same, but that the lock file is gone.
 //
 // Two files with the same path never have the same transaction number, nor consecutive ones; and no

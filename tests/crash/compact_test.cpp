@@ -17,6 +17,11 @@ using store::test::Child;
 using store::test::Line;
 using store::testing::Point;
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int kRounds = 1;
+#else
+constexpr int kRounds = 3;
+#endif
 constexpr int kPipeSizeBytes = 4096;  // the writer waits when it is far ahead of the test
 
 std::string input_of(std::uint32_t number) {
@@ -191,7 +196,7 @@ BOOST_AUTO_TEST_CASE(killed_at_every_step_beside_a_reader_and_a_writer) {
   WritingProcess writer(path);
   writer.go_on();
   ReadingProcess reader(path);
-  for (int round = 0; round < 3; ++round) {
+  for (int round = 0; round < kRounds; ++round) {
     for (const Point point : points) {
       BOOST_TEST_CONTEXT("round " << round << ", point " << static_cast<int>(point)) {
         Child compactor([&] {
