@@ -11,6 +11,7 @@
 
 #include "index/page_file.hpp"
 #include "index/page_file_vfs.hpp"
+#include "index/page_store.hpp"
 
 namespace tracelite::index {
 
@@ -29,7 +30,6 @@ constexpr std::size_t kPageCountOffset = 28;
 constexpr std::size_t kValidForOffset = 92;
 constexpr std::size_t kFieldSizeBytes = 4;
 
-constexpr std::size_t kPageKeySizeBytes = 4;
 constexpr int kMaxPathSizeBytes = 64;  // the database's name and "-journal" behind it
 
 std::string field(std::uint32_t value) {
@@ -237,15 +237,16 @@ bool PageFile::resume(const store::ReadTransaction& transaction) {
 Status PageFile::attach_transaction(const store::Transaction& transaction) {
   detach();
   failure_.reset();
-  TL_TRY_ASSIGN(statistics, transaction.statistics(KeySpace::page));
+  TL_TRY_ASSIGN(unsealed, transaction.statistics(KeySpace::page));
+  TL_TRY_ASSIGN(sealed, transaction.statistics(KeySpace::sealed_page));
   transaction_ = &transaction;
   auto page = get(1);
   Status checked;
   if (!page) {
     checked = page.error();
   } else if (*page) {
-    checked = check_header(**page, statistics.entries);
-  } else if (statistics.entries != 0) {
+    checked = check_header(**page, unsealed.entries, sealed.entries > 0);
+  } else if (unsealed.entries + sealed.entries != 0) {
     checked = corrupt("its first page is missing");
   }
   if (!checked) {
@@ -263,7 +264,7 @@ Status PageFile::attach_transaction(const store::Transaction& transaction) {
   return {};
 }
 
-Status PageFile::check_header(Bytes page, std::uint64_t stored_pages) {
+Status PageFile::check_header(Bytes page, std::uint64_t unsealed_count, bool has_sealed) {
   if (page.substr(0, kMagic.size()) != kMagic) return corrupt("its first page is no database");
   const auto page_size = read_big_endian(page.substr(kPageSizeOffset, 2));
   const auto reserved = static_cast<unsigned char>(page[kReservedOffset]);
@@ -274,8 +275,8 @@ Status PageFile::check_header(Bytes page, std::uint64_t stored_pages) {
   }
   if (page.substr(kFormatsOffset, 2) != "\x01\x01"sv) return corrupt("it is in WAL mode");
   const std::uint32_t page_count = field_at(page, kPageCountOffset);
-  if (page_count != stored_pages) {
-    return corrupt(std::to_string(stored_pages) + " pages where its header says " +
+  if (has_sealed ? unsealed_count >= page_count : unsealed_count != page_count) {
+    return corrupt(std::to_string(unsealed_count) + " pages where its header says " +
                    std::to_string(page_count));
   }
   return {};
@@ -315,27 +316,20 @@ int PageFile::commit() {
 // this is put right a missing page is always damage, and the number of pages can be checked.
 Status PageFile::settle_page_count() {
   if (!wrote_) return {};
-  TL_TRY_ASSIGN(before, writer_->statistics(KeySpace::page));
-  if (before.entries == page_count_) return {};
-  TL_TRY(erase_beyond(page_count_));
+  TL_TRY(erase_pages_beyond(*writer_, page_count_, page_count_before_));
   const std::string zeros(kStoredPageSizeBytes, '\0');
   for (std::uint32_t number = page_count_before_ + 1; number <= page_count_; ++number) {
     TL_TRY_ASSIGN(page, get(number));
     if (!page) TL_TRY(put(number, zeros));
   }
-  TL_TRY_ASSIGN(after, writer_->statistics(KeySpace::page));
-  if (after.entries == page_count_) return {};
-  return corrupt(std::to_string(after.entries) + " pages where there should be " +
-                 std::to_string(page_count_));
+  return {};
 }
 
 // -------------------------------------------------------------------------------------- reading
 
 // The stored bytes of a page: kStoredPageSizeBytes of them, valid until the next write.
 Result<std::optional<Bytes>> PageFile::get(std::uint32_t number) const {
-  std::string key;
-  append_big_endian(key, number);
-  TL_TRY_ASSIGN(page, transaction_->get(KeySpace::page, key));
+  TL_TRY_ASSIGN(page, get_page(*transaction_, number));
   if (page && page->size() != kStoredPageSizeBytes) {
     return corrupt("page " + std::to_string(number) + " has " + std::to_string(page->size()) +
                    " bytes");
@@ -418,9 +412,7 @@ int PageFile::write(Bytes page, std::uint64_t offset) {
 
 Status PageFile::put(std::uint32_t number, Bytes page) {
   wrote_ = true;
-  std::string key;
-  append_big_endian(key, number);
-  if (number != 1) return writer_->put(KeySpace::page, key, page);
+  if (number != 1) return put_page(*writer_, number, {&page, 1});
   shown_counter_ = field_at(page, kCounterOffset);
   highest_counter_ = std::max(highest_counter_, shown_counter_);
   page_count_ = field_at(page, kPageCountOffset);
@@ -428,23 +420,7 @@ Status PageFile::put(std::uint32_t number, Bytes page) {
   const Bytes parts[] = {page.substr(0, kCounterOffset), version,
                          page.substr(kPageCountOffset, kValidForOffset - kPageCountOffset), version,
                          page.substr(kValidForOffset + kFieldSizeBytes)};
-  return writer_->put(KeySpace::page, key, parts);
-}
-
-Status PageFile::erase_beyond(std::uint32_t page_count) {
-  for (;;) {
-    std::string key;
-    {
-      auto cursor = writer_->cursor(KeySpace::page);
-      TL_TRY_ASSIGN(found, cursor.seek_last());
-      if (!found) return {};
-      key = cursor.key();
-    }
-    if (key.size() != kPageKeySizeBytes) return corrupt("a page has no number");
-    if (read_big_endian(key) <= page_count) return {};
-    TL_TRY_ASSIGN(erased, writer_->erase(KeySpace::page, key));
-    if (!erased) return corrupt("a page cannot be removed");
-  }
+  return put_page(*writer_, number, parts);
 }
 
 // ----------------------------------------------------------------------------- locks and failure

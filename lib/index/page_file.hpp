@@ -3,13 +3,13 @@
 //
 // Knows SQLite's VFS contract and store/. Must not know the schema or what a trace is.
 //
-// Format: page n (from 1) is stored under its number as 4 bytes big-endian; the value is the first
-// 4,064 of SQLite's 4,096 bytes (32 are reserved in every page, and stay zero), checksummed by
-// store/ like any other value. The pages are exactly those from 1 to the number in page 1's header.
-// Bytes 24-27 and 92-95 of page 1 (SQLite's change counter and version-valid-for) hold its version:
-// a number that grows with every commit that changes a page. What SQLite reads there is a counter
-// private to the connection, made so that a cache is kept only over pages that did not change
-// (page_file_vfs.hpp says how).
+// Format: page n (from 1) is stored under its number, in one of two key spaces (page_store.hpp);
+// the value is the first 4,064 of SQLite's 4,096 bytes (32 are reserved in every page, and stay
+// zero), checksummed by store/ like any other value. The pages are exactly those from 1 to the
+// number in page 1's header. Bytes 24-27 and 92-95 of page 1 (SQLite's change counter and
+// version-valid-for) hold its version: a number that grows with every commit that changes a page.
+// What SQLite reads there is a counter private to the connection, made so that a cache is kept only
+// over pages that did not change (page_file_vfs.hpp says how).
 //
 // A commit of the write connection commits the LMDB transaction from within
 // SQLITE_FCNTL_COMMIT_PHASETWO, so that SQLite learns of a failure and drops its cache itself.

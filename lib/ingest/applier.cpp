@@ -149,7 +149,7 @@ Status Applier::apply_observation(Work& work) {
   } else {
     TL_TRY_ASSIGN(free, reader.free_key(work.container, RecordKind::observation, after.id));
     key = free;
-    new_observations_.push_back(record::run_entry(work.natural_key, work.container));
+    new_observations_.push_back({work.natural_key, work.container});
   }
   if (statistics_.strays > 0) {
     TL_TRY_ASSIGN(stray, reader.find_stray(after.id));

@@ -85,7 +85,7 @@ Status DirectoryBuilder::add(store::WriteTransaction& transaction, const RecordK
     case RecordKind::score:
       return record::add_container(transaction, DirectoryKind::score, entity.id, key.container);
     case RecordKind::observation:
-      entries_.push_back(record::run_entry(record::natural_key(entity.id), key.container));
+      entries_.push_back({record::natural_key(entity.id), key.container});
       if (entries_.size() < record::kRunEntriesMax) return {};
       return finish(transaction);
     case RecordKind::stray:

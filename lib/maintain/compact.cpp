@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "index/page_file.hpp"
+#include "index/page_store.hpp"
 #include "maintain/build_index.hpp"
 #include "model/media.hpp"
 #include "payload/media_store.hpp"
@@ -36,6 +37,7 @@ using record::RecordKind;
 // Of records and payloads in one commit of the scratch file, and in one piece of a large payload.
 constexpr std::uint64_t kCommitSizeBytes = std::uint64_t{4} << 20;
 constexpr std::uint64_t kIndexCommitRecords = 4096;
+constexpr std::size_t kSealedPageCount = kCommitSizeBytes / index::kPageSizeBytes;
 // What one commit may dirty at most, where its keys are in no order.
 constexpr std::uint64_t kRoomSizeBytes = std::uint64_t{256} << 20;
 // Of one container that are brought into the order of time at once.
@@ -94,6 +96,7 @@ class Rewriter {
   Status build_index();
   Result<bool> index_some(record::RecordCursor& records, IndexBuilder& builder,
                           store::WriteTransaction& transaction, RecordKey& next);
+  Status seal_index();
   Status count_entries();
 
   const store::Transaction& from_;
@@ -137,7 +140,10 @@ Status Rewriter::run() {
   TL_TRY(copy_counters());
   TL_TRY(copy_records());
   // A file without records has no index, as one that was just made.
-  if (record_count_ > 0) TL_TRY(build_index());
+  if (record_count_ > 0) {
+    TL_TRY(build_index());
+    TL_TRY(seal_index());
+  }
   if (indexed_count_ != record_count_) {
     return make_error(Code::internal, std::to_string(record_count_) + " records were written, " +
                                           std::to_string(indexed_count_) + " were found");
@@ -377,6 +383,17 @@ Result<bool> Rewriter::index_some(record::RecordCursor& records, IndexBuilder& b
     if (more) next = records.key();
   }
   return more;
+}
+
+// Whatever is written later unseals again what it changes.
+Status Rewriter::seal_index() {
+  for (std::optional<std::uint32_t> first = 0; first;) {
+    TL_TRY(begin());
+    TL_TRY_ASSIGN(next, index::seal_pages(*writing_, *first, kSealedPageCount));
+    TL_TRY(commit());
+    first = next;
+  }
+  return {};
 }
 
 Status Rewriter::count_entries() {

@@ -2,6 +2,7 @@
 #include "maintain/reindex.hpp"
 
 #include "index/page_file.hpp"
+#include "index/page_store.hpp"
 #include "maintain/build_index.hpp"
 #include "store/write.hpp"
 
@@ -10,7 +11,8 @@ namespace tracelite::maintain {
 using store::KeySpace;
 
 Status rebuild_index(store::WriteTransaction& transaction, const ProgressFunction& progress) {
-  for (const KeySpace space : {KeySpace::page, KeySpace::directory, KeySpace::run}) {
+  TL_TRY(index::clear_pages(transaction));
+  for (const KeySpace space : {KeySpace::directory, KeySpace::run}) {
     TL_TRY(transaction.clear(space));
   }
   auto erased = transaction.erase(KeySpace::meta, "runs");

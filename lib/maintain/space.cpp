@@ -1,4 +1,5 @@
-// Where the bytes of the file are: LMDB says it for key spaces, SQLite's dbstat for its own pages.
+// Where the bytes of the file are: LMDB says it for key spaces. What SQLite's pages take, sealed or
+// not, is shared out among the tables by how many of the pages SQLite's dbstat says are theirs.
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -11,6 +12,13 @@ namespace tracelite::maintain {
 namespace {
 
 using store::KeySpace;
+
+// Sealed pages are not told apart: all tables are in both places.
+constexpr Bytes kPageSpace = store::kKeySpaceNames[static_cast<std::size_t>(KeySpace::page)];
+
+std::uint64_t page_count_of(const store::KeySpaceStatistics& use) {
+  return use.branch_pages + use.leaf_pages + use.overflow_pages;
+}
 
 struct TableSize {
   std::string name;
@@ -44,18 +52,25 @@ Status space(const std::shared_ptr<store::Environment>& environment, const Space
   };
   for (std::size_t i = 0; i < store::kKeySpaceCount; ++i) {
     const auto space = static_cast<KeySpace>(i);
+    if (space == KeySpace::page || space == KeySpace::sealed_page) continue;
     TL_TRY_ASSIGN(use, transaction.statistics(space));
-    std::uint64_t page_count = use.branch_pages + use.leaf_pages + use.overflow_pages;
-    if (space == KeySpace::page && use.entries > 0) {
-      TL_TRY_ASSIGN(tables, table_sizes(transaction));
-      for (const TableSize& table : tables) {
-        const std::uint64_t of_table = std::min(page_count, table.page_count);
-        tell(store::kKeySpaceNames[i], table.name, of_table);
-        page_count -= of_table;
-      }
-    }
-    tell(store::kKeySpaceNames[i], {}, page_count);
+    tell(store::kKeySpaceNames[i], {}, page_count_of(use));
   }
+  TL_TRY_ASSIGN(unsealed, transaction.statistics(KeySpace::page));
+  TL_TRY_ASSIGN(sealed, transaction.statistics(KeySpace::sealed_page));
+  std::uint64_t page_count = page_count_of(unsealed) + page_count_of(sealed);
+  if (unsealed.entries > 0) {
+    TL_TRY_ASSIGN(tables, table_sizes(transaction));
+    std::uint64_t sqlite_page_count = 0;
+    for (const TableSize& table : tables) sqlite_page_count += table.page_count;
+    const std::uint64_t shared_page_count = page_count;
+    for (const TableSize& table : tables) {
+      const std::uint64_t of_table = shared_page_count * table.page_count / sqlite_page_count;
+      tell(kPageSpace, table.name, of_table);
+      page_count -= of_table;
+    }
+  }
+  tell(kPageSpace, {}, page_count);
   tell("free", {}, std::min(rest, file.free_page_count));
   tell("lmdb", {}, rest);
   return {};

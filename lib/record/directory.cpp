@@ -105,7 +105,7 @@ Status write_parts(store::WriteTransaction& transaction, Run& run,
     const std::size_t last = std::min(first + kEntriesPerPart, entries.size());
     std::string value;
     for (std::size_t i = first; i < last; ++i) {
-      append_big_endian(value, entries[i].key_prefix);
+      append_big_endian(value, entries[i].key);
       append_big_endian(value, entries[i].container, kContainerSizeBytes);
     }
     TL_TRY(transaction.put(KeySpace::run, part_key(run.number, run.part_count++), value));
@@ -153,16 +153,16 @@ Result<bool> merge_level(store::WriteTransaction& transaction, std::vector<Run>&
   return true;
 }
 
-// The first part of a run that can hold the prefix: the last whose first entry is not beyond it, or
-// the one before, where equal prefixes may start.
+// The first part of a run that can hold the key: the last whose first entry is not beyond it, or
+// the one before, where equal keys may start.
 Result<std::uint32_t> first_part_for(const store::Transaction& transaction, const Run& run,
-                                     std::uint32_t prefix) {
+                                     EntityKey wanted) {
   std::uint32_t low = 0;
   std::uint32_t high = run.part_count;
   while (high - low > 1) {
     const std::uint32_t middle = low + (high - low) / 2;
     TL_TRY_ASSIGN(part, read_part(transaction, run, middle));
-    if (entry_at(part, 0).key_prefix < prefix) {
+    if (entry_at(part, 0).key < wanted) {
       low = middle;
     } else {
       high = middle;
@@ -171,10 +171,10 @@ Result<std::uint32_t> first_part_for(const store::Transaction& transaction, cons
   return low;
 }
 
-Status find_in_run(const store::Transaction& transaction, const Run& run, std::uint32_t prefix,
+Status find_in_run(const store::Transaction& transaction, const Run& run, EntityKey wanted,
                    std::vector<ContainerNumber>& found) {
   if (run.part_count == 0) return {};
-  TL_TRY_ASSIGN(first, first_part_for(transaction, run, prefix));
+  TL_TRY_ASSIGN(first, first_part_for(transaction, run, wanted));
   for (std::uint32_t number = first; number < run.part_count; ++number) {
     TL_TRY_ASSIGN(part, read_part(transaction, run, number));
     std::size_t low = 0;
@@ -182,13 +182,13 @@ Status find_in_run(const store::Transaction& transaction, const Run& run, std::u
     const std::size_t count = high;
     while (low < high) {
       const std::size_t middle = low + (high - low) / 2;
-      if (entry_at(part, middle).key_prefix < prefix) {
+      if (entry_at(part, middle).key < wanted) {
         low = middle + 1;
       } else {
         high = middle;
       }
     }
-    for (; low < count && entry_at(part, low).key_prefix == prefix; ++low) {
+    for (; low < count && entry_at(part, low).key == wanted; ++low) {
       found.push_back(entry_at(part, low).container);
     }
     if (low < count) break;
@@ -225,10 +225,6 @@ Status remove_container(store::WriteTransaction& transaction, DirectoryKind kind
   return {};
 }
 
-RunEntry run_entry(EntityKey key, ContainerNumber container) {
-  return {static_cast<std::uint32_t>(key >> 32), container};
-}
-
 Status add_run(store::WriteTransaction& transaction, std::vector<RunEntry> entries) {
   if (entries.empty()) return {};
   std::sort(entries.begin(), entries.end());
@@ -255,8 +251,7 @@ Result<std::vector<ContainerNumber>> find_in_runs(const store::Transaction& tran
                                                   EntityKey key) {
   TL_TRY_ASSIGN(runs, read_runs(transaction));
   std::vector<ContainerNumber> found;
-  const std::uint32_t prefix = run_entry(key, 0).key_prefix;
-  for (const Run& run : runs) TL_TRY(find_in_run(transaction, run, prefix, found));
+  for (const Run& run : runs) TL_TRY(find_in_run(transaction, run, key, found));
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;

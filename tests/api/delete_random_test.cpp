@@ -11,6 +11,7 @@
 #include "api/nothing_left.hpp"
 #include "api/random_events.hpp"
 #include "api/support.hpp"
+#include "support/thread_sanitizer.hpp"
 
 namespace tracelite::api::test {
 namespace {
@@ -104,7 +105,8 @@ void check_whole(const Store& store) {
 
 BOOST_AUTO_TEST_SUITE(deleting_at_random)
 
-BOOST_AUTO_TEST_CASE(a_filter_takes_what_it_lists_and_leaves_the_rest_as_it_was) {
+BOOST_AUTO_TEST_CASE(a_filter_takes_what_it_lists_and_leaves_the_rest_as_it_was,
+                     *boost::unit_test::precondition(tracelite::test::threads_matter)) {
   Random random(seed());
   for (int round = 0; round < 30 * test_scale(); ++round) {
     const Folder folder(store::test::fast_folder());
@@ -140,7 +142,8 @@ BOOST_AUTO_TEST_CASE(a_filter_takes_what_it_lists_and_leaves_the_rest_as_it_was)
   }
 }
 
-BOOST_AUTO_TEST_CASE(trace_by_trace_in_random_order_until_nothing_is_left) {
+BOOST_AUTO_TEST_CASE(trace_by_trace_in_random_order_until_nothing_is_left,
+                     *boost::unit_test::precondition(tracelite::test::threads_matter)) {
   Random random(seed() + 1);
   for (int round = 0; round < 20 * test_scale(); ++round) {
     const Folder folder(store::test::fast_folder());

@@ -9,6 +9,7 @@
 #include "payload/base64.hpp"
 #include "payload/media_store.hpp"
 #include "store/environment.hpp"
+#include "support/thread_sanitizer.hpp"
 
 namespace tracelite::api::test {
 namespace {
@@ -135,7 +136,8 @@ BOOST_AUTO_TEST_CASE(errors_name_what_is_wrong) {
 }
 
 // 60 MB of video: memory is bounded by the window, so the windows are what is read.
-BOOST_AUTO_TEST_CASE(a_large_medium_is_read_in_windows) {
+BOOST_AUTO_TEST_CASE(a_large_medium_is_read_in_windows,
+                     *boost::unit_test::precondition(tracelite::test::threads_matter)) {
   const Folder folder;
   const Store store(folder.file());
   const std::string json = R"({"type":"media","mime_type":"video/mp4","data":")" +

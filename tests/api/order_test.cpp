@@ -10,6 +10,7 @@
 
 #include "api/random_events.hpp"
 #include "api/support.hpp"
+#include "support/thread_sanitizer.hpp"
 
 namespace tracelite::api::test {
 namespace {
@@ -141,7 +142,8 @@ void try_shuffles(const Folder& folder, const Events& events, int shuffles, Rand
 
 BOOST_AUTO_TEST_SUITE(order_of_arrival)
 
-BOOST_AUTO_TEST_CASE(every_permutation_of_a_few_events_exports_the_same) {
+BOOST_AUTO_TEST_CASE(every_permutation_of_a_few_events_exports_the_same,
+                     *boost::unit_test::precondition(tracelite::test::threads_matter)) {
   const Folder folder(store::test::fast_folder());
   Random random(seed());
   for (int round = 0; round < 12 * test_scale(); ++round) {
@@ -155,7 +157,8 @@ BOOST_AUTO_TEST_CASE(every_permutation_of_a_few_events_exports_the_same) {
   if (test_scale() > 1) try_permutations(folder, random_events(random, 6), random);
 }
 
-BOOST_AUTO_TEST_CASE(shuffles_of_long_histories_export_the_same) {
+BOOST_AUTO_TEST_CASE(shuffles_of_long_histories_export_the_same,
+                     *boost::unit_test::precondition(tracelite::test::threads_matter)) {
   const Folder folder(store::test::fast_folder());
   Random random(seed() + 1);
   for (int round = 0; round < 10 * test_scale(); ++round) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "api/support.hpp"
+#include "support/thread_sanitizer.hpp"
 
 namespace tracelite::api::test {
 namespace {
@@ -135,7 +136,8 @@ BOOST_AUTO_TEST_CASE(an_absent_payload_is_not_found_and_null_clears) {
          TL_NOT_FOUND, "this row has no such payload");
 }
 
-BOOST_AUTO_TEST_CASE(a_payload_of_64_mib_is_kept_and_read_at_any_offset) {
+BOOST_AUTO_TEST_CASE(a_payload_of_64_mib_is_kept_and_read_at_any_offset,
+                     *boost::unit_test::precondition(tracelite::test::threads_matter)) {
   const Folder folder(store::test::fast_folder());
   Store store(folder.file());
   std::string big(std::size_t{64} << 20, '\0');

@@ -24,7 +24,11 @@
 namespace tracelite::store::test {
 namespace {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int kKills = 15;
+#else
 constexpr int kKills = 50;
+#endif
 constexpr std::uint64_t kLifeMicrosecondsMax = 30'000;
 
 // What a writer says through its pipe: this number is committed.

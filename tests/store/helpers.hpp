@@ -66,6 +66,15 @@ inline std::string fast_folder() {
 inline const std::vector<std::string> kOnlyTheDataFile = {"a.tl"};
 inline const std::vector<std::string> kNothing = {};
 
+// At most so many bytes from its begin.
+inline std::string read_head(const std::string& path, std::size_t size_bytes) {
+  std::ifstream file(path, std::ios::binary);
+  std::string head(size_bytes, '\0');
+  file.read(head.data(), static_cast<std::streamsize>(size_bytes));
+  head.resize(static_cast<std::size_t>(file.gcount()));
+  return head;
+}
+
 inline std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};

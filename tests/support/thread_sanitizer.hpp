@@ -1,4 +1,4 @@
-// What cannot be tested under the thread sanitizer: a precondition that says why.
+// What is not tested under the thread sanitizer: preconditions that say why.
 #pragma once
 
 #include <boost/test/unit_test.hpp>
@@ -17,6 +17,13 @@ inline boost::test_tools::assertion_result not_under_thread_sanitizer(
   boost::test_tools::assertion_result allowed(!kUnderThreadSanitizer);
   allowed.message() << "skipped: the thread sanitizer supports neither threads in a forked child "
                        "nor a stand-in for the C library's functions";
+  return allowed;
+}
+
+// For tests that take long and in which one thread does all, or nearly all.
+inline boost::test_tools::assertion_result threads_matter(boost::unit_test::test_unit_id /*unit*/) {
+  boost::test_tools::assertion_result allowed(!kUnderThreadSanitizer);
+  allowed.message() << "skipped: long, and of no interest to the thread sanitizer";
   return allowed;
 }
 

@@ -1,0 +1,132 @@
+// Pages in their two places: sealed ones read like others, and are unsealed by being written.
+
+#include <boost/test/unit_test.hpp>
+#include <optional>
+#include <random>
+
+#include "index/page_store.hpp"
+#include "page_file_support.hpp"
+
+namespace tracelite::index::test {
+namespace {
+
+using store::KeySpace;
+
+constexpr char kFill[] =
+    "CREATE TABLE t(id INTEGER PRIMARY KEY, body TEXT);"
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<2000)"
+    " INSERT INTO t SELECT i, i || hex(zeroblob(150)) FROM n;";
+constexpr char kSum[] = "SELECT count(*) || ' ' || sum(length(body)) || ' ' || sum(id) FROM t";
+
+struct Fixture {
+  Folder folder;
+  std::shared_ptr<store::Environment> environment = open(folder.file());
+  std::unique_ptr<Connection> writer = open_writer(*environment);
+
+  Fixture() { must(batch(*environment, *writer, kFill)); }
+
+  std::string read(const std::string& sql) { return fresh_rows(*environment, sql); }
+
+  void seal() {
+    for (std::optional<std::uint32_t> first = 0; first;) {
+      auto transaction = must(environment->begin_write());
+      first = must(seal_pages(transaction, *first, 50));
+      must(transaction.commit());
+    }
+  }
+
+  // Key, value and tree pages of a key space.
+  std::uint64_t entry_count(KeySpace space) {
+    auto transaction = must(environment->begin_read());
+    std::uint64_t count = 0;
+    if (store::is_packed(space)) {
+      store::PackedCursor cursor(transaction, space);
+      for (bool more = must(cursor.seek({})); more; more = must(cursor.next())) ++count;
+      return count;
+    }
+    return must(transaction.statistics(space)).entries;
+  }
+  std::uint64_t page_count() {
+    return entry_count(KeySpace::page) + entry_count(KeySpace::sealed_page);
+  }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(page_store)
+
+BOOST_FIXTURE_TEST_CASE(sealed_pages_read_as_before, Fixture) {
+  const std::string before = read(kSum);
+  const std::uint64_t count = page_count();
+  seal();
+  BOOST_TEST(entry_count(KeySpace::page) == 1U);
+  BOOST_TEST(page_count() == count);
+  BOOST_TEST(read(kSum) == before);
+  BOOST_TEST(read("PRAGMA integrity_check") == "ok");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_page_that_is_written_leaves_the_sealed_ones, Fixture) {
+  const std::uint64_t count = page_count();
+  seal();
+  must(batch(*environment, *writer, "UPDATE t SET body = 'changed' WHERE id = 1000"));
+  BOOST_TEST(page_count() == count);
+  const std::uint64_t unsealed = entry_count(KeySpace::page);
+  BOOST_TEST(unsealed > 1U);
+  BOOST_TEST(unsealed < 5U);
+  BOOST_TEST(read("SELECT body FROM t WHERE id = 1000") == "changed");
+  BOOST_TEST(read("PRAGMA integrity_check") == "ok");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_batch_that_comes_to_nothing_leaves_them_sealed, Fixture) {
+  seal();
+  const std::string before = read(kSum);
+  {
+    auto transaction = must(environment->begin_write());
+    must(writer->begin(transaction));
+    BOOST_TEST(run(writer->handle(), "UPDATE t SET body = 'lost'") == SQLITE_OK);
+    writer->rollback();
+  }
+  BOOST_TEST(entry_count(KeySpace::page) == 1U);
+  BOOST_TEST(read(kSum) == before);
+}
+
+BOOST_FIXTURE_TEST_CASE(pages_that_are_missing_are_damage, Fixture) {
+  seal();
+  {
+    auto transaction = must(environment->begin_write());
+    std::string key;
+    append_big_endian(key, std::uint32_t{20});
+    BOOST_TEST(must(store::PackedSpace::of(transaction, KeySpace::sealed_page).erase(key)));
+    must(transaction.commit());
+  }
+  auto transaction = must(environment->begin_read());
+  const auto reader = must(Connection::open_reader(transaction));
+  const int code = run(reader->handle(), "SELECT sum(length(body)) FROM t");
+  BOOST_TEST((sqlite_error(reader->handle(), code, "reading").code == Code::corrupt));
+}
+
+BOOST_FIXTURE_TEST_CASE(writing_and_sealing_in_turns_changes_nothing_that_is_read, Fixture) {
+  const auto seed = std::random_device{}();
+  BOOST_TEST_MESSAGE("seed " << seed);
+  std::mt19937 random(seed);
+  sqlite3* expected = nullptr;
+  BOOST_REQUIRE(sqlite3_open(":memory:", &expected) == SQLITE_OK);
+  BOOST_REQUIRE(run(expected, kFill) == SQLITE_OK);
+  for (int round = 0; round < 30; ++round) {
+    const std::string at = std::to_string(1 + random() % 2500);
+    const std::string sql = random() % 3 == 0
+                                ? "DELETE FROM t WHERE id BETWEEN " + at + " AND " + at + " + 20"
+                                : "INSERT OR REPLACE INTO t VALUES(" + at + ", hex(zeroblob(" +
+                                      std::to_string(random() % 5000) + ")))";
+    must(batch(*environment, *writer, sql));
+    BOOST_REQUIRE(run(expected, sql) == SQLITE_OK);
+    if (random() % 4 == 0) seal();
+    BOOST_TEST(read(kSum) == rows(expected, kSum));
+  }
+  BOOST_TEST(read("PRAGMA integrity_check") == "ok");
+  sqlite3_close(expected);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace tracelite::index::test
