@@ -13,6 +13,7 @@
 #include "bench/json_line.hpp"
 #include "bench/measure.hpp"
 #include "bench/query_bench.hpp"
+#include "bench/size_bench.hpp"
 
 namespace {
 
@@ -21,8 +22,10 @@ constexpr const char* kUsage =
     "                       [--folder FOLDER]\n"
     "\n"
     "  queries (default)  import from JSON Lines, then lists, trees and replays\n"
+    "  size               bytes of the file, beside SQLite and a solid archive\n"
     "\n"
-    "  --source NAME    recorded conversations to work on, any number of times (default tau2)\n"
+    "  --source NAME    recorded conversations to work on, any number of times (default tau2;\n"
+    "                   size: each of them, and all)\n"
     "  --events FILE    work on this file of events instead\n"
     "  --runs N         of what is measured in turns on each side (default 5)\n"
     "  --folder FOLDER  where the files are made (default: beside the program)\n";
@@ -79,11 +82,18 @@ void run_queries(const Options& options, const bench::Folder& folder) {
   });
 }
 
+void run_size(const Options& options, const bench::Folder& folder) {
+  bench::SizeTable table;
+  for_each_source(options, {"tau2", "taubench", "moatless", "kdconv", "mtbench", "all"},
+                  [&](const bench::Events& events) { table.add(events, folder); });
+  table.print();
+}
+
 struct Verb {
   std::string_view name;
   void (*run)(const Options&, const bench::Folder&);
 };
-constexpr std::array kVerbs = {Verb{"queries", run_queries}};
+constexpr std::array kVerbs = {Verb{"queries", run_queries}, Verb{"size", run_size}};
 
 const Verb* find_verb(std::string_view name) {
   for (const Verb& verb : kVerbs) {
