@@ -9,6 +9,7 @@
 
 #include "bench/events.hpp"
 #include "bench/folder.hpp"
+#include "bench/growth_bench.hpp"
 #include "bench/import_bench.hpp"
 #include "bench/json_line.hpp"
 #include "bench/measure.hpp"
@@ -18,16 +19,18 @@
 namespace {
 
 constexpr const char* kUsage =
-    "usage: tracelite-bench [WHAT] [--source NAME].. [--events FILE] [--runs N]\n"
+    "usage: tracelite-bench [WHAT] [--source NAME].. [--events FILE] [--runs N] [--calls N]\n"
     "                       [--folder FOLDER]\n"
     "\n"
     "  queries (default)  import from JSON Lines, then lists, trees and replays\n"
     "  size               bytes of the file, beside SQLite and a solid archive\n"
+    "  growth             bytes of a history that grows by two messages with each call\n"
     "\n"
     "  --source NAME    recorded conversations to work on, any number of times (default tau2;\n"
     "                   size: each of them, and all)\n"
     "  --events FILE    work on this file of events instead\n"
     "  --runs N         of what is measured in turns on each side (default 5)\n"
+    "  --calls N        growth: of the longest history (default 3000)\n"
     "  --folder FOLDER  where the files are made (default: beside the program)\n";
 
 struct Options {
@@ -35,6 +38,7 @@ struct Options {
   std::vector<std::string> sources;
   std::string events;
   int run_count = 5;
+  int call_count_max = 3000;
   std::string folder;
 };
 
@@ -51,13 +55,15 @@ bool parse(int count, char** arguments, Options& options) {
       options.events = value;
     } else if (name == "--runs") {
       options.run_count = std::atoi(value);
+    } else if (name == "--calls") {
+      options.call_count_max = std::atoi(value);
     } else if (name == "--folder") {
       options.folder = value;
     } else {
       return false;
     }
   }
-  return options.run_count > 0;
+  return options.run_count > 0 && options.call_count_max > 0;
 }
 
 // One source after the other, so that only one is in memory.
@@ -89,11 +95,16 @@ void run_size(const Options& options, const bench::Folder& folder) {
   table.print();
 }
 
+void run_growth(const Options& options, const bench::Folder& folder) {
+  bench::bench_growth(static_cast<std::uint32_t>(options.call_count_max), folder);
+}
+
 struct Verb {
   std::string_view name;
   void (*run)(const Options&, const bench::Folder&);
 };
-constexpr std::array kVerbs = {Verb{"queries", run_queries}, Verb{"size", run_size}};
+constexpr std::array kVerbs = {Verb{"queries", run_queries}, Verb{"size", run_size},
+                               Verb{"growth", run_growth}};
 
 const Verb* find_verb(std::string_view name) {
   for (const Verb& verb : kVerbs) {
