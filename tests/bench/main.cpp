@@ -11,6 +11,7 @@
 #include "bench/folder.hpp"
 #include "bench/growth_bench.hpp"
 #include "bench/import_bench.hpp"
+#include "bench/ingest_bench.hpp"
 #include "bench/json_line.hpp"
 #include "bench/measure.hpp"
 #include "bench/query_bench.hpp"
@@ -25,6 +26,7 @@ constexpr const char* kUsage =
     "  queries (default)  import from JSON Lines, then lists, trees and replays\n"
     "  size               bytes of the file, beside SQLite and a solid archive\n"
     "  growth             bytes of a history that grows by two messages with each call\n"
+    "  ingest             durable import of events that lie in memory\n"
     "\n"
     "  --source NAME    recorded conversations to work on, any number of times (default tau2;\n"
     "                   size: each of them, and all)\n"
@@ -99,12 +101,19 @@ void run_growth(const Options& options, const bench::Folder& folder) {
   bench::bench_growth(static_cast<std::uint32_t>(options.call_count_max), folder);
 }
 
+void run_ingest(const Options& options, const bench::Folder& folder) {
+  print_ratio_note();
+  for_each_source(options, {"tau2"}, [&](const bench::Events& events) {
+    bench::bench_ingest(events, options.run_count, folder);
+  });
+}
+
 struct Verb {
   std::string_view name;
   void (*run)(const Options&, const bench::Folder&);
 };
 constexpr std::array kVerbs = {Verb{"queries", run_queries}, Verb{"size", run_size},
-                               Verb{"growth", run_growth}};
+                               Verb{"growth", run_growth}, Verb{"ingest", run_ingest}};
 
 const Verb* find_verb(std::string_view name) {
   for (const Verb& verb : kVerbs) {
