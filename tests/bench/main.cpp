@@ -15,6 +15,7 @@
 #include "bench/json_line.hpp"
 #include "bench/measure.hpp"
 #include "bench/query_bench.hpp"
+#include "bench/read_bench.hpp"
 #include "bench/size_bench.hpp"
 
 namespace {
@@ -27,6 +28,7 @@ constexpr const char* kUsage =
     "  size               bytes of the file, beside SQLite and a solid archive\n"
     "  growth             bytes of a history that grows by two messages with each call\n"
     "  ingest             durable import of events that lie in memory\n"
+    "  read               payloads, traces and sessions, from fresh stores and from open ones\n"
     "\n"
     "  --source NAME    recorded conversations to work on, any number of times (default tau2;\n"
     "                   size: each of them, and all)\n"
@@ -108,12 +110,20 @@ void run_ingest(const Options& options, const bench::Folder& folder) {
   });
 }
 
+void run_read(const Options& options, const bench::Folder& folder) {
+  print_ratio_note();
+  for_each_source(options, {"tau2"}, [&](const bench::Events& events) {
+    bench::bench_read(events, options.run_count, folder);
+  });
+}
+
 struct Verb {
   std::string_view name;
   void (*run)(const Options&, const bench::Folder&);
 };
 constexpr std::array kVerbs = {Verb{"queries", run_queries}, Verb{"size", run_size},
-                               Verb{"growth", run_growth}, Verb{"ingest", run_ingest}};
+                               Verb{"growth", run_growth}, Verb{"ingest", run_ingest},
+                               Verb{"read", run_read}};
 
 const Verb* find_verb(std::string_view name) {
   for (const Verb& verb : kVerbs) {
