@@ -1,4 +1,5 @@
 // Durable recording of events that lie in memory, parsed before any clock starts.
+// ingest_parts.py tells where the processor time goes.
 #pragma once
 
 #include "bench/events.hpp"

@@ -1,4 +1,5 @@
-// What durable recording cannot do without: the bound that it is measured against.
+// The bound that durable recording is measured against: what a store cannot do without that knows
+// equal payloads, but not equal parts of them. One that shares parts may come below it.
 #pragma once
 
 #include <cstdint>
