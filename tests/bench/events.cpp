@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "bench/measure.hpp"
+#include "bench/json_line.hpp"
 
 namespace bench {
 namespace {
@@ -71,7 +71,8 @@ std::string synthetic_stream() {
 
 }  // namespace
 
-Events::Events(std::string text) : bytes_(std::move(text)), size_bytes_(bytes_.size()) {
+Events::Events(std::string name, std::string text)
+    : name_(std::move(name)), bytes_(std::move(text)), size_bytes_(bytes_.size()) {
   bytes_.append(kPaddingSizeBytes, '\0');
   std::string_view rest = this->text();
   while (!rest.empty()) {
@@ -85,15 +86,15 @@ Events Events::of_source(const std::string& source) {
   const std::string script = TL_SOURCE_DIR "/../shared/corpus/make_events.py";
   if (!std::filesystem::exists(script)) {
     print_note("no corpus beside the checkout: a small synthetic stream instead of " + source);
-    return Events(synthetic_stream());
+    return {"synthetic", synthetic_stream()};
   }
-  return Events(output_of("python3 '" + script + "' '" + source + "'"));
+  return {source, output_of("python3 '" + script + "' '" + source + "'")};
 }
 
 Events Events::of_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw std::runtime_error("cannot read " + path);
-  return Events(std::string(std::istreambuf_iterator<char>(file), {}));
+  return {"events", std::string(std::istreambuf_iterator<char>(file), {})};
 }
 
 }  // namespace bench

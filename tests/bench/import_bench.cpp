@@ -1,29 +1,18 @@
 #include "bench/import_bench.hpp"
 
-#include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
-#include <stdexcept>
-#include <string_view>
 
+#include "bench/batch_size.hpp"
+#include "bench/json_line.hpp"
 #include "bench/measure.hpp"
 #include "bench/sqlite_by_hand.hpp"
-#include "ingest/recorder.hpp"
-#include "tracelite/tracelite.hpp"
+#include "bench/tracelite_file.hpp"
 
 namespace bench {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::int64_t read_from_memory(void* context, void* buffer, std::size_t capacity_bytes) {
-  auto& rest = *static_cast<std::string_view*>(context);
-  const std::size_t size_bytes = std::min(rest.size(), capacity_bytes);
-  std::memcpy(buffer, rest.data(), size_bytes);
-  rest.remove_prefix(size_bytes);
-  return static_cast<std::int64_t>(size_bytes);
-}
 
 struct Run {
   Cost cost;
@@ -36,18 +25,11 @@ Run run_tracelite(const Events& events, const std::string& path) {
   {
     tracelite::Store store(path);
     const std::uint64_t commits_before = store.statistics().commit_number;
-    std::string_view rest = events.text();
-    tl_import_report report{};
-    report.struct_size = sizeof report;
-    run.cost = measure([&] {
-      tracelite::require(tl_import(store.get(), TL_FORMAT_LANGFUSE, read_from_memory, &rest,
-                                   nullptr, nullptr, nullptr, nullptr, &report));
-    });
-    if (report.failed_count != 0) throw std::runtime_error("tracelite refused events");
+    run.cost = measure([&] { import(store, events.text()); });
     run.commit_count = store.statistics().commit_number - commits_before;
     store.close();
   }
-  run.file_size_bytes = static_cast<double>(fs::file_size(path));
+  run.file_size_bytes = static_cast<double>(file_size_bytes(path));
   return run;
 }
 
@@ -55,11 +37,11 @@ Run run_sqlite(const Events& events, const std::string& path) {
   Run run;
   {
     SqliteByHand db(path);
-    run.cost = measure([&] { db.import(events, tracelite::ingest::kBatchSizeBytesMax); });
+    run.cost = measure([&] { db.import(events, batch_size_bytes_max()); });
     run.commit_count = db.commit_count();
     db.checkpoint();
   }
-  run.file_size_bytes = static_cast<double>(fs::file_size(path));
+  run.file_size_bytes = static_cast<double>(file_size_bytes(path));
   return run;
 }
 
@@ -73,8 +55,8 @@ void add(const Run& run, std::vector<double>& wall_s, std::vector<double>& cpu_s
 
 }  // namespace
 
-Files bench_import(const Events& events, const std::string& source, int run_count,
-                   const Folder& folder) {
+Files bench_import(const Events& events, int run_count, const Folder& folder) {
+  const std::string& source = events.name();
   Files files{folder.file("bench.tl"), folder.file("bench.sqlite")};
   Samples wall;
   Samples cpu;
@@ -89,7 +71,7 @@ Files bench_import(const Events& events, const std::string& source, int run_coun
   }
   print_note(source + ": " + std::to_string(events.lines().size()) + " events, " +
              std::to_string(events.text().size()) + " bytes of JSON Lines; batches of at most " +
-             std::to_string(tracelite::ingest::kBatchSizeBytesMax) + " bytes");
+             std::to_string(batch_size_bytes_max()) + " bytes");
   print({"import " + source + ": wall time", "s"}, wall);
   print({"import " + source + ": CPU time", "s"}, cpu);
   print({"import " + source + ": commits", "commits"}, commits);

@@ -14,7 +14,6 @@ struct Files {
 };
 
 // Both files anew in each run, in turns; gives those of the last run.
-Files bench_import(const Events& events, const std::string& source, int run_count,
-                   const Folder& folder);
+Files bench_import(const Events& events, int run_count, const Folder& folder);
 
 }  // namespace bench

@@ -4,7 +4,9 @@
 #include <time.h>
 
 #include <algorithm>
-#include <cstdio>
+#include <numeric>
+
+#include "bench/json_line.hpp"
 
 namespace bench {
 namespace {
@@ -23,7 +25,16 @@ double largest(const std::vector<double>& values) {
   return values.empty() ? 0 : *std::max_element(values.begin(), values.end());
 }
 
-double ratio(double tracelite, double sqlite) { return sqlite > 0 ? tracelite / sqlite : 0; }
+double sum(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0);
+}
+
+// Of the faster SQLite.
+template <class Statistic>
+double best_sqlite(const Samples& samples, const Statistic& statistic) {
+  const double text = statistic(samples.sqlite);
+  return samples.sqlite_zstd.empty() ? text : std::min(text, statistic(samples.sqlite_zstd));
+}
 
 }  // namespace
 
@@ -41,26 +52,38 @@ double median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
+double ratio(double number, double by) { return by > 0 ? number / by : 0; }
+
 void print(const Line& line, const Samples& samples) {
   const double by = line.units_in_one;
+  const bool with_zstd = !samples.sqlite_zstd.empty();
   const double own = median(samples.tracelite);
-  const double other = median(samples.sqlite);
-  std::printf("{\"bench\":\"%s\",\"tracelite\":%.10g,\"sqlite\":%.10g,\"ratio\":%.3f,",
-              line.bench.c_str(), own * by, other * by, ratio(own, other));
-  std::printf("\"unit\":\"%s\",\"runs\":%zu,\"min\":%.10g,\"max\":%.10g,", line.unit.c_str(),
-              samples.tracelite.size(), smallest(samples.tracelite) * by,
-              largest(samples.tracelite) * by);
-  std::printf("\"sqlite_min\":%.10g,\"sqlite_max\":%.10g,\"ratio_of_minima\":%.3f",
-              smallest(samples.sqlite) * by, largest(samples.sqlite) * by,
-              ratio(smallest(samples.tracelite), smallest(samples.sqlite)));
-  if (line.row_count >= 0) std::printf(",\"rows\":%lld", static_cast<long long>(line.row_count));
-  std::printf("}\n");
-  std::fflush(stdout);
-}
 
-void print_note(const std::string& text) {
-  std::printf("{\"note\":\"%s\"}\n", text.c_str());
-  std::fflush(stdout);
+  JsonLine out("bench", line.bench);
+  out.add("tracelite", own * by).add("sqlite", median(samples.sqlite) * by);
+  if (with_zstd) out.add("sqlite_zstd", median(samples.sqlite_zstd) * by);
+  out.add_ratio("ratio", ratio(own, best_sqlite(samples, median)));
+  out.add("unit", line.unit).add("runs", std::uint64_t{samples.tracelite.size()});
+  out.add("min", smallest(samples.tracelite) * by).add("max", largest(samples.tracelite) * by);
+  out.add("sqlite_min", smallest(samples.sqlite) * by);
+  out.add("sqlite_max", largest(samples.sqlite) * by);
+  if (with_zstd) {
+    out.add("sqlite_zstd_min", smallest(samples.sqlite_zstd) * by);
+    out.add("sqlite_zstd_max", largest(samples.sqlite_zstd) * by);
+  }
+  out.add_ratio("ratio_of_minima",
+                ratio(smallest(samples.tracelite), best_sqlite(samples, smallest)));
+  if (line.row_count >= 0) out.add("rows", static_cast<std::uint64_t>(line.row_count));
+  if (line.payload_size_bytes > 0) {
+    const auto size_bytes = static_cast<double>(line.payload_size_bytes);
+    out.add("payload_bytes", line.payload_size_bytes);
+    out.add("payload_bytes_a_second", ratio(size_bytes, sum(samples.tracelite)));
+    out.add("sqlite_payload_bytes_a_second", ratio(size_bytes, sum(samples.sqlite)));
+    if (with_zstd) {
+      out.add("sqlite_zstd_payload_bytes_a_second", ratio(size_bytes, sum(samples.sqlite_zstd)));
+    }
+  }
+  out.print();
 }
 
 double load_average() {

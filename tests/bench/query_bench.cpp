@@ -1,15 +1,15 @@
 #include "bench/query_bench.hpp"
 
-#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <stdexcept>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "bench/json_line.hpp"
 #include "bench/measure.hpp"
+#include "bench/reading.hpp"
 #include "bench/sqlite_by_hand.hpp"
 #include "tracelite/tracelite.hpp"
 
@@ -21,30 +21,6 @@ using tracelite::filter;
 using tracelite::text;
 
 constexpr std::uint64_t kPageRowCount = 50;
-
-// A row of a trace list has the sums of its observations; so the page is joined with them.
-#define TL_TRACE_COLUMNS \
-  "t.id, t.name, t.session_id, t.user_id, t.environment, t.release, t.version, t.tags, t.start_ns"
-#define TL_OBSERVATION_SUMS                                                                 \
-  "count(o.id), sum(o.level = 'DEBUG'), sum(o.level = 'WARNING'), sum(o.level = 'ERROR'), " \
-  "sum(o.id IS NOT NULL AND o.end_ns IS NULL), sum(o.input_tokens), sum(o.output_tokens), " \
-  "sum(o.total_tokens), sum(o.cost_usd), min(o.start_ns), max(coalesce(o.end_ns, o.start_ns))"
-#define TL_OBSERVATION_COLUMNS                                                               \
-  "o.id, o.trace_id, o.parent_id, o.type, o.name, o.level, o.status_message, o.start_ns, "   \
-  "o.end_ns, o.model, o.model_parameters, o.input_tokens, o.output_tokens, o.total_tokens, " \
-  "o.cost_usd"
-
-std::string page_of_traces(const std::string& from_where) {
-  return "SELECT " TL_TRACE_COLUMNS " " + from_where + " LIMIT 50";
-}
-
-std::string page_of_traces_with_sums(const std::string& from_where) {
-  return "WITH t AS (" + page_of_traces(from_where) +
-         ") SELECT " TL_TRACE_COLUMNS
-         ", (SELECT count(*) FROM scores s WHERE s.trace_id = t.id), " TL_OBSERVATION_SUMS
-         " FROM t LEFT JOIN observations o ON o.trace_id = t.id GROUP BY t.id "
-         "ORDER BY t.start_ns DESC";
-}
 
 // What to ask for, found in the file itself.
 struct Subjects {
@@ -86,129 +62,6 @@ Subjects find_subjects(sqlite3* db) {
       one_text(db, "SELECT session_id FROM scores WHERE session_id IS NOT NULL LIMIT 1");
   return found;
 }
-
-std::int64_t read_all(Cursor cursor) {
-  std::int64_t row_count = 0;
-  while (cursor.next() != nullptr) ++row_count;
-  return row_count;
-}
-
-// ------------------------------------------------------------------------------ replay, tree
-
-struct Bytes {
-  std::vector<char> buffer = std::vector<char>(std::size_t{4} << 20);
-  std::uint64_t size_bytes = 0;
-
-  void take(std::string_view value) {
-    std::copy_n(value.data(), std::min(value.size(), buffer.size()), buffer.data());
-    size_bytes += value.size();
-  }
-  void take(Cursor& cursor, std::uint64_t set_mask) {
-    for (const tl_field field : {TL_FIELD_INPUT, TL_FIELD_OUTPUT, TL_FIELD_METADATA}) {
-      if ((set_mask & TL_BIT(field)) == 0) continue;
-      std::uint64_t offset = 0;
-      std::size_t read_bytes = 0;
-      do {
-        tracelite::require(tl_payload_read(cursor.get(), field, TL_READ_AS_GIVEN, offset,
-                                           buffer.data(), buffer.size(), &read_bytes));
-        offset += read_bytes;
-      } while (read_bytes == buffer.size());
-      size_bytes += offset;
-    }
-  }
-};
-
-// Every payload once, at its entity's begin.
-std::int64_t replay(Cursor cursor, Bytes& bytes) {
-  std::int64_t row_count = 0;
-  while (const tl_row* row = cursor.next()) {
-    ++row_count;
-    if (row->phase == TL_PHASE_END) continue;
-    bytes.take(cursor, row->trace != nullptr ? row->trace->set_mask : row->observation->set_mask);
-  }
-  return row_count;
-}
-
-class SqliteReplay {
- public:
-  explicit SqliteReplay(sqlite3* db)
-      : traces_(db, "SELECT " TL_TRACE_COLUMNS
-                    ", t.input, t.output, t.metadata FROM traces t WHERE t.session_id = ? "
-                    "ORDER BY t.start_ns"),
-        observations_(db, "SELECT " TL_OBSERVATION_COLUMNS
-                          ", o.input, o.output, o.metadata FROM traces t "
-                          "JOIN observations o ON o.trace_id = t.id WHERE t.session_id = ? "
-                          "ORDER BY t.start_ns, o.start_ns") {}
-
-  std::int64_t run(std::string_view session, Bytes& bytes) {
-    std::vector<std::pair<std::int64_t, std::string>> steps;
-    std::unordered_map<std::string, std::int64_t> trace_ends;
-    traces_.start({session});
-    while (traces_.step()) {
-      std::string id(traces_.text(0));
-      trace_ends[id] = traces_.number(8);
-      steps.emplace_back(traces_.number(8), std::move(id));
-      for (const int column : {9, 10, 11}) bytes.take(traces_.text(column));
-    }
-    traces_.reset();
-    observations_.start({session});
-    while (observations_.step()) {
-      const std::string id(observations_.text(0));
-      const std::int64_t end_ns = std::max(observations_.number(7), observations_.number(8));
-      std::int64_t& trace_end_ns = trace_ends[std::string(observations_.text(1))];
-      trace_end_ns = std::max(trace_end_ns, end_ns);
-      steps.emplace_back(observations_.number(7), id);
-      steps.emplace_back(end_ns, id);
-      for (const int column : {15, 16, 17}) bytes.take(observations_.text(column));
-    }
-    observations_.reset();
-    for (auto& [id, end_ns] : trace_ends) steps.emplace_back(end_ns, id);
-    std::stable_sort(steps.begin(), steps.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
-    return static_cast<std::int64_t>(steps.size());
-  }
-
- private:
-  SqliteStatement traces_;
-  SqliteStatement observations_;
-};
-
-class SqliteTree {
- public:
-  explicit SqliteTree(sqlite3* db)
-      : trace_(db, page_of_traces_with_sums("FROM traces t WHERE t.id = ?").c_str()),
-        observations_(db, "SELECT " TL_OBSERVATION_COLUMNS
-                          " FROM observations o WHERE o.trace_id = ? ORDER BY o.start_ns, o.id") {}
-
-  std::int64_t run(std::string_view trace) {
-    std::int64_t row_count = trace_.read_all({trace});
-    std::vector<std::string> ids;
-    std::vector<std::string> parents;
-    observations_.start({trace});
-    while (observations_.step()) {
-      ids.emplace_back(observations_.text(0));
-      parents.emplace_back(observations_.text(2));
-      for (int column = 3; column < 15; ++column) static_cast<void>(observations_.text(column));
-    }
-    observations_.reset();
-    std::unordered_map<std::string_view, std::vector<std::size_t>> children;
-    for (std::size_t i = ids.size(); i-- > 0;) children[parents[i]].push_back(i);
-    std::vector<std::size_t> open = children[{}];
-    while (!open.empty()) {
-      const std::size_t at = open.back();
-      open.pop_back();
-      ++row_count;
-      if (const auto found = children.find(ids[at]); found != children.end()) {
-        open.insert(open.end(), found->second.begin(), found->second.end());
-      }
-    }
-    return row_count;
-  }
-
- private:
-  SqliteStatement trace_;
-  SqliteStatement observations_;
-};
 
 // ------------------------------------------------------------------------------ asking both
 
@@ -359,16 +212,16 @@ class Questions {
         [&] { return tree.run(subjects_.large_trace); });
 
     SqliteReplay by_hand(db_.handle());
-    Bytes own_bytes;
-    Bytes other_bytes;
-    replay(store_.replay(subjects_.session), own_bytes);
-    by_hand.run(subjects_.session, other_bytes);
-    print_note("payload bytes of the replay: tracelite " + std::to_string(own_bytes.size_bytes) +
-               ", sqlite " + std::to_string(other_bytes.size_bytes));
+    PayloadBuffer own;
+    PayloadBuffer other;
+    read_all(store_.replay(subjects_.session), own);
+    by_hand.run(subjects_.session, other);
+    print_note("payload bytes of the replay: tracelite " + std::to_string(own.size_bytes()) +
+               ", sqlite " + std::to_string(other.size_bytes()));
     ask(
         "replay of a session with all payloads",
-        [&] { return replay(store_.replay(subjects_.session), own_bytes); },
-        [&] { return by_hand.run(subjects_.session, other_bytes); });
+        [&] { return read_all(store_.replay(subjects_.session), own); },
+        [&] { return by_hand.run(subjects_.session, other); });
   }
 
   tracelite::Store store_;

@@ -1,25 +1,26 @@
 #include "bench/sqlite_by_hand.hpp"
 
-#include <simdjson.h>
+#include <zstd.h>
 
-#include <optional>
+#include <array>
+#include <charconv>
+#include <memory_resource>
 #include <stdexcept>
-
-#include "model/time.hpp"
+#include <vector>
 
 namespace bench {
-
-namespace ondemand = simdjson::ondemand;
 
 namespace {
 
 // Observations arrive before their traces, so there are no foreign keys.
-constexpr const char* kSetUp = R"sql(
+constexpr const char* kPragmas = R"sql(
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA foreign_keys = OFF;
 PRAGMA cache_size = -65536;
+)sql";
 
+constexpr const char* kTables = R"sql(
 CREATE TABLE IF NOT EXISTS traces (
   id TEXT PRIMARY KEY, name TEXT, session_id TEXT, user_id TEXT, environment TEXT, release TEXT,
   version TEXT, tags TEXT, metadata TEXT, input TEXT, output TEXT, start_ns INTEGER,
@@ -87,321 +88,204 @@ ON CONFLICT(id) DO UPDATE SET
 
 constexpr const char* kInsertTag = "INSERT OR IGNORE INTO trace_tags VALUES(?,?,?)";
 
-void require(int code, sqlite3* db) {
-  if (code != SQLITE_OK) throw std::runtime_error(std::string("SQLite: ") + sqlite3_errmsg(db));
-}
+std::string_view view_of(tl_text text) { return {text.data, text.size_bytes}; }
 
-std::string_view trimmed(std::string_view json) {
-  while (!json.empty() && static_cast<unsigned char>(json.back()) <= ' ') json.remove_suffix(1);
-  return json;
-}
+}  // namespace
 
-// The JSON text of a value, as it stands in the event.
-std::string_view json_text(ondemand::value value) {
-  const ondemand::json_type type = value.type();
-  if (type == ondemand::json_type::object) return value.get_object().value().raw_json();
-  if (type == ondemand::json_type::array) return value.get_array().value().raw_json();
-  return trimmed(value.raw_json_token());
-}
-
-struct Usage {
-  std::optional<std::int64_t> input;
-  std::optional<std::int64_t> output;
-  std::optional<std::int64_t> total;
-};
-
-class Importer {
+// Prepared upserts, and the payloads' way into their columns.
+class SqliteByHand::Writer {
  public:
-  explicit Importer(sqlite3* db)
-      : trace_(db, kUpsertTrace),
+  Writer(sqlite3* db, Payloads payloads)
+      : payloads_(payloads),
+        trace_(db, kUpsertTrace),
         observation_(db, kUpsertObservation),
         score_(db, kUpsertScore),
         tag_(db, kInsertTag) {}
 
-  void put(std::string_view line) {
-    ondemand::document event =
-        parser_.iterate(line.data(), line.size(), line.size() + simdjson::SIMDJSON_PADDING);
-    const std::string_view timestamp = event["timestamp"];
-    const std::string_view type = event["type"];
-    ondemand::object body = event["body"];
-    const std::int64_t at_ns = time_of(timestamp);
-    if (type == "trace-create") return put_trace(body, at_ns);
-    if (type == "score-create") return put_score(body, at_ns);
-    put_observation(body, type.substr(0, type.find('-')), at_ns);
+  void put(const Event& event) {
+    used_frame_count_ = 0;
+    if (const auto* trace = std::get_if<tl_trace>(&event.entity)) return put(*trace, event);
+    if (const auto* score = std::get_if<tl_score>(&event.entity)) return put(*score, event);
+    put(std::get<tl_observation>(event.entity), event);
   }
 
  private:
-  static std::int64_t time_of(std::string_view text) {
-    return tracelite::model::parse_time(text).value_or(0);
+  static void bind(SqliteStatement& into, int index, tl_text text) {
+    if (text.data != nullptr) into.bind(index, view_of(text));
   }
 
-  static void text(SqliteStatement& into, int index, ondemand::value value) {
-    std::string_view text;
-    if (value.get_string().get(text) == simdjson::SUCCESS) into.bind(index, text);
+  void bind(SqliteStatement& into, int index, const tl_payload& payload) {
+    if (payload.form == TL_FORM_ABSENT) return;
+    if (payloads_ == Payloads::text) return into.bind(index, view_of(payload.text));
+    into.bind_blob(index, frame_of(payload.text));
   }
 
-  void put_trace(ondemand::object& body, std::int64_t at_ns) {
-    std::string_view id;
-    tags_.clear();
-    std::string_view tags;
-    for (ondemand::field field : body) {
-      const std::string_view key = field.unescaped_key();
-      ondemand::value value = field.value();
-      if (key == "id") {
-        id = value.get_string();
-        trace_.bind(1, id);
-      } else if (key == "timestamp") {
-        at_ns = time_of(value.get_string());
-      } else if (key == "name") {
-        text(trace_, 2, value);
-      } else if (key == "sessionId") {
-        text(trace_, 3, value);
-      } else if (key == "userId") {
-        text(trace_, 4, value);
-      } else if (key == "environment") {
-        text(trace_, 5, value);
-      } else if (key == "release") {
-        text(trace_, 6, value);
-      } else if (key == "version") {
-        text(trace_, 7, value);
-      } else if (key == "tags") {
-        ondemand::array array = value.get_array();
-        for (std::string_view tag : array) tags_.push_back(tag);
-        array.reset();
-        trace_.bind(8, array.raw_json());
-      } else if (key == "metadata") {
-        trace_.bind(9, json_text(value));
-      } else if (key == "input") {
-        trace_.bind(10, json_text(value));
-      } else if (key == "output") {
-        trace_.bind(11, json_text(value));
+  // Valid until the statement is reset: one event has three payloads at most.
+  std::string_view frame_of(tl_text text) {
+    std::vector<char>& frame = frames_.at(used_frame_count_++);
+    frame.resize(ZSTD_compressBound(text.size_bytes));
+    const std::size_t size_bytes = ZSTD_compressCCtx(compressor_.get(), frame.data(), frame.size(),
+                                                     text.data, text.size_bytes, kZstdLevel);
+    if (ZSTD_isError(size_bytes) != 0) throw std::runtime_error(ZSTD_getErrorName(size_bytes));
+    return {frame.data(), size_bytes};
+  }
+
+  static void run(SqliteStatement& statement) {
+    statement.step();
+    statement.reset();
+  }
+
+  void put(const tl_trace& trace, const Event& event) {
+    bind(trace_, 1, trace.id);
+    bind(trace_, 2, trace.name);
+    bind(trace_, 3, trace.session_id);
+    bind(trace_, 4, trace.user_id);
+    bind(trace_, 5, trace.environment);
+    bind(trace_, 6, trace.release);
+    bind(trace_, 7, trace.version);
+    bind(trace_, 8, event.tags_json);
+    bind(trace_, 9, trace.metadata);
+    bind(trace_, 10, trace.input);
+    bind(trace_, 11, trace.output);
+    trace_.bind(12, trace.timestamp_ns);
+    run(trace_);
+    for (std::size_t i = 0; i < trace.tag_count; ++i) {
+      bind(tag_, 1, trace.tags[i]);
+      tag_.bind(2, trace.timestamp_ns);
+      bind(tag_, 3, trace.id);
+      run(tag_);
+    }
+  }
+
+  void put(const tl_observation& observation, const Event& event) {
+    bind(observation_, 1, observation.id);
+    bind(observation_, 2, observation.trace_id);
+    bind(observation_, 3, observation.parent_observation_id);
+    bind(observation_, 4, event.type_name);
+    bind(observation_, 5, observation.name);
+    bind(observation_, 6, event.level_name);
+    bind(observation_, 7, observation.status_message);
+    observation_.bind(8, observation.start_time_ns);
+    if ((observation.set_mask & TL_BIT(TL_FIELD_END_TIME)) != 0) {
+      observation_.bind(9, observation.end_time_ns);
+    }
+    bind(observation_, 10, observation.model);
+    bind(observation_, 11, observation.model_parameters);
+    bind(observation_, 12, observation.input);
+    bind(observation_, 13, observation.output);
+    bind(observation_, 14, observation.metadata);
+    bind_usage(observation);
+    bind_cost(observation);
+    run(observation_);
+  }
+
+  void bind_usage(const tl_observation& observation) {
+    std::int64_t sum = 0;
+    bool is_total_given = false;
+    for (std::size_t i = 0; i < observation.usage_count; ++i) {
+      const std::string_view name = view_of(observation.usage_details[i].name);
+      const auto amount = static_cast<std::int64_t>(observation.usage_details[i].amount);
+      if (name == "input" || name == "output") {
+        observation_.bind(name == "input" ? 15 : 16, amount);
+        sum += amount;
+      } else if (name == "total") {
+        observation_.bind(17, amount);
+        is_total_given = true;
       }
     }
-    trace_.bind(12, at_ns);
-    trace_.step();
-    trace_.reset();
-    for (const std::string_view tag : tags_) {
-      tag_.bind(1, tag);
-      tag_.bind(2, at_ns);
-      tag_.bind(3, id);
-      tag_.step();
-      tag_.reset();
+    if (!is_total_given && observation.usage_count > 0) observation_.bind(17, sum);
+  }
+
+  void bind_cost(const tl_observation& observation) {
+    for (std::size_t i = 0; i < observation.cost_count; ++i) {
+      const tl_cost& cost = observation.cost_details[i];
+      if (view_of(cost.name) != "total") continue;
+      double cost_usd = 0;
+      std::from_chars(cost.amount.data, cost.amount.data + cost.amount.size_bytes, cost_usd);
+      observation_.bind(18, cost_usd);
     }
   }
 
-  void put_observation(ondemand::object& body, std::string_view event_type, std::int64_t at_ns) {
-    std::string type(event_type);
-    for (char& c : type) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
-    observation_.bind(4, type);
-    Usage usage;
-    for (ondemand::field field : body) {
-      const std::string_view key = field.unescaped_key();
-      ondemand::value value = field.value();
-      if (key == "id") {
-        text(observation_, 1, value);
-      } else if (key == "traceId") {
-        text(observation_, 2, value);
-      } else if (key == "parentObservationId") {
-        text(observation_, 3, value);
-      } else if (key == "type") {
-        text(observation_, 4, value);
-      } else if (key == "name") {
-        text(observation_, 5, value);
-      } else if (key == "level") {
-        text(observation_, 6, value);
-      } else if (key == "statusMessage") {
-        text(observation_, 7, value);
-      } else if (key == "startTime") {
-        at_ns = time_of(value.get_string());
-      } else if (key == "endTime") {
-        observation_.bind(9, time_of(value.get_string()));
-      } else if (key == "model") {
-        text(observation_, 10, value);
-      } else if (key == "modelParameters") {
-        observation_.bind(11, json_text(value));
-      } else if (key == "input") {
-        observation_.bind(12, json_text(value));
-      } else if (key == "output") {
-        observation_.bind(13, json_text(value));
-      } else if (key == "metadata") {
-        observation_.bind(14, json_text(value));
-      } else if (key == "usageDetails") {
-        usage = usage_of(value.get_object());
-      } else if (key == "costDetails") {
-        double cost_usd = 0;
-        if (value["total"].get(cost_usd) == simdjson::SUCCESS) observation_.bind(18, cost_usd);
-      }
-    }
-    observation_.bind(8, at_ns);
-    if (usage.input) observation_.bind(15, *usage.input);
-    if (usage.output) observation_.bind(16, *usage.output);
-    if (usage.total) observation_.bind(17, *usage.total);
-    observation_.step();
-    observation_.reset();
+  void put(const tl_score& score, const Event& event) {
+    bind(score_, 1, score.id);
+    bind(score_, 2, score.trace_id);
+    bind(score_, 3, score.observation_id);
+    bind(score_, 4, score.session_id);
+    bind(score_, 5, score.name);
+    if ((score.set_mask & TL_BIT(TL_FIELD_VALUE)) != 0) score_.bind(6, score.value);
+    bind(score_, 7, score.string_value);
+    bind(score_, 8, event.source_name);
+    bind(score_, 9, score.comment);
+    score_.bind(10, score.timestamp_ns);
+    run(score_);
   }
 
-  static Usage usage_of(ondemand::object object) {
-    Usage usage;
-    for (ondemand::field field : object) {
-      const std::string_view key = field.unescaped_key();
-      const std::int64_t amount = field.value().get_int64();
-      if (key == "input") usage.input = amount;
-      if (key == "output") usage.output = amount;
-      if (key == "total") usage.total = amount;
-    }
-    if (!usage.total && (usage.input || usage.output)) {
-      usage.total = usage.input.value_or(0) + usage.output.value_or(0);
-    }
-    return usage;
-  }
+  struct FreeCompressor {
+    void operator()(ZSTD_CCtx* compressor) const { ZSTD_freeCCtx(compressor); }
+  };
 
-  void put_score(ondemand::object& body, std::int64_t at_ns) {
-    for (ondemand::field field : body) {
-      const std::string_view key = field.unescaped_key();
-      ondemand::value value = field.value();
-      if (key == "id") {
-        text(score_, 1, value);
-      } else if (key == "traceId") {
-        text(score_, 2, value);
-      } else if (key == "observationId") {
-        text(score_, 3, value);
-      } else if (key == "sessionId") {
-        text(score_, 4, value);
-      } else if (key == "name") {
-        text(score_, 5, value);
-      } else if (key == "value") {
-        double number = 0;
-        if (value.get(number) == simdjson::SUCCESS) {
-          score_.bind(6, number);
-        } else {
-          text(score_, 7, value);
-        }
-      } else if (key == "source") {
-        text(score_, 8, value);
-      } else if (key == "comment") {
-        text(score_, 9, value);
-      } else if (key == "timestamp") {
-        at_ns = time_of(value.get_string());
-      }
-    }
-    score_.bind(10, at_ns);
-    score_.step();
-    score_.reset();
-  }
-
-  ondemand::parser parser_;
+  const Payloads payloads_;
   SqliteStatement trace_;
   SqliteStatement observation_;
   SqliteStatement score_;
   SqliteStatement tag_;
-  std::vector<std::string_view> tags_;
+  std::unique_ptr<ZSTD_CCtx, FreeCompressor> compressor_{ZSTD_createCCtx()};
+  std::array<std::vector<char>, 3> frames_;
+  std::size_t used_frame_count_ = 0;
 };
 
-}  // namespace
-
-SqliteStatement::SqliteStatement(sqlite3* db, const char* sql) {
-  sqlite3_stmt* statement = nullptr;
-  require(sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr), db);
-  statement_.reset(statement);
+SqliteByHand::SqliteByHand(const std::string& path, Payloads payloads) {
+  open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  run(kPragmas);
+  run(kTables);
+  writer_ = std::make_unique<Writer>(db_.get(), payloads);
 }
 
-void SqliteStatement::bind(int index, std::string_view text) {
-  require(sqlite3_bind_text(statement_.get(), index, text.data(), static_cast<int>(text.size()),
-                            SQLITE_STATIC),
-          sqlite3_db_handle(statement_.get()));
+SqliteByHand::SqliteByHand(ForReading, const std::string& path) {
+  open(path, SQLITE_OPEN_READONLY);
+  run("PRAGMA cache_size = -65536");
 }
 
-void SqliteStatement::bind(int index, std::int64_t number) {
-  require(sqlite3_bind_int64(statement_.get(), index, number), sqlite3_db_handle(statement_.get()));
-}
+SqliteByHand::~SqliteByHand() = default;
 
-void SqliteStatement::bind(int index, double number) {
-  require(sqlite3_bind_double(statement_.get(), index, number),
-          sqlite3_db_handle(statement_.get()));
-}
-
-void SqliteStatement::start(std::initializer_list<Parameter> parameters) {
-  int index = 0;
-  for (const Parameter& parameter : parameters) {
-    ++index;
-    std::visit([&](auto value) { bind(index, value); }, parameter);
-  }
-}
-
-bool SqliteStatement::step() {
-  const int code = sqlite3_step(statement_.get());
-  if (code == SQLITE_ROW) return true;
-  if (code != SQLITE_DONE) require(code, sqlite3_db_handle(statement_.get()));
-  return false;
-}
-
-void SqliteStatement::reset() {
-  sqlite3_reset(statement_.get());
-  sqlite3_clear_bindings(statement_.get());
-}
-
-std::string_view SqliteStatement::text(int column) const {
-  const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
-  const auto size_bytes = static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column));
-  return data == nullptr ? std::string_view() : std::string_view(data, size_bytes);
-}
-
-std::int64_t SqliteStatement::number(int column) const {
-  return sqlite3_column_int64(statement_.get(), column);
-}
-
-std::int64_t SqliteStatement::read_all(std::initializer_list<Parameter> parameters) {
-  start(parameters);
-  std::int64_t row_count = 0;
-  while (step()) {
-    ++row_count;
-    const int column_count = sqlite3_data_count(statement_.get());
-    for (int column = 0; column < column_count; ++column) {
-      switch (sqlite3_column_type(statement_.get(), column)) {
-        case SQLITE_INTEGER:
-          static_cast<void>(number(column));
-          break;
-        case SQLITE_TEXT:
-          static_cast<void>(text(column));
-          break;
-        default:
-          static_cast<void>(sqlite3_column_double(statement_.get(), column));
-          break;
-      }
-    }
-  }
-  reset();
-  return row_count;
-}
-
-SqliteByHand::SqliteByHand(const std::string& path) {
+void SqliteByHand::open(const std::string& path, int flags) {
   sqlite3* db = nullptr;
-  const int code = sqlite3_open(path.c_str(), &db);
+  const int code = sqlite3_open_v2(path.c_str(), &db, flags, nullptr);
   db_.reset(db);
-  require(code, db);
-  run(kSetUp);
+  require_sqlite(code, db);
 }
 
 void SqliteByHand::run(const char* sql) {
-  require(sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr), db_.get());
+  require_sqlite(sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr), db_.get());
+}
+
+void SqliteByHand::put(const Event& event) {
+  if (!is_in_transaction_) run("BEGIN IMMEDIATE");
+  is_in_transaction_ = true;
+  writer_->put(event);
+}
+
+void SqliteByHand::commit() {
+  if (!is_in_transaction_) return;
+  run("COMMIT");
+  is_in_transaction_ = false;
+  ++commit_count_;
 }
 
 void SqliteByHand::import(const Events& events, std::uint64_t batch_size_bytes) {
-  Importer importer(db_.get());
+  std::pmr::monotonic_buffer_resource memory(std::size_t{64} << 10);
+  EventParser parser(memory);
   std::uint64_t size_bytes = 0;
   for (const std::string_view line : events.lines()) {
     if (size_bytes > 0 && size_bytes + line.size() > batch_size_bytes) {
-      run("COMMIT");
-      ++commit_count_;
+      commit();
       size_bytes = 0;
     }
-    if (size_bytes == 0) run("BEGIN IMMEDIATE");
     size_bytes += line.size();
-    importer.put(line);
+    put(parser.parse(line));
+    memory.release();
   }
-  if (size_bytes == 0) return;
-  run("COMMIT");
-  ++commit_count_;
+  commit();
 }
 
 void SqliteByHand::checkpoint() { run("PRAGMA wal_checkpoint(TRUNCATE)"); }
