@@ -539,10 +539,25 @@ TL_API tl_status tl_begin(tl_store *store, tl_span *parent, const tl_observation
  * Errors: as tl_put_observation. */
 TL_API tl_status tl_update(tl_span *span, const tl_observation *observation);
 
-/* Appends text to TL_FIELD_OUTPUT (or TL_FIELD_INPUT) of a live observation, as a model streams it:
+/*
+ * Appends text to TL_FIELD_OUTPUT (or TL_FIELD_INPUT) of a live observation, as a model streams it:
  * what was appended before a crash is in the file. The first append also sets
  * completion_start_time, unless it was set. A later tl_update or tl_end that sets the field
- * replaces the streamed text. Errors: as tl_put_observation. */
+ * replaces the streamed text, and an append after that begins a new one.
+ *
+ * The text may grow without limit, by pieces of any size: the library needs memory for the queue
+ * (tl_options.queue_size_bytes) and some 48 MiB, however long it has grown and however much comes
+ * at once. It is recorded in pieces of at most 512 KiB, cut between characters, so a reader may see
+ * the begin of an append before the rest of it; and an append that fails with TL_QUEUE_FULL, or
+ * TL_NO_MEMORY, may have recorded the begin of its text. tl_payload_read reads it back, in parts.
+ *
+ * When the observation ends, a streamed text of up to 4 MiB is treated like any other payload: it
+ * shares what it has in common with others, and its media are taken out. A longer one stays as it
+ * was streamed, with its media in its text. With tl_options.mask set, text of any length is held
+ * back in memory, whole, until the observation ends, because the mask sees it whole.
+ *
+ * Errors: as tl_put_observation.
+ */
 TL_API tl_status tl_append(tl_span *span, tl_field field, tl_text text);
 
 /* Ends a live observation, at observation->end_time_ns or now, with last fields to add (observation
@@ -799,7 +814,8 @@ enum {
  * stored, a reference stands there instead:
  *     @@@langfuseMedia:type=image/png|id=22 characters|source=base64_data_uri@@@
  * A text that only looks like a reference, because somebody wrote it so, stays text in both modes.
- * Text of tl_append keeps its media until the observation has ended.
+ * Text of tl_append keeps its media until the observation has ended, and for good if it is longer
+ * than 4 MiB.
  *
  * Errors: TL_NOT_FOUND (the field is absent), TL_INVALID (no such field or mode), TL_CORRUPT,
  * TL_IO, TL_NO_MEMORY.

@@ -40,8 +40,10 @@ Result<std::optional<TermNumber>> Terms::number_by(Statement& statement, TermKin
   TL_TRY_ASSIGN(row, statement.step());
   if (!row) return std::optional<TermNumber>();
   const TermNumber number = statement.integer(0);
-  if (cache_.size() >= kTermCacheEntriesMax) cache_.clear();
-  cache_.emplace(cache_key(kind, text), number);
+  constexpr std::size_t kEntrySizeBytes = 96;  // a node of a hash map, its bucket, a short key
+  const std::size_t size_bytes = kEntrySizeBytes + text.size();
+  if (cache_size_bytes_ + size_bytes > kTermCacheSizeBytesMax) forget();
+  if (cache_.emplace(cache_key(kind, text), number).second) cache_size_bytes_ += size_bytes;
   return std::optional(number);
 }
 

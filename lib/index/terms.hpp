@@ -29,16 +29,17 @@ class Terms {
   // A text that nothing uses any more.
   Status remove(TermKind kind, Bytes text);
 
-  void forget() { cache_.clear(); }
+  void forget() { cache_.clear(), cache_size_bytes_ = 0; }
 
  private:
   Result<std::optional<TermNumber>> number_by(Statement& statement, TermKind kind, Bytes text);
 
   Statement find_, insert_, read_uses_, write_uses_, remove_;
   std::unordered_map<std::string, TermNumber> cache_;  // kind byte, then the text
+  std::size_t cache_size_bytes_ = 0;                   // about
 };
 
 // More are looked up in the database again: a bound on memory, not on what can be stored.
-inline constexpr std::size_t kTermCacheEntriesMax = 16'384;
+inline constexpr std::size_t kTermCacheSizeBytesMax = std::size_t{2} << 20;
 
 }  // namespace tracelite::index

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "ingest/applier_strays.hpp"
+#include "ingest/joiner.hpp"
 #include "ingest/pending.hpp"
 
 namespace tracelite::ingest {
@@ -24,6 +25,8 @@ using record::RecordKind;
 
 namespace {
 
+constexpr std::size_t kNodeSizeBytes = 64;  // of a hash map, with its bucket
+
 bool refers_to_stored_payload(const Event& event) {
   return std::any_of(
       event.entity.registers.begin(), event.entity.registers.end(), [](const Register& reg) {
@@ -32,6 +35,12 @@ bool refers_to_stored_payload(const Event& event) {
 }
 
 }  // namespace
+
+void Applier::forget() {
+  containers_.clear();
+  containers_size_bytes_ = 0;
+  groups_.clear();
+}
 
 Status Applier::apply(store::WriteTransaction& transaction, const std::vector<Event>& events) {
   transaction_ = &transaction;
@@ -46,10 +55,15 @@ Status Applier::apply(store::WriteTransaction& transaction, const std::vector<Ev
   // A container's records and rows lie together; within it in time, so that each call of an agent
   // finds the one before it to compare its history with.
   std::stable_sort(works.begin(), works.end(), [](const Work& a, const Work& b) {
-    return std::tie(a.container, a.entity.kind, a.entity.first_order(), a.natural_key) <
-           std::tie(b.container, b.entity.kind, b.entity.first_order(), b.natural_key);
+    const Entity& one = a.look();
+    const Entity& other = b.look();
+    return std::tie(a.container, one.kind, one.first_order(), a.natural_key) <
+           std::tie(b.container, other.kind, other.first_order(), b.natural_key);
   });
-  for (Work& work : works) TL_TRY(apply_one(work));
+  for (Work& work : works) {
+    TL_TRY(apply_one(work));
+    work = {};
+  }
   return finish();
 }
 
@@ -57,6 +71,8 @@ Status Applier::apply(store::WriteTransaction& transaction, const std::vector<Ev
 Result<std::vector<Applier::Work>> Applier::gather(const std::vector<Event>& events) {
   std::vector<Work> works;
   works.reserve(events.size());
+  std::vector<Joiner> joiners;  // of those with several events
+  joiners.reserve(events.size());
   std::unordered_map<std::string, std::size_t> seen;
   record::MetadataReader metadata(*transaction_);
   for (const Event& event : events) {
@@ -65,18 +81,29 @@ Result<std::vector<Applier::Work>> Applier::gather(const std::vector<Event>& eve
     name += event.entity.id;
     const auto [at, is_new] = seen.emplace(std::move(name), works.size());
     if (is_new) {
-      works.push_back({event.trace_id, event.entity, 0, 0});
+      works.push_back({event.trace_id, &event, {}, {}, 0, 0});
+      joiners.emplace_back();
       continue;
     }
     Work& work = works[at->second];
-    TL_TRY_ASSIGN(joined, model::join(work.entity, event.entity, metadata));
-    work.entity = std::move(joined);
+    Joiner& joiner = joiners[at->second];
+    if (work.only != nullptr) TL_TRY(joiner.add(work.only->entity, metadata));
+    work.only = nullptr;
+    TL_TRY(joiner.add(event.entity, metadata));
+  }
+  for (std::size_t i = 0; i < works.size(); ++i) {
+    if (works[i].only != nullptr) continue;
+    TL_TRY_ASSIGN(joined, joiners[i].take(metadata));
+    works[i].entity = std::move(joined);
+    for (const Field field : {Field::input, Field::output}) {
+      if (joiners[i].has_begun_anew(field)) works[i].begun_anew.push_back(field);
+    }
   }
   return works;
 }
 
 Status Applier::place(Work& work) {
-  const Entity& entity = work.entity;
+  const Entity& entity = work.look();
   work.natural_key = record::natural_key(entity.id);
   Result<ContainerNumber> container = ContainerNumber{0};
   switch (entity.kind) {
@@ -100,6 +127,7 @@ Status Applier::place(Work& work) {
 }
 
 Status Applier::apply_one(Work& work) {
+  if (work.only != nullptr) work.entity = work.only->entity;
   switch (work.entity.kind) {
     case EntityKind::trace:
       return apply_trace(work);
@@ -127,7 +155,7 @@ Status Applier::apply_trace(Work& work) {
   const RecordKey key{work.container, RecordKind::header, 0};
   TL_TRY_ASSIGN(before, EntityReader(*transaction_).load(key));
   if (!before) return make_error(Code::corrupt, "a trace has no header record");
-  TL_TRY_ASSIGN(after, join(&*before, work.entity));
+  TL_TRY_ASSIGN(after, join(&*before, work));
   if (after == *before) return {};
   TL_TRY_ASSIGN(attributed, attributes_if_changed(&*before, &after));
   TL_TRY(choose_group(work.container, after));
@@ -140,7 +168,7 @@ Status Applier::apply_observation(Work& work) {
   const EntityReader reader(*transaction_);
   TL_TRY_ASSIGN(found, reader.find(work.container, RecordKind::observation, work.entity.id));
   const Entity* before = found ? &found->entity : nullptr;
-  TL_TRY_ASSIGN(after, join(before, work.entity));
+  TL_TRY_ASSIGN(after, join(before, work));
   if (before != nullptr && after == *before) return {};
 
   RecordKey key;
@@ -175,7 +203,7 @@ Status Applier::apply_stray(Work& work) {
   const EntityReader reader(*transaction_);
   StrayChange change;
   TL_TRY_ASSIGN(found, reader.find(work.container, RecordKind::stray, work.entity.id));
-  TL_TRY_ASSIGN(after, join(found ? &found->entity : nullptr, work.entity));
+  TL_TRY_ASSIGN(after, join(found ? &found->entity : nullptr, work));
   if (found && after == found->entity) return {};
   RecordKey key;
   if (found) {
@@ -197,7 +225,7 @@ Status Applier::apply_score(Work& work) {
   const EntityReader reader(*transaction_);
   TL_TRY_ASSIGN(found, reader.find_score(work.entity.id));
   const Entity* before = found ? &found->entity : nullptr;
-  TL_TRY_ASSIGN(after, join(before, work.entity));
+  TL_TRY_ASSIGN(after, join(before, work));
   if (before != nullptr && after == *before) return {};
   TL_TRY_ASSIGN(container, container_of_subject(after));
   const bool moves = found && found->key.container != container;
@@ -234,7 +262,7 @@ Status Applier::apply_session(Work& work) {
   const RecordKey key{work.container, RecordKind::header, 0};
   TL_TRY_ASSIGN(before, EntityReader(*transaction_).load(key));
   if (!before) return make_error(Code::corrupt, "a session has no header record");
-  TL_TRY_ASSIGN(after, join(&*before, work.entity));
+  TL_TRY_ASSIGN(after, join(&*before, work));
   if (after == *before) return {};
   TL_TRY(save(key, &*before, after));
   return index_.session_changed({key, after.id, &*before, &after, {}, {}});
@@ -254,8 +282,13 @@ Result<ContainerNumber> Applier::container_of(DirectoryKind kind, Bytes id) {
     TL_TRY_ASSIGN(created, record::create_container(*transaction_, kind, id));
     container = created;
   }
-  if (containers_.size() >= kContainerCacheEntriesMax) containers_.clear();
+  const std::size_t size_bytes = kNodeSizeBytes + sizeof(std::string) + name.size();
+  if (containers_size_bytes_ + size_bytes > kContainerCacheSizeBytesMax) {
+    containers_.clear();
+    containers_size_bytes_ = 0;
+  }
   containers_.emplace(std::move(name), container);
+  containers_size_bytes_ += size_bytes;
   return container;
 }
 
@@ -285,7 +318,7 @@ Status Applier::choose_group(ContainerNumber container, const Entity& header) {
       group = session;
     }
   }
-  if (groups_.size() >= kContainerCacheEntriesMax) groups_.clear();
+  if (groups_.size() * kNodeSizeBytes >= kGroupCacheSizeBytesMax) groups_.clear();
   groups_[container] = group;
   return {};
 }
@@ -296,15 +329,23 @@ Result<std::string> Applier::container_id(ContainerNumber container) {
   return std::move(header->id);
 }
 
-Result<Entity> Applier::join(const Entity* before, Entity& event) {
+Result<Entity> Applier::join(const Entity* before, Work& work) {
   Result<Entity> joined = Entity();
   if (before == nullptr || before->orders.empty()) {
-    joined = std::move(event);
+    joined = std::move(work.entity);
     joined->has_stray = before != nullptr && before->has_stray;
   } else {
-    TL_TRY(append_streams(*before, event));
+    std::optional<Entity> ended;  // as `before`, but that nothing goes behind these fields
+    if (!work.begun_anew.empty()) ended = *before;
+    for (const Field field : work.begun_anew) {
+      if (Register* reg = ended->find(field)) {
+        reg->flags = static_cast<std::uint8_t>(reg->flags & ~Register::kStreamed);
+      }
+    }
+    const Entity& stored = ended ? *ended : *before;
+    TL_TRY(append_streams(stored, work.entity));
     record::MetadataReader metadata(*transaction_);
-    joined = model::join(*before, event, metadata);
+    joined = model::join(stored, work.entity, metadata);
     if (!joined) return joined;
   }
   TL_TRY(finish_payloads(*joined));
@@ -327,8 +368,9 @@ Status Applier::append_streams(const Entity& before, Entity& event) {
   return {};
 }
 
-// A stream that has ended is written anew as one payload: its many small parts go. Its media, and
-// those of metadata that was merged, are taken out now.
+// A stream that has ended is written anew as one payload, which may share text with others. Its
+// media, and those of metadata that was merged, are taken out now. A longer one than any that may
+// share stays where it is, so that memory does not depend on how long it has grown.
 Status Applier::finish_payloads(Entity& entity) {
   const Register* end = entity.find(Field::end_time);
   const bool has_ended = end != nullptr && !end->cleared();
@@ -337,6 +379,7 @@ Status Applier::finish_payloads(Entity& entity) {
     if (!reg.streamed() || !has_ended) continue;
     reg.flags = static_cast<std::uint8_t>(reg.flags & ~Register::kStreamed);
     const PayloadValue value = PayloadValue::decode(reg.value);
+    if (value.stored_size_bytes > payload::kSharedPayloadSizeBytesMax) continue;
     if (value.is_stored) {
       TL_TRY_ASSIGN(text, payload::PayloadReader(*transaction_).read_all(value.number));
       reg.value = PayloadValue::encode_inline(value.form, text);  // save() puts it in its place

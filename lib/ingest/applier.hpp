@@ -32,15 +32,19 @@ class Applier {
 
   // What is remembered between batches (numbers of containers) holds only while this process alone
   // commits.
-  void forget() { containers_.clear(), groups_.clear(); }
+  void forget();
 
  private:
   // One entity with all its events of the batch joined, and where it belongs.
   struct Work {
-    std::string trace_id;  // of an observation; empty: not named
+    std::string trace_id;                // of an observation; empty: not named
+    const model::Event* only = nullptr;  // its event if it has one: copied when it is its turn
     model::Entity entity;
+    std::vector<model::Field> begun_anew;  // what was appended to them replaces what is stored
     record::ContainerNumber container = 0;
     record::EntityKey natural_key = 0;
+
+    [[nodiscard]] const model::Entity& look() const { return only ? only->entity : entity; }
   };
 
   Result<std::vector<Work>> gather(const std::vector<model::Event>& events);
@@ -55,7 +59,7 @@ class Applier {
 
   Result<record::ContainerNumber> container_of(record::DirectoryKind kind, Bytes id);
   Result<record::ContainerNumber> container_of_subject(const model::Entity& score);
-  Result<model::Entity> join(const model::Entity* before, model::Entity& event);
+  Result<model::Entity> join(const model::Entity* before, Work& work);
   Status append_streams(const model::Entity& before, model::Entity& event);
   Status finish_payloads(model::Entity& entity);
   Status save(const record::RecordKey& key, const model::Entity* before, model::Entity& after);
@@ -87,10 +91,12 @@ class Applier {
   std::vector<record::RunEntry> new_observations_;
   std::multimap<record::EntityKey, record::ContainerNumber> new_by_key_;  // of this batch
   std::unordered_map<std::string, record::ContainerNumber> containers_;   // kind, then id
+  std::size_t containers_size_bytes_ = 0;                                 // about
   std::unordered_map<record::ContainerNumber, payload::GroupNumber> groups_;
 };
 
 // More are looked up in the file again.
-inline constexpr std::size_t kContainerCacheEntriesMax = 16'384;
+inline constexpr std::size_t kContainerCacheSizeBytesMax = std::size_t{2} << 20;
+inline constexpr std::size_t kGroupCacheSizeBytesMax = std::size_t{1} << 20;
 
 }  // namespace tracelite::ingest

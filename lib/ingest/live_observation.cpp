@@ -3,6 +3,7 @@
 
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <array>
 #include <random>
 
@@ -32,6 +33,16 @@ std::string random_hex(std::size_t size_bytes) {
   return hex;
 }
 
+// What one event takes of a valid text: up to the begin of a character.
+Bytes first_piece(Bytes text) {
+  std::size_t size_bytes = std::min(text.size(), kAppendPieceSizeBytesMax);
+  const auto is_inside_character = [&] {
+    return (static_cast<unsigned char>(text[size_bytes]) & 0xc0) == 0x80;
+  };
+  while (size_bytes < text.size() && is_inside_character()) --size_bytes;
+  return text.substr(0, size_bytes);
+}
+
 }  // namespace
 
 LiveObservation::LiveObservation(std::shared_ptr<Recorder> recorder, std::string trace_id,
@@ -53,14 +64,24 @@ Status LiveObservation::append(Field field, Bytes text) {
     return make_error(Code::invalid, "appended text must be valid UTF-8",
                       std::string(model::field_name(field)));
   }
-  EventBuilder builder = update();
   if (recorder_->options().mask) {
     std::string& held = field == Field::input ? held_input_ : held_output_;
     held.append(text);
+    EventBuilder builder = update();
     builder.withheld(field, held.size());
-  } else {
-    builder.streamed(field, text);
+    return record_appended(field, builder);
   }
+  while (!text.empty()) {
+    const Bytes piece = first_piece(text);
+    EventBuilder builder = update();
+    builder.streamed(field, piece);
+    TL_TRY(record_appended(field, builder));
+    text.remove_prefix(piece.size());
+  }
+  return {};
+}
+
+Status LiveObservation::record_appended(Field field, EventBuilder& builder) {
   if (!has_appended_ && field == Field::output) {
     builder.time(Field::completion_start_time, model::now_ns(), true);
     has_appended_ = true;

@@ -12,6 +12,10 @@
 
 namespace tracelite::ingest {
 
+// Text that is appended at once is recorded in events of at most this size, cut between characters:
+// each is copied a few times on its way, and several fit into a batch.
+inline constexpr std::size_t kAppendPieceSizeBytesMax = std::size_t{512} << 10;
+
 class LiveObservation {
  public:
   LiveObservation(std::shared_ptr<Recorder> recorder, std::string trace_id, std::string id);
@@ -19,8 +23,8 @@ class LiveObservation {
   // Adds the ids and records; `builder` holds the other fields. Errors: invalid, queue_full,
   // misuse.
   Status record(model::EventBuilder& builder);
-  // Text behind what the field holds. With a mask set it is held back until end(): only its size is
-  // recorded meanwhile.
+  // Text behind what the field holds. After an error other than invalid a begin of it may have been
+  // recorded. With a mask set it is held back until end(): only its size is recorded meanwhile.
   Status append(model::Field field, Bytes text);
   // Adds what was held back to the last event.
   void add_held_back(model::EventBuilder& builder);
@@ -36,6 +40,9 @@ class LiveObservation {
   [[nodiscard]] const std::shared_ptr<Recorder>& shared_recorder() const { return recorder_; }
 
  private:
+  // Records what adds to a field as text does.
+  Status record_appended(model::Field field, model::EventBuilder& builder);
+
   std::shared_ptr<Recorder> recorder_;
   const std::string trace_id_;
   const std::string id_;

@@ -38,7 +38,7 @@ bool is_null(Field field, const Payload& masked) {
 
 void Writer::run() {
   while (true) {
-    const Batch batch = recorder_.queue_.take(kBatchSizeBytesMax);
+    Batch batch = recorder_.queue_.take(kBatchSizeBytesMax);
     if (batch.events.empty()) break;
     std::vector<Event> events = decode(batch);
     dropped_error_.reset();
@@ -51,11 +51,12 @@ void Writer::run() {
   write_last_counters();
 }
 
-std::vector<Event> Writer::decode(const Batch& batch) {
+std::vector<Event> Writer::decode(Batch& batch) {
   std::vector<Event> events;
   events.reserve(batch.events.size());
   media_.clear();
-  for (const std::string& coded : batch.events) {
+  for (std::string& waiting : batch.events) {
+    const std::string coded = std::move(waiting);
     auto event = model::decode_event(coded);
     if (!event) {
       drop(event.error());

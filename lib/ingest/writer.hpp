@@ -23,7 +23,8 @@ class Writer {
   void run();
 
  private:
-  std::vector<model::Event> decode(const Batch& batch);
+  // Takes the coded events out of the batch, so that each is in memory once.
+  std::vector<model::Event> decode(Batch& batch);
   void mask(model::Event& event);
   // Writes until it is durable, or given up (false): what can never be written is dropped and
   // counted.

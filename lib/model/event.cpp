@@ -408,7 +408,16 @@ Result<Event> EventBuilder::finish(std::int64_t event_time_ns) {
   return std::move(event_);
 }
 
+// Takes the memory once: what grows by doubling has up to twice the size, and a queue is full of
+// it.
 void encode(const Event& event, std::string& out) {
+  constexpr std::size_t kOtherSizeBytes = 64;  // flags, counts and the order
+  constexpr std::size_t kRegisterHeadSizeBytesMax = 12;
+  std::size_t size_bytes = event.trace_id.size() + event.entity.id.size() + kOtherSizeBytes;
+  for (const Register& reg : event.entity.registers) {
+    size_bytes += reg.value.size() + kRegisterHeadSizeBytesMax;
+  }
+  out.reserve(out.size() + size_bytes);
   append_id(out, event.trace_id);
   encode(event.entity, out);
 }

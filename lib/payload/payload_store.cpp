@@ -4,8 +4,8 @@
 // 0, 1, 2, ...; each is a block (block.hpp) under
 //     6 bytes  payload number  } big-endian, so that a payload is one range in order, and new
 //     4 bytes  slice number    } payloads are added at the end of the key space
-// marked if another slice follows that was appended together with it, so that its loss would be
-// noticed. A payload of no bytes has one slice, whose raw size is 0.
+// marked if another slice must follow, because one was appended together with it, so that its loss
+// would be noticed. A payload of no bytes has one slice, whose raw size is 0.
 //
 // Key space `meta`, key "next_payload": 8 bytes big-endian, the number that the next payload gets.
 #include "payload/payload_store.hpp"
@@ -256,11 +256,43 @@ Status erase_leftovers(store::WriteTransaction& transaction, PayloadNumber numbe
 
 struct PayloadWriter::State {
   BlockWriter blocks;
+  BlockReader short_slices;
   GroupWriter groups;
 
+  Status take_back_short_slices(store::WriteTransaction& transaction, PayloadNumber number,
+                                std::uint64_t& slice, Bytes bytes, std::string& joined);
   Status put_slices(store::WriteTransaction& transaction, PayloadNumber number, std::uint64_t slice,
                     Bytes bytes);
 };
+
+// Takes the last slices before `slice` off the payload and puts their bytes in front of `bytes`, in
+// `joined`, which stays empty if there is none to take. Taken is what is less than twice as long as
+// what follows it: so each slice that stays is at least twice as long as the next, until it is as
+// long as can be. Damaged ones stay.
+Status PayloadWriter::State::take_back_short_slices(store::WriteTransaction& transaction,
+                                                    PayloadNumber number, std::uint64_t& slice,
+                                                    Bytes bytes, std::string& joined) {
+  const KeySpace space = space_of(number);
+  for (std::size_t size_bytes = bytes.size(); slice > 0; --slice) {
+    const std::string prefix = slice_prefix(number, slice - 1);
+    const auto found = find_block(transaction, space, prefix);
+    if (!found && found.error().code != Code::corrupt) return found.error();
+    if (!found || !*found || (*found)->marked) return {};
+    const Block& block = **found;
+    if (block.raw_size_bytes >= 2 * size_bytes ||
+        block.raw_size_bytes + size_bytes > kSliceSizeBytes) {
+      return {};
+    }
+    std::string before(block.raw_size_bytes, '\0');
+    Status read = short_slices.read(transaction, space, prefix, block, before.data());
+    if (!read && read.error().code != Code::corrupt) return read;
+    if (!read) return {};
+    TL_TRY(erase_block(transaction, space, prefix));
+    joined = before.append(joined.empty() ? bytes : Bytes(joined));
+    size_bytes = joined.size();
+  }
+  return {};
+}
 
 // At least one slice, even of no bytes: then the payload exists.
 Status PayloadWriter::State::put_slices(store::WriteTransaction& transaction, PayloadNumber number,
@@ -319,7 +351,11 @@ Status PayloadWriter::append(store::WriteTransaction& transaction, PayloadNumber
   if (!is_payload_number(number)) return no_payload(number);
   TL_TRY_ASSIGN(slice, next_slice(transaction, number));
   if (bytes.empty() && slice > 0) return {};
-  return state_->put_slices(transaction, number, slice, bytes);
+  std::string joined;
+  if (!is_in_media(number)) {
+    TL_TRY(state_->take_back_short_slices(transaction, number, slice, bytes, joined));
+  }
+  return state_->put_slices(transaction, number, slice, joined.empty() ? bytes : Bytes(joined));
 }
 
 Result<PayloadNumber> PayloadWriter::put(store::WriteTransaction& transaction, Bytes bytes) {

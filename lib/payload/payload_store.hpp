@@ -75,8 +75,9 @@ class PayloadWriter {
   // The same for the bytes of a medium, which are not compressed if they are already. What is
   // appended to it, up to the last time, is a multiple of kSliceSizeBytes.
   Result<PayloadNumber> create_medium(store::WriteTransaction& transaction);
-  // Adds bytes at the end: a streamed text grows this way, a large payload comes in parts. Each
-  // append makes slices of its own, so many small ones cost much more than one large.
+  // Adds bytes at the end: a streamed text grows this way, a large payload comes in parts. Short
+  // slices of appends before are put together with it, so that many small appends leave few slices;
+  // each byte is written anew some ten times then, so few large ones cost less.
   Status append(store::WriteTransaction& transaction, PayloadNumber number, Bytes bytes);
   // create and append in one.
   Result<PayloadNumber> put(store::WriteTransaction& transaction, Bytes bytes);

@@ -189,8 +189,8 @@ Status clear_the_way(OpenFile& file, bool unused) {
 Status settle_replacement(OpenFile& file) {
   const std::optional<Note> note = find_note(file);
   if (!note) return {};
-  // The new file is in place; is it so after a power cut?
-  if (note->kind == Note::Kind::fresh) return sync_folder(file.path);
+  // The new file is in place; is it so after a power cut? It must be before anybody commits.
+  if (note->kind == Note::Kind::fresh) return file.writable ? sync_folder(file.path) : Status();
   // The old one still is, as the door is ours and the path has been looked at. If the note cannot
   // be removed now, the next write transaction does it.
   if (file.writable && note->kind == Note::Kind::superseded) clear_note(file);

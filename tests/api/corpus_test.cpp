@@ -2,41 +2,16 @@
 // as exactly the bytes of the JSON text in the event. TL_TEST_SCALE takes all sources.
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
-#include <cstdio>
-#include <filesystem>
 #include <map>
 #include <string>
 
-#include "api/nothing_left.hpp"
-#include "api/random_events.hpp"
+#include "api/corpus.hpp"
 #include "api/support.hpp"
 #include "payload/json_scanner.hpp"
-#include "support/thread_sanitizer.hpp"
+#include "support/sanitizers.hpp"
 
 namespace tracelite::api::test {
 namespace {
-
-const std::filesystem::path kMakeEvents =
-    std::filesystem::path(TL_TESTS_DIR) / ".." / ".." / "shared" / "corpus" / "make_events.py";
-
-boost::test_tools::assertion_result corpus_is_here(boost::unit_test::test_unit_id /*unit*/) {
-  if (std::filesystem::exists(kMakeEvents)) return true;
-  boost::test_tools::assertion_result no(false);
-  no.message() << "skipped: the corpus is not beside this checkout";
-  return no;
-}
-
-std::string run(const std::string& command) {
-  std::FILE* const pipe = popen(command.c_str(), "r");
-  BOOST_REQUIRE(pipe != nullptr);
-  std::string text;
-  std::string buffer(std::size_t{1} << 16, '\0');
-  for (std::size_t size = 0; (size = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) {
-    text.append(buffer, 0, size);
-  }
-  BOOST_REQUIRE(pclose(pipe) == 0);
-  return text;
-}
 
 std::map<std::string, std::string_view> members(std::string_view object) {
   std::map<std::string, std::string_view> found;
@@ -72,7 +47,7 @@ void compare(const Rows& rows, const std::map<std::string, std::string_view>& bo
 }
 
 void check_source(const std::string& source) {
-  const std::string events = run("python3 '" + kMakeEvents.string() + "' " + source);
+  const std::string events = corpus_events(source);
   const Folder folder(store::test::fast_folder());
   Store store(folder.file());
   store.import_all(events);
@@ -131,7 +106,7 @@ BOOST_AUTO_TEST_CASE(every_payload_comes_back_as_in_its_event,
 
 // Imported twice, backwards, and in one go: one export.
 BOOST_AUTO_TEST_CASE(repeated_and_reversed_it_exports_the_same) {
-  const std::string events = run("python3 '" + kMakeEvents.string() + "' mtbench --limit 20");
+  const std::string events = corpus_events("mtbench --limit 20");
   std::string reversed;
   std::string_view rest = events;
   while (!rest.empty()) {
@@ -151,40 +126,6 @@ BOOST_AUTO_TEST_CASE(repeated_and_reversed_it_exports_the_same) {
   const Store again(folder.file("again.tl"));
   again.import_all(expected);
   BOOST_TEST((again.export_all() == expected));
-}
-
-// Every other trace in random order, then the others.
-BOOST_AUTO_TEST_CASE(deleting_half_leaves_the_other_half_as_it_was,
-                     *boost::unit_test::precondition(tracelite::test::threads_matter)) {
-  const std::string events =
-      run("python3 '" + kMakeEvents.string() + "' " + (test_scale() > 1 ? "taubench" : "moatless"));
-  const Folder folder(store::test::fast_folder());
-  const Store store(folder.file());
-  store.import_all(events);
-  Random random(seed());
-  BOOST_TEST_INFO("TL_SEED=" << seed());
-  std::vector<std::string> ids = traces_of(store, filter());
-  std::shuffle(ids.begin(), ids.end(), random);
-  const std::size_t half = ids.size() / 2;
-  const auto exported = [&] {
-    std::string text;
-    for (std::size_t i = half; i < ids.size(); ++i) {
-      const tl_filter of = of_trace(ids[i]);
-      text += store.export_all(nullptr, &of);
-    }
-    return text;
-  };
-  const std::string before = exported();
-  for (std::size_t i = 0; i < half; ++i) (void)store.remove(of_trace(ids[i]));
-  BOOST_TEST((exported() == before));
-  BOOST_TEST(count(store, TL_KIND_TRACE) == ids.size() - half);
-  store.check();
-  const std::string left = store.export_all();
-  store.reindex();
-  BOOST_TEST((store.export_all() == left));
-  for (std::size_t i = half; i < ids.size(); ++i) (void)store.remove(of_trace(ids[i]));
-  check_nothing_left(store, folder.file());
-  store.check();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

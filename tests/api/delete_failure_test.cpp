@@ -10,7 +10,7 @@
 
 #include "api/delete_support.hpp"
 #include "store/testing.hpp"
-#include "support/thread_sanitizer.hpp"
+#include "support/sanitizers.hpp"
 
 namespace tracelite::api::test {
 namespace {

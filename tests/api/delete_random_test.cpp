@@ -11,7 +11,7 @@
 #include "api/nothing_left.hpp"
 #include "api/random_events.hpp"
 #include "api/support.hpp"
-#include "support/thread_sanitizer.hpp"
+#include "support/sanitizers.hpp"
 
 namespace tracelite::api::test {
 namespace {

@@ -9,7 +9,7 @@
 #include "payload/base64.hpp"
 #include "payload/media_store.hpp"
 #include "store/environment.hpp"
-#include "support/thread_sanitizer.hpp"
+#include "support/sanitizers.hpp"
 
 namespace tracelite::api::test {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "api/random_events.hpp"
 #include "api/support.hpp"
-#include "support/thread_sanitizer.hpp"
+#include "support/sanitizers.hpp"
 
 namespace tracelite::api::test {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "api/support.hpp"
-#include "support/thread_sanitizer.hpp"
+#include "support/sanitizers.hpp"
 
 namespace tracelite::api::test {
 namespace {

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "api/support.hpp"
-#include "support/thread_sanitizer.hpp"
+#include "support/sanitizers.hpp"
 
 namespace tracelite::api::test {
 namespace {

@@ -7,7 +7,7 @@
 #include "model/testing.hpp"
 #include "model/time.hpp"
 #include "support.hpp"
-#include "support/thread_sanitizer.hpp"
+#include "support/sanitizers.hpp"
 
 namespace tracelite::ingest::test {
 namespace {
@@ -264,6 +264,65 @@ BOOST_AUTO_TEST_CASE(pieces_come_back_in_order_however_they_are_cut_into_batches
     BOOST_TEST(look.statistics().payload_size_bytes == whole.size());
     BOOST_TEST(look.entries(KeySpace::payload) <= 6U);  // one payload, in few pieces
   }
+}
+
+// Setting the field ends a text, and the next piece begins another, in whatever batches they come.
+BOOST_AUTO_TEST_CASE(a_set_between_pieces_begins_a_new_text_however_they_are_cut_into_batches) {
+  const std::uint32_t seed = std::random_device{}();
+  std::mt19937 random(seed);
+  for (int round = 0; round < 60; ++round) {
+    const Live live;
+    LiveObservation observation(live.recorder, "t", "o");
+    std::string whole;
+    bool was_set = false;
+    std::string did;
+    for (std::uint32_t step = 0; step < 12; ++step) {
+      const std::string piece =
+          noise(random() % 3 == 0 ? 400 : 5, static_cast<std::uint32_t>(random()));
+      if (random() % 4 == 0) {
+        EventBuilder builder = observation.update();
+        builder.payload(Field::output, Form::text, piece);
+        must(observation.record(builder));
+        whole = piece;
+        was_set = true;
+        did += 's';
+      } else {
+        must(observation.append(Field::output, piece));
+        whole = was_set ? piece : whole + piece;
+        was_set = false;
+        did += 'a';
+      }
+      if (random() % 3 == 0) {
+        live.flush();
+        did += '|';
+        BOOST_TEST_CONTEXT("seed " << seed << ": " << did) { BOOST_TEST(live.output() == whole); }
+      }
+    }
+    live.flush();
+    BOOST_TEST_CONTEXT("seed " << seed << ": " << did) { BOOST_TEST(live.output() == whole); }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_long_text_stays_in_its_parts_when_it_ends) {
+  Live live;
+  std::string whole;
+  for (std::uint32_t i = 0; i < 9; ++i) {
+    const std::string piece = noise(kPart / 8, i);
+    must(live.observation.append(Field::output, piece));
+    whole += piece;
+  }
+  live.flush();
+  const auto stored = [&] {
+    const Look look(*live.environment);
+    return record::stored_payloads(look.observation("t", "o"));
+  };
+  const auto before = stored();
+  live.end();
+  live.flush();
+  BOOST_TEST(stored() == before, boost::test_tools::per_element());
+  BOOST_TEST((live.output() == whole));
+  const Look look(*live.environment);
+  BOOST_TEST(!look.observation("t", "o").find(Field::output)->streamed());
 }
 
 BOOST_AUTO_TEST_CASE(a_large_piece_stays_in_its_place) {

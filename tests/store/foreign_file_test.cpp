@@ -9,7 +9,7 @@
 #include <random>
 
 #include "helpers.hpp"
-#include "support/thread_sanitizer.hpp"
+#include "support/sanitizers.hpp"
 
 namespace {
 

@@ -191,6 +191,13 @@ class Child {
     ::kill(pid_, SIGKILL);
     return wait();
   }
+  [[nodiscard]] pid_t id() const { return pid_; }
+  // Without waiting, and without taking the exit code from who waits.
+  [[nodiscard]] bool has_ended() const {
+    siginfo_t info{};
+    return waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == pid_;
+  }
 
  private:
   pid_t pid_ = 0;

@@ -264,6 +264,9 @@ class Span:
     def append(self, text: str, field: str = "output") -> None:
         """Appends text to the output (or input), as a model streams it: what was appended before a
         crash is in the file. The first one sets completion_start_time, unless it was set.
+
+        The text may grow without limit: the library's memory does not grow with it, unless a mask
+        has to see it whole. Of one longer than 4 MiB the media stay in its text.
         """
         data = text_bytes(text, field)
         code = _STREAMED.get(field)
