@@ -46,7 +46,9 @@ def get_requires_for_build_editable(config_settings: Settings = None) -> List[st
     return []
 
 
-def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Settings = None) -> str:
+def prepare_metadata_for_build_wheel(
+    metadata_directory: str, config_settings: Settings = None
+) -> str:
     folder = f"{NAME}-{_project('version')}.dist-info"
     target = Path(metadata_directory) / folder
     target.mkdir(parents=True, exist_ok=True)
