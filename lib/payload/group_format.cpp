@@ -105,7 +105,11 @@ Result<Chunk> read_chunk(const store::Transaction& transaction, GroupNumber grou
   const auto key = found ? decode_group_key(found->key) : std::nullopt;
   if (key && key->group == group && key->part == GroupPart::log &&
       position - key->at < found->value.size()) {
-    return Chunk{key->at, found->value};
+    // In a file that was made up chunks may overlap: each is over where the next one begins, so
+    // that a position has the same byte however it is come by.
+    const auto next = decode_group_key(found->next_key);
+    const bool is_followed = next && next->group == group && next->part == GroupPart::log;
+    return Chunk{key->at, found->value.substr(0, is_followed ? next->at - key->at : Bytes::npos)};
   }
   TL_TRY_ASSIGN(head, read_head(transaction, group));
   if (!head) {

@@ -80,7 +80,9 @@ struct PackedSpace::Block {
     return Bytes(values).substr(place.value_at, place.value_size_bytes);
   }
   [[nodiscard]] Entry entry(std::size_t index) const {
-    return {key(places[index]), value(places[index])};
+    const bool is_last = index + 1 == places.size();
+    return {key(places[index]), value(places[index]),
+            is_last ? Bytes(end) : key(places[index + 1])};
   }
   // The first entry at or behind a key.
   [[nodiscard]] std::size_t first_from(Bytes wanted) const {
@@ -171,7 +173,7 @@ void PackedSpace::Block::tidy() {
 
 void PackedSpace::Block::move_from(std::size_t index, Block& to) {
   for (std::size_t i = index; i < places.size(); ++i) {
-    const auto [moved_key, moved_value] = entry(i);
+    const auto [moved_key, moved_value, next_key] = entry(i);
     to.places.push_back({static_cast<std::uint32_t>(to.keys.size()), places[i].key_size_bytes,
                          static_cast<std::uint32_t>(to.values.size()), places[i].value_size_bytes});
     to.keys.append(moved_key);
@@ -195,7 +197,7 @@ std::string PackedSpace::Block::raw(std::size_t from, std::size_t to) const {
   std::string out;
   Bytes last;
   for (std::size_t i = from; i < to; ++i) {
-    const auto [coded_key, coded_value] = entry(i);
+    const auto [coded_key, coded_value, next_key] = entry(i);
     const std::size_t shared = shared_size_bytes(last, coded_key);
     append_varint(out, shared);
     append_text(out, coded_key.substr(shared));

@@ -55,6 +55,7 @@ class PackedSpace {
   struct Entry {
     Bytes key;
     Bytes value;
+    Bytes next_key;  // of at_most: the first key behind it; empty: there is none
   };
   // What these give is valid until PackedSpaces::changes() says that it may be gone. Errors of all:
   // corrupt, io, no_memory, limit (a key of more than kKeySizeBytesMax bytes), invalid (an empty
