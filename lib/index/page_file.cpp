@@ -11,7 +11,7 @@
 
 #include "index/page_file.hpp"
 #include "index/page_file_vfs.hpp"
-#include "index/page_store.hpp"
+#include "store/sealed.hpp"
 
 namespace tracelite::index {
 
@@ -238,7 +238,7 @@ Status PageFile::attach_transaction(const store::Transaction& transaction) {
   detach();
   failure_.reset();
   TL_TRY_ASSIGN(unsealed, transaction.statistics(KeySpace::page));
-  TL_TRY_ASSIGN(sealed, transaction.statistics(KeySpace::sealed_page));
+  TL_TRY_ASSIGN(sealed, transaction.statistics(KeySpace::sealed));
   transaction_ = &transaction;
   auto page = get(1);
   Status checked;
@@ -246,7 +246,7 @@ Status PageFile::attach_transaction(const store::Transaction& transaction) {
     checked = page.error();
   } else if (*page) {
     checked = check_header(**page, unsealed.entries, sealed.entries > 0);
-  } else if (unsealed.entries + sealed.entries != 0) {
+  } else if (unsealed.entries != 0) {
     checked = corrupt("its first page is missing");
   }
   if (!checked) {
@@ -316,7 +316,7 @@ int PageFile::commit() {
 // this is put right a missing page is always damage, and the number of pages can be checked.
 Status PageFile::settle_page_count() {
   if (!wrote_) return {};
-  TL_TRY(erase_pages_beyond(*writer_, page_count_, page_count_before_));
+  TL_TRY(erase_beyond(page_count_));
   const std::string zeros(kStoredPageSizeBytes, '\0');
   for (std::uint32_t number = page_count_before_ + 1; number <= page_count_; ++number) {
     TL_TRY_ASSIGN(page, get(number));
@@ -329,7 +329,7 @@ Status PageFile::settle_page_count() {
 
 // The stored bytes of a page: kStoredPageSizeBytes of them, valid until the next write.
 Result<std::optional<Bytes>> PageFile::get(std::uint32_t number) const {
-  TL_TRY_ASSIGN(page, get_page(*transaction_, number));
+  TL_TRY_ASSIGN(page, store::get_sealable(*transaction_, KeySpace::page, field(number)));
   if (page && page->size() != kStoredPageSizeBytes) {
     return corrupt("page " + std::to_string(number) + " has " + std::to_string(page->size()) +
                    " bytes");
@@ -412,7 +412,7 @@ int PageFile::write(Bytes page, std::uint64_t offset) {
 
 Status PageFile::put(std::uint32_t number, Bytes page) {
   wrote_ = true;
-  if (number != 1) return put_page(*writer_, number, {&page, 1});
+  if (number != 1) return store::put_sealable(*writer_, KeySpace::page, field(number), page);
   shown_counter_ = field_at(page, kCounterOffset);
   highest_counter_ = std::max(highest_counter_, shown_counter_);
   page_count_ = field_at(page, kPageCountOffset);
@@ -420,7 +420,26 @@ Status PageFile::put(std::uint32_t number, Bytes page) {
   const Bytes parts[] = {page.substr(0, kCounterOffset), version,
                          page.substr(kPageCountOffset, kValidForOffset - kPageCountOffset), version,
                          page.substr(kValidForOffset + kFieldSizeBytes)};
-  return put_page(*writer_, number, parts);
+  return store::put_sealable(*writer_, KeySpace::page, field(number), parts);
+}
+
+// What was committed lies in either place, what this transaction has added does not lie sealed.
+Status PageFile::erase_beyond(std::uint32_t page_count) {
+  for (std::uint32_t number = page_count + 1; number <= page_count_before_; ++number) {
+    TL_TRY(store::erase_sealable(*writer_, KeySpace::page, field(number)));
+  }
+  for (;;) {
+    std::string key;
+    {
+      auto cursor = writer_->key_cursor(KeySpace::page);
+      TL_TRY_ASSIGN(found, cursor.seek_last());
+      if (!found) return {};
+      key = cursor.key();
+    }
+    if (key.size() != kFieldSizeBytes) return corrupt("a page has no number");
+    if (read_big_endian(key) <= page_count) return {};
+    TL_TRY(writer_->erase(KeySpace::page, key));
+  }
 }
 
 // ----------------------------------------------------------------------------- locks and failure

@@ -3,7 +3,7 @@
 //
 // Knows SQLite's VFS contract and store/. Must not know the schema or what a trace is.
 //
-// Format: page n (from 1) is stored under its number, in one of two key spaces (page_store.hpp);
+// Format: page n (from 1) is stored under its number, plain or sealed (store/sealed.hpp);
 // the value is the first 4,064 of SQLite's 4,096 bytes (32 are reserved in every page, and stay
 // zero), checksummed by store/ like any other value. The pages are exactly those from 1 to the
 // number in page 1's header. Bytes 24-27 and 92-95 of page 1 (SQLite's change counter and

@@ -78,6 +78,7 @@ class PageFile {
 
   int write(Bytes page, std::uint64_t offset);
   Status put(std::uint32_t number, Bytes page);
+  Status erase_beyond(std::uint32_t page_count);
   Status settle_page_count();
 
   int lock(int level);

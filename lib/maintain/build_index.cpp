@@ -17,7 +17,7 @@ using record::EntityReader;
 using record::RecordKey;
 using record::RecordKind;
 
-constexpr std::uint64_t kProgressRecords = 1024;
+constexpr std::uint64_t kEntitiesPerReport = 1024;
 
 }  // namespace
 
@@ -116,7 +116,7 @@ Result<record::Statistics> build_index(const store::Transaction& transaction,
   IndexBuilder builder(index);
   std::uint64_t done = 0;
   TL_TRY(for_each_record(transaction, [&](const RecordKey& key, const Entity& entity) -> Status {
-    if (++done % kProgressRecords == 0 && progress && progress(done, std::max(done, expected))) {
+    if (++done % kEntitiesPerReport == 0 && progress && progress(done, std::max(done, expected))) {
       return make_error(Code::cancelled, "cancelled");
     }
     return builder.add(transaction, key, entity);

@@ -17,13 +17,13 @@
 #include <vector>
 
 #include "index/page_file.hpp"
-#include "index/page_store.hpp"
 #include "maintain/build_index.hpp"
 #include "model/media.hpp"
 #include "payload/media_store.hpp"
 #include "record/entity_store.hpp"
 #include "record/records.hpp"
 #include "store/replacement.hpp"
+#include "store/sealed.hpp"
 
 namespace tracelite::maintain {
 namespace {
@@ -37,12 +37,11 @@ using record::RecordKind;
 // Of records and payloads in one commit of the scratch file, and in one piece of a large payload.
 constexpr std::uint64_t kCommitSizeBytes = std::uint64_t{4} << 20;
 constexpr std::uint64_t kIndexCommitRecords = 4096;
-constexpr std::size_t kSealedPageCount = kCommitSizeBytes / index::kPageSizeBytes;
 // What one commit may dirty at most, where its keys are in no order.
 constexpr std::uint64_t kRoomSizeBytes = std::uint64_t{256} << 20;
 // Of one container that are brought into the order of time at once.
 constexpr std::size_t kSortedRecordsMax = 65'536;
-constexpr std::uint64_t kProgressRecords = 256;
+constexpr std::uint64_t kRecordsPerReport = 256;
 
 // Three parts of about the same length: records, index, and the copy in order.
 class Steps {
@@ -96,7 +95,7 @@ class Rewriter {
   Status build_index();
   Result<bool> index_some(record::RecordCursor& records, IndexBuilder& builder,
                           store::WriteTransaction& transaction, RecordKey& next);
-  Status seal_index();
+  Status seal(store::KeySpace space);
   Status count_entries();
 
   const store::Transaction& from_;
@@ -140,14 +139,12 @@ Status Rewriter::run() {
   TL_TRY(copy_counters());
   TL_TRY(copy_records());
   // A file without records has no index, as one that was just made.
-  if (record_count_ > 0) {
-    TL_TRY(build_index());
-    TL_TRY(seal_index());
-  }
+  if (record_count_ > 0) TL_TRY(build_index());
   if (indexed_count_ != record_count_) {
     return make_error(Code::internal, std::to_string(record_count_) + " records were written, " +
                                           std::to_string(indexed_count_) + " were found");
   }
+  for (const store::KeySpace space : store::kSealableKeySpaces) TL_TRY(seal(space));
   return count_entries();
 }
 
@@ -260,7 +257,7 @@ Status Rewriter::copy_kind(ContainerNumber container, RecordKind kind, payload::
 }
 
 Status Rewriter::copy_record(const RecordKey& key, Entity& entity, payload::GroupNumber group) {
-  if (record_count_ % kProgressRecords == 0) {
+  if (record_count_ % kRecordsPerReport == 0) {
     TL_TRY(steps_.at(0, record_count_, std::max(record_count_, steps_.expected())));
   }
   std::uint64_t size_bytes = entity.id.size();
@@ -372,7 +369,7 @@ Result<bool> Rewriter::index_some(record::RecordCursor& records, IndexBuilder& b
                                   store::WriteTransaction& transaction, RecordKey& next) {
   TL_TRY_ASSIGN(more, records.seek(next));
   for (std::uint64_t count = 0; more && count < kIndexCommitRecords; ++count) {
-    if (indexed_count_ % kProgressRecords == 0) {
+    if (indexed_count_ % kRecordsPerReport == 0) {
       TL_TRY(steps_.at(1, indexed_count_, record_count_));
     }
     TL_TRY_ASSIGN(entity, model::decode(records.record()));
@@ -385,13 +382,16 @@ Result<bool> Rewriter::index_some(record::RecordCursor& records, IndexBuilder& b
   return more;
 }
 
-// Whatever is written later unseals again what it changes.
-Status Rewriter::seal_index() {
-  for (std::optional<std::uint32_t> first = 0; first;) {
+Status Rewriter::seal(store::KeySpace space) {
+  std::string second_page;
+  append_big_endian(second_page, std::uint32_t{2});
+  // Everybody who attaches to the index reads its first page, and every commit writes it.
+  std::optional<std::string> from = space == store::KeySpace::page ? second_page : std::string();
+  while (from) {
     TL_TRY(begin());
-    TL_TRY_ASSIGN(next, index::seal_pages(*writing_, *first, kSealedPageCount));
+    TL_TRY_ASSIGN(next, store::seal(*writing_, space, *from, kCommitSizeBytes));
     TL_TRY(commit());
-    first = next;
+    from = std::move(next);
   }
   return {};
 }

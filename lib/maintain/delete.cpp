@@ -219,7 +219,8 @@ Status erase_bare_headers(store::WriteTransaction& transaction) {
 
 // Whether a deletion was ended before it could sweep.
 Result<bool> has_leftovers(const store::Transaction& transaction) {
-  for (const KeySpace space : {KeySpace::record, KeySpace::directory, KeySpace::run}) {
+  for (const KeySpace space :
+       {KeySpace::record, KeySpace::directory, KeySpace::run, KeySpace::sealed}) {
     TL_TRY_ASSIGN(statistics, transaction.statistics(space));
     if (statistics.entries > 0) return true;
   }

@@ -2,8 +2,8 @@
 #include "maintain/reindex.hpp"
 
 #include "index/page_file.hpp"
-#include "index/page_store.hpp"
 #include "maintain/build_index.hpp"
+#include "store/sealed.hpp"
 #include "store/write.hpp"
 
 namespace tracelite::maintain {
@@ -11,9 +11,8 @@ namespace tracelite::maintain {
 using store::KeySpace;
 
 Status rebuild_index(store::WriteTransaction& transaction, const ProgressFunction& progress) {
-  TL_TRY(index::clear_pages(transaction));
-  for (const KeySpace space : {KeySpace::directory, KeySpace::run}) {
-    TL_TRY(transaction.clear(space));
+  for (const KeySpace space : {KeySpace::page, KeySpace::directory, KeySpace::run}) {
+    TL_TRY(store::clear_sealable(transaction, space));
   }
   auto erased = transaction.erase(KeySpace::meta, "runs");
   if (!erased) return std::move(erased).error();

@@ -141,7 +141,7 @@ Order read_order(ByteReader& reader, std::int64_t base_ns) {
   return order;
 }
 
-void read_id(ByteReader& reader, std::string& id) {
+void read_id_into(ByteReader& reader, std::string& id) {
   static constexpr std::array<char, 17> kHex = {"0123456789abcdef"};
   const std::uint8_t size_bytes = reader.byte();
   if (size_bytes == 0) {
@@ -226,7 +226,7 @@ void append_id(std::string& out, Bytes id) {
 
 std::string read_id(ByteReader& reader) {
   std::string id;
-  read_id(reader, id);
+  read_id_into(reader, id);
   return id;
 }
 
@@ -256,7 +256,7 @@ Status decode(Bytes record, Entity& entity) {
   if (kind < 1 || kind > 4 || flags > kHasStrayFlag) return damaged();
   entity.kind = static_cast<EntityKind>(kind);
   entity.has_stray = flags == kHasStrayFlag;
-  read_id(reader, entity.id);
+  read_id_into(reader, entity.id);
   if (entity.id.empty() || entity.id.size() > kIdSizeBytesMax) return damaged();
 
   entity.orders.clear();

@@ -6,6 +6,7 @@
 
 #include "payload/splitter.hpp"
 #include "store/packed_space.hpp"
+#include "store/sealed.hpp"
 
 namespace tracelite::payload {
 namespace {
@@ -124,8 +125,8 @@ class GroupChecker {
 
   Status check_uses() {
     TL_TRY_ASSIGN(seed, read_piece_seed(transaction_));
-    store::Cursor cursor = transaction_.cursor(KeySpace::segment);
-    TL_TRY_ASSIGN(more, cursor.seek({}));
+    store::SealableCursor cursor(transaction_, KeySpace::segment);
+    TL_TRY_ASSIGN(more, cursor.next());
     while (more) {
       if (cursor.key().size() != kHashKeySizeBytes) {
         find("segment", "there is a key that is none");

@@ -1,8 +1,6 @@
 // Keys, heads, slots and chunks of groups.
 #include "payload/group_format.hpp"
 
-#include "store/packed_space.hpp"
-
 namespace tracelite::payload {
 
 using store::KeySpace;
@@ -15,10 +13,6 @@ constexpr int kEntrySizeBytes = 2;
 static_assert(kLogSizeBytesMax <= std::uint64_t{1} << (8 * kPositionSizeBytes));
 static_assert(kSlotCountMax / kSlotsPerEntry <= std::uint64_t{1} << (8 * kEntrySizeBytes));
 
-PackedSpace& frames(const store::Transaction& transaction) {
-  return PackedSpace::of(transaction, KeySpace::frame);
-}
-
 std::string part_key(GroupNumber group, GroupPart part) {
   std::string key = group_prefix(group);
   key.push_back(static_cast<char>(part));
@@ -26,6 +20,10 @@ std::string part_key(GroupNumber group, GroupPart part) {
 }
 
 }  // namespace
+
+PackedSpace& frames(const store::Transaction& transaction) {
+  return PackedSpace::of(transaction, KeySpace::frame);
+}
 
 std::string group_prefix(GroupNumber group) {
   std::string key;

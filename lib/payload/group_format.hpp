@@ -24,6 +24,7 @@
 
 #include "payload/payload_store.hpp"
 #include "payload/segment_store.hpp"
+#include "store/packed_space.hpp"
 
 namespace tracelite::payload {
 
@@ -60,6 +61,8 @@ struct GroupHead {
 enum class GroupPart : std::uint8_t { head = 0, log = 1, slots = 2 };
 
 inline constexpr std::size_t kGroupSizeBytes = 6;
+// Where groups are kept.
+store::PackedSpace& frames(const store::Transaction& transaction);
 std::string group_prefix(GroupNumber group);
 std::string head_key(GroupNumber group);
 std::string chunk_key(GroupNumber group, std::uint64_t position);

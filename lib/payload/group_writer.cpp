@@ -5,8 +5,6 @@
 #include <map>
 #include <random>
 
-#include "store/packed_space.hpp"
-
 namespace tracelite::payload {
 
 using store::KeySpace;
@@ -18,10 +16,6 @@ constexpr std::size_t kLoadedWindowSizeBytesMax = kLogWindowSizeBytesMax / 2;
 constexpr std::size_t kRecipeOverheadSizeBytesMax =
     kRecipeHeadSizeBytesMax + kOperationCountMax * kOperationHeadSizeBytesMax;
 constexpr std::size_t kPiecesKeptMax = 32'768;
-
-store::PackedSpace& frames(const store::Transaction& transaction) {
-  return store::PackedSpace::of(transaction, KeySpace::frame);
-}
 
 Result<std::uint64_t> seed_of_file(store::WriteTransaction& transaction) {
   TL_TRY_ASSIGN(known, read_piece_seed(transaction));

@@ -5,6 +5,7 @@
 
 #include "payload/splitter.hpp"
 #include "store/packed_space.hpp"
+#include "store/sealed.hpp"
 
 namespace tracelite::payload {
 namespace {
@@ -36,7 +37,7 @@ Status put_use(store::WriteTransaction& transaction, const SegmentUse& use) {
   std::string value;
   append_varint(value, use.number);
   append_varint(value, use.count);
-  return transaction.put(KeySpace::segment, hash_key(use.hash), value);
+  return store::put_sealable(transaction, KeySpace::segment, hash_key(use.hash), value);
 }
 
 Result<SegmentNumber> take_number(store::WriteTransaction& transaction) {
@@ -86,7 +87,7 @@ Result<std::uint64_t> read_piece_seed(const store::Transaction& transaction) {
 
 Result<std::optional<SegmentUse>> segment_use(const store::Transaction& transaction,
                                               std::uint64_t hash) {
-  TL_TRY_ASSIGN(value, transaction.get(KeySpace::segment, hash_key(hash)));
+  TL_TRY_ASSIGN(value, store::get_sealable(transaction, KeySpace::segment, hash_key(hash)));
   if (!value) return std::optional<SegmentUse>();
   ByteReader reader(*value);
   SegmentUse use{hash, reader.varint(), reader.varint()};
@@ -179,7 +180,7 @@ Status SegmentWriter::drop_use(store::WriteTransaction& transaction, SegmentNumb
       --(*use)->count;
       return put_use(transaction, **use);
     }
-    TL_TRY(transaction.erase(KeySpace::segment, hash_key((*use)->hash)));
+    TL_TRY(store::erase_sealable(transaction, KeySpace::segment, hash_key((*use)->hash)));
     cache_.forget(number);
     return erase_parts(transaction, number);
   }

@@ -14,51 +14,51 @@ namespace {
 
 constexpr std::uint32_t kNone = UINT32_MAX;
 
-struct Found {
+struct Member {
   Node node;
   std::string id, parent_id;
   bool has_parent = false;
 };
 
-Result<std::vector<Found>> read_observations(const Snapshot::Use& use, std::int64_t container) {
+Result<std::vector<Member>> read_observations(const Snapshot::Use& use, std::int64_t container) {
   TL_TRY_ASSIGN(rows, use.prepare("SELECT entity, start_ns, end_ns, type FROM observation "
                                   "WHERE container = ?1"));
   rows.bind(container);
-  std::vector<Found> all;
+  std::vector<Member> all;
   model::Entity entity;
   for (;;) {
     TL_TRY_ASSIGN(more, rows->step());
     if (!more) break;
     if (all.size() == kNone - 1)
       return make_error(Code::limit, "the trace is too large for a tree");
-    Found& found = all.emplace_back();
-    found.node.entity = rows->integer(0);
-    found.node.start_ns = rows->integer(1);
-    found.node.has_end = !rows->is_null(2);
-    found.node.end_ns =
-        found.node.has_end ? std::max(rows->integer(2), rows->integer(1)) : found.node.start_ns;
-    found.node.is_event =
+    Member& member = all.emplace_back();
+    member.node.entity = rows->integer(0);
+    member.node.start_ns = rows->integer(1);
+    member.node.has_end = !rows->is_null(2);
+    member.node.end_ns =
+        member.node.has_end ? std::max(rows->integer(2), rows->integer(1)) : member.node.start_ns;
+    member.node.is_event =
         rows->integer(3) == static_cast<std::int64_t>(model::ObservationType::event);
     record::RecordKey key{static_cast<record::ContainerNumber>(container),
                           record::RecordKind::observation,
-                          static_cast<record::EntityKey>(found.node.entity)};
+                          static_cast<record::EntityKey>(member.node.entity)};
     TL_TRY_ASSIGN(is_there, read_observation(use.transaction(), key, entity));
     if (!is_there) {
       return make_error(Code::corrupt,
                         "the index has an observation without a record; try reindex");
     }
     const model::Register* parent = entity.find(model::Field::parent_observation_id);
-    found.has_parent = parent != nullptr && !parent->cleared();
-    if (found.has_parent) found.parent_id = parent->value;
-    found.id = entity.id;
+    member.has_parent = parent != nullptr && !parent->cleared();
+    if (member.has_parent) member.parent_id = parent->value;
+    member.id = entity.id;
   }
-  std::sort(all.begin(), all.end(), [](const Found& a, const Found& b) {
+  std::sort(all.begin(), all.end(), [](const Member& a, const Member& b) {
     return std::tie(a.node.start_ns, a.id) < std::tie(b.node.start_ns, b.id);
   });
   return all;
 }
 
-std::vector<std::uint32_t> find_parents(const std::vector<Found>& all) {
+std::vector<std::uint32_t> find_parents(const std::vector<Member>& all) {
   std::unordered_map<Bytes, std::uint32_t> by_id;
   by_id.reserve(all.size());
   for (std::uint32_t i = 0; i < all.size(); ++i) by_id.emplace(all[i].id, i);
@@ -88,7 +88,7 @@ void cut_cycles(std::vector<std::uint32_t>& parents) {
   }
 }
 
-std::vector<Node> in_pre_order(const std::vector<Found>& all,
+std::vector<Node> in_pre_order(const std::vector<Member>& all,
                                const std::vector<std::uint32_t>& parents) {
   const auto count = static_cast<std::uint32_t>(all.size());
   // Lists of children in order; the children of number `count` are the roots.

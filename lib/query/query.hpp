@@ -62,16 +62,16 @@ enum class Phase : std::uint8_t { none = 0, begin = 1, end = 2, point = 3 };
 
 struct Row {
   Kind kind{};
-  std::string trace_id;   // of a trace, an observation or a trace's score; "" of a stray one
-  record::RecordKey key;  // of the entity's record
-  model::Entity entity;   // traces, observations (stray events joined), scores, sessions
-  model::Entity root;     // a derived trace: the observation it is read from
+  Phase phase = Phase::none;
   bool is_derived = false;
+  std::uint32_t depth = 0;
+  std::string trace_id;      // of a trace, an observation or a trace's score; "" of a stray one
+  record::RecordKey key;     // of the entity's record
+  model::Entity entity;      // traces, observations (stray events joined), scores, sessions
+  model::Entity root;        // a derived trace: the observation it is read from
   std::int64_t time_ns = 0;  // traces: the timestamp, or what stands for it
   std::string environment;   // sessions: of the earliest trace; "" if there is none
   Aggregate aggregate;       // traces, sessions and groups
-  std::uint32_t depth = 0;
-  Phase phase = Phase::none;
   std::int64_t at_ns = 0;
   std::int64_t wait_ns = 0;
 

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "record/records.hpp"
+#include "store/sealed.hpp"
 
 namespace tracelite::record {
 namespace {
@@ -90,7 +91,7 @@ RunEntry entry_at(Bytes part, std::size_t index) {
 }
 
 Result<Bytes> read_part(const store::Transaction& transaction, const Run& run, std::uint32_t part) {
-  TL_TRY_ASSIGN(value, transaction.get(KeySpace::run, part_key(run.number, part)));
+  TL_TRY_ASSIGN(value, store::get_sealable(transaction, KeySpace::run, part_key(run.number, part)));
   if (!value || value->size() % kRunEntrySizeBytes != 0 || value->empty()) {
     return make_error(Code::corrupt, "a run of observation ids is damaged; reindex rebuilds it");
   }
@@ -108,7 +109,8 @@ Status write_parts(store::WriteTransaction& transaction, Run& run,
       append_big_endian(value, entries[i].key);
       append_big_endian(value, entries[i].container, kContainerSizeBytes);
     }
-    TL_TRY(transaction.put(KeySpace::run, part_key(run.number, run.part_count++), value));
+    TL_TRY(store::put_sealable(transaction, KeySpace::run, part_key(run.number, run.part_count++),
+                               value));
   }
   return {};
 }
@@ -121,7 +123,7 @@ Status take_run(store::WriteTransaction& transaction, const Run& run,
     for (std::size_t i = 0; i < value.size() / kRunEntrySizeBytes; ++i) {
       entries.push_back(entry_at(value, i));
     }
-    TL_TRY(transaction.erase(KeySpace::run, part_key(run.number, part)));
+    TL_TRY(store::erase_sealable(transaction, KeySpace::run, part_key(run.number, part)));
   }
   return {};
 }
@@ -200,7 +202,8 @@ Status find_in_run(const store::Transaction& transaction, const Run& run, Entity
 
 Result<std::vector<ContainerNumber>> find_containers(const store::Transaction& transaction,
                                                      DirectoryKind kind, Bytes id) {
-  TL_TRY_ASSIGN(value, transaction.get(KeySpace::directory, directory_key(kind, id)));
+  TL_TRY_ASSIGN(value,
+                store::get_sealable(transaction, KeySpace::directory, directory_key(kind, id)));
   return value ? decode_containers(*value) : std::vector<ContainerNumber>();
 }
 
@@ -209,8 +212,8 @@ Status add_container(store::WriteTransaction& transaction, DirectoryKind kind, B
   TL_TRY_ASSIGN(containers, find_containers(transaction, kind, id));
   if (std::find(containers.begin(), containers.end(), container) != containers.end()) return {};
   containers.push_back(container);
-  return transaction.put(KeySpace::directory, directory_key(kind, id),
-                         encode_containers(containers));
+  return store::put_sealable(transaction, KeySpace::directory, directory_key(kind, id),
+                             encode_containers(containers));
 }
 
 Status remove_container(store::WriteTransaction& transaction, DirectoryKind kind, Bytes id,
@@ -219,9 +222,10 @@ Status remove_container(store::WriteTransaction& transaction, DirectoryKind kind
   std::erase(containers, container);
   const std::string key = directory_key(kind, id);
   if (!containers.empty()) {
-    return transaction.put(KeySpace::directory, key, encode_containers(containers));
+    return store::put_sealable(transaction, KeySpace::directory, key,
+                               encode_containers(containers));
   }
-  TL_TRY(transaction.erase(KeySpace::directory, key));
+  TL_TRY(store::erase_sealable(transaction, KeySpace::directory, key));
   return {};
 }
 
@@ -299,7 +303,7 @@ Status rewrite_run(store::WriteTransaction& transaction, Run& run,
   const std::uint32_t parts_before = run.part_count;
   TL_TRY(write_parts(transaction, run, entries));
   for (std::uint32_t part = run.part_count; part < parts_before; ++part) {
-    TL_TRY(transaction.erase(KeySpace::run, part_key(run.number, part)));
+    TL_TRY(store::erase_sealable(transaction, KeySpace::run, part_key(run.number, part)));
   }
   return {};
 }

@@ -19,7 +19,7 @@ using tracelite::Bytes;
 using tracelite::test::random_seed;
 using tracelite::test::RandomJson;
 
-std::string quoted(Bytes text) {
+std::string in_quotes(Bytes text) {
   std::string out;
   append_json_string(out, text);
   return out;
@@ -40,24 +40,24 @@ std::string random_bytes(RandomJson& random, std::size_t size) {
 BOOST_AUTO_TEST_SUITE(json_text)
 
 BOOST_AUTO_TEST_CASE(escapes_only_what_must_be_escaped) {
-  BOOST_TEST(quoted("") == "\"\"");
-  BOOST_TEST(quoted("a/b'c\x7f") == "\"a/b'c\x7f\"");
-  BOOST_TEST(quoted("\"\\\b\f\n\r\t") == "\"\\\"\\\\\\b\\f\\n\\r\\t\"");
-  BOOST_TEST(quoted("\0\x01\x1f"sv) == "\"\\u0000\\u0001\\u001f\"");
-  BOOST_TEST(quoted("\xe4\xbd\xa0\xf0\x9f\x98\x80\xe2\x80\xa8") ==
+  BOOST_TEST(in_quotes("") == "\"\"");
+  BOOST_TEST(in_quotes("a/b'c\x7f") == "\"a/b'c\x7f\"");
+  BOOST_TEST(in_quotes("\"\\\b\f\n\r\t") == "\"\\\"\\\\\\b\\f\\n\\r\\t\"");
+  BOOST_TEST(in_quotes("\0\x01\x1f"sv) == "\"\\u0000\\u0001\\u001f\"");
+  BOOST_TEST(in_quotes("\xe4\xbd\xa0\xf0\x9f\x98\x80\xe2\x80\xa8") ==
              "\"\xe4\xbd\xa0\xf0\x9f\x98\x80\xe2\x80\xa8\"");
 }
 
 BOOST_AUTO_TEST_CASE(invalid_bytes_become_replacement_characters) {
-  BOOST_TEST(quoted("a\xff"
-                    "b") ==
+  BOOST_TEST(in_quotes("a\xff"
+                       "b") ==
              "\"a\xef\xbf\xbd"
              "b\"");
-  BOOST_TEST(quoted("\xe4\xbd") == "\"\xef\xbf\xbd\"");
-  BOOST_TEST(quoted("\xe4\xbd\"") == "\"\xef\xbf\xbd\\\"\"");
-  BOOST_TEST(quoted("\xc0\x80") == "\"\xef\xbf\xbd\xef\xbf\xbd\"");
-  BOOST_TEST(quoted("\xed\xa0\x80") == "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
-  BOOST_TEST(quoted("\xc3\xa9\xff\xc3\xa9") == "\"\xc3\xa9\xef\xbf\xbd\xc3\xa9\"");
+  BOOST_TEST(in_quotes("\xe4\xbd") == "\"\xef\xbf\xbd\"");
+  BOOST_TEST(in_quotes("\xe4\xbd\"") == "\"\xef\xbf\xbd\\\"\"");
+  BOOST_TEST(in_quotes("\xc0\x80") == "\"\xef\xbf\xbd\xef\xbf\xbd\"");
+  BOOST_TEST(in_quotes("\xed\xa0\x80") == "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
+  BOOST_TEST(in_quotes("\xc3\xa9\xff\xc3\xa9") == "\"\xc3\xa9\xef\xbf\xbd\xc3\xa9\"");
 }
 
 BOOST_AUTO_TEST_CASE(unescapes_every_escape) {
@@ -93,7 +93,7 @@ BOOST_AUTO_TEST_CASE(any_text_comes_back_from_a_json_string) {
   for (int i = 0; i < 20000; ++i) {
     std::string bytes = random_bytes(random, random.below(60));
     if (random.chance(2)) bytes = unescape_json(random.string_inside());
-    const std::string json = quoted(bytes);
+    const std::string json = in_quotes(bytes);
     BOOST_REQUIRE_MESSAGE(!check_json(json), "seed " << seed);
     const std::string back = unescape_json(Bytes(json).substr(1, json.size() - 2));
     BOOST_REQUIRE(is_valid_utf8(back));

@@ -4,8 +4,8 @@
 #include <optional>
 #include <random>
 
-#include "index/page_store.hpp"
 #include "page_file_support.hpp"
+#include "store/sealed.hpp"
 
 namespace tracelite::index::test {
 namespace {
@@ -28,9 +28,9 @@ struct Fixture {
   std::string read(const std::string& sql) { return fresh_rows(*environment, sql); }
 
   void seal() {
-    for (std::optional<std::uint32_t> first = 0; first;) {
+    for (std::optional<std::string> from = std::string("\0\0\0\2", 4); from;) {
       auto transaction = must(environment->begin_write());
-      first = must(seal_pages(transaction, *first, 50));
+      from = must(store::seal(transaction, KeySpace::page, *from, 50 * kPageSizeBytes));
       must(transaction.commit());
     }
   }
@@ -46,16 +46,14 @@ struct Fixture {
     }
     return must(transaction.statistics(space)).entries;
   }
-  std::uint64_t page_count() {
-    return entry_count(KeySpace::page) + entry_count(KeySpace::sealed_page);
-  }
+  std::uint64_t page_count() { return entry_count(KeySpace::page) + entry_count(KeySpace::sealed); }
 };
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(page_store)
+BOOST_AUTO_TEST_SUITE(sealed_pages)
 
-BOOST_FIXTURE_TEST_CASE(sealed_pages_read_as_before, Fixture) {
+BOOST_FIXTURE_TEST_CASE(they_read_as_before, Fixture) {
   const std::string before = read(kSum);
   const std::uint64_t count = page_count();
   seal();
@@ -96,7 +94,7 @@ BOOST_FIXTURE_TEST_CASE(pages_that_are_missing_are_damage, Fixture) {
     auto transaction = must(environment->begin_write());
     std::string key;
     append_big_endian(key, std::uint32_t{20});
-    BOOST_TEST(must(store::PackedSpace::of(transaction, KeySpace::sealed_page).erase(key)));
+    BOOST_TEST(must(store::erase_sealable(transaction, KeySpace::page, key)));
     must(transaction.commit());
   }
   auto transaction = must(environment->begin_read());
