@@ -44,8 +44,6 @@ void Applier::forget() {
 
 Status Applier::apply(store::WriteTransaction& transaction, const std::vector<Event>& events) {
   transaction_ = &transaction;
-  new_observations_.clear();
-  new_by_key_.clear();
   TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
   statistics_ = statistics;
   has_pending_ = std::any_of(events.begin(), events.end(), refers_to_stored_payload);
@@ -142,7 +140,6 @@ Status Applier::apply_one(Work& work) {
 }
 
 Status Applier::finish() {
-  TL_TRY(record::add_run(*transaction_, std::move(new_observations_)));
   TL_TRY(media_.drop_unused(*transaction_));
   TL_TRY(payloads_.flush(*transaction_));
   index::add(statistics_, index_.take_counts());
@@ -177,7 +174,8 @@ Status Applier::apply_observation(Work& work) {
   } else {
     TL_TRY_ASSIGN(free, reader.free_key(work.container, RecordKind::observation, after.id));
     key = free;
-    new_observations_.push_back({work.natural_key, work.container});
+    TL_TRY(
+        record::add_container(*transaction_, DirectoryKind::observation, after.id, work.container));
   }
   if (statistics_.strays > 0) {
     TL_TRY_ASSIGN(stray, reader.find_stray(after.id));
@@ -186,13 +184,11 @@ Status Applier::apply_observation(Work& work) {
       change.stray_before = stray;
       change.stray_after = stray;
       change.changed = Found{key, std::move(after)};
-      TL_TRY_ASSIGN(named, named_observations(change.changed->entity.id));
+      TL_TRY_ASSIGN(named, reader.find_observations(change.changed->entity.id));
       change.named_before = std::move(named);
-      if (!found) new_by_key_.emplace(work.natural_key, work.container);
       return settle(change);
     }
   }
-  if (!found) new_by_key_.emplace(work.natural_key, work.container);
   TL_TRY_ASSIGN(attributed, attributes_if_changed(before, &after));
   TL_TRY(save(key, before, after));
   return index_.observation_changed({key, work.trace_id, before, &after,
@@ -216,7 +212,7 @@ Status Applier::apply_stray(Work& work) {
   change.stray_before = std::move(found);
   change.stray_after = Found{key, std::move(after)};
   // Not by work.entity, which may have been moved from.
-  TL_TRY_ASSIGN(named, named_observations(change.stray_after->entity.id));
+  TL_TRY_ASSIGN(named, reader.find_observations(change.stray_after->entity.id));
   change.named_before = std::move(named);
   return settle(change);
 }
@@ -252,8 +248,6 @@ Status Applier::apply_score(Work& work) {
         {key, {}, before, &after, std::move(attributed.before), std::move(attributed.after)});
   }
   TL_TRY(record::erase(*transaction_, found->key));
-  TL_TRY(record::remove_container(*transaction_, DirectoryKind::score, after.id,
-                                  found->key.container));
   TL_TRY(index_.score_changed({found->key, {}, before, nullptr, std::move(attributed.before), {}}));
   return index_.score_changed({key, {}, nullptr, &after, {}, std::move(attributed.after)});
 }

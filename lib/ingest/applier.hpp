@@ -5,7 +5,6 @@
 // scores). Must not know threads, queues or when to commit.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -80,7 +79,6 @@ class Applier {
   struct Named;
   struct StrayChange;
   Status settle(StrayChange& change);
-  Result<std::vector<record::Found>> named_observations(Bytes observation_id);
 
   payload::PayloadWriter& payloads_;
   MediaBatch& media_;
@@ -88,10 +86,8 @@ class Applier {
   store::WriteTransaction* transaction_ = nullptr;  // during apply()
   record::Statistics statistics_;
   bool has_pending_ = false;  // an event refers to payloads on the pending list
-  std::vector<record::RunEntry> new_observations_;
-  std::multimap<record::EntityKey, record::ContainerNumber> new_by_key_;  // of this batch
-  std::unordered_map<std::string, record::ContainerNumber> containers_;   // kind, then id
-  std::size_t containers_size_bytes_ = 0;                                 // about
+  std::unordered_map<std::string, record::ContainerNumber> containers_;  // kind, then id
+  std::size_t containers_size_bytes_ = 0;                                // about
   std::unordered_map<record::ContainerNumber, payload::GroupNumber> groups_;
 };
 

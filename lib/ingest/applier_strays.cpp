@@ -36,17 +36,6 @@ const Found* with_key(const std::vector<Found>& all, const RecordKey& key) {
 
 }  // namespace
 
-Result<std::vector<Found>> Applier::named_observations(Bytes observation_id) {
-  const EntityReader reader(*transaction_);
-  TL_TRY_ASSIGN(all, reader.find_observations(observation_id));
-  const auto [first, last] = new_by_key_.equal_range(record::natural_key(observation_id));
-  for (auto at = first; at != last; ++at) {
-    TL_TRY_ASSIGN(found, reader.find(at->second, RecordKind::observation, observation_id));
-    if (found && with_key(all, found->key) == nullptr) all.push_back(std::move(*found));
-  }
-  return all;
-}
-
 Status Applier::settle(StrayChange& change) {
   record::MetadataReader metadata(*transaction_);
   std::vector<Found> named_after = change.named_before;

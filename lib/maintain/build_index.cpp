@@ -73,37 +73,30 @@ Status for_each_record(const store::Transaction& transaction, const RecordVisito
   return {};
 }
 
-Status DirectoryBuilder::add(store::WriteTransaction& transaction, const RecordKey& key,
-                             const Entity& entity) {
+Status add_to_directory(store::WriteTransaction& transaction, const RecordKey& key,
+                        const Entity& entity) {
+  const auto add = [&](DirectoryKind kind) {
+    return record::add_container(transaction, kind, entity.id, key.container);
+  };
   switch (key.kind) {
-    case RecordKind::header: {
-      const bool is_session = entity.kind == model::EntityKind::session;
-      return record::add_container(transaction,
-                                   is_session ? DirectoryKind::session : DirectoryKind::trace,
-                                   entity.id, key.container);
-    }
+    case RecordKind::header:
+      return add(entity.kind == model::EntityKind::session ? DirectoryKind::session
+                                                           : DirectoryKind::trace);
     case RecordKind::score:
-      return record::add_container(transaction, DirectoryKind::score, entity.id, key.container);
+      return add(DirectoryKind::score);
     case RecordKind::observation:
-      entries_.push_back({record::natural_key(entity.id), key.container});
-      if (entries_.size() < record::kRunEntriesMax) return {};
-      return finish(transaction);
+      return add(DirectoryKind::observation);
     case RecordKind::stray:
       break;
   }
   return {};
 }
 
-Status DirectoryBuilder::finish(store::WriteTransaction& transaction) {
-  return record::add_run(transaction, std::exchange(entries_, {}));
-}
-
 Status build_directory(store::WriteTransaction& transaction) {
-  DirectoryBuilder builder;
   TL_TRY(for_each_record(transaction, [&](const RecordKey& key, const Entity& entity) {
-    return builder.add(transaction, key, entity);
+    return add_to_directory(transaction, key, entity);
   }));
-  return builder.finish(transaction);
+  return record::merge_directory(transaction);
 }
 
 Result<record::Statistics> build_index(const store::Transaction& transaction,

@@ -19,20 +19,13 @@ namespace tracelite::maintain {
 using RecordVisitor = std::function<Status(const record::RecordKey&, const model::Entity&)>;
 Status for_each_record(const store::Transaction& transaction, const RecordVisitor& visit);
 
-// Directory and runs of records that are added one by one, in any order. Both must have been empty.
-class DirectoryBuilder {
- public:
-  Status add(store::WriteTransaction& transaction, const record::RecordKey& key,
-             const model::Entity& entity);
-  Status finish(store::WriteTransaction& transaction);
-
- private:
-  std::vector<record::RunEntry> entries_;
-};
-// The same from all records.
+// Where a record is found by its id.
+Status add_to_directory(store::WriteTransaction& transaction, const record::RecordKey& key,
+                        const model::Entity& entity);
+// The same for all records; the directory must have been empty.
 Status build_directory(store::WriteTransaction& transaction);
 
-// Index rows of records that are added in the order of their keys. Directory and runs must be
+// Index rows of records that are added in the order of their keys. The directory must be
 // complete, `index` must have been empty.
 class IndexBuilder {
  public:
@@ -53,7 +46,7 @@ class IndexBuilder {
   record::Statistics statistics_;
 };
 
-// Index rows and statistics from the records; the directory and the runs must be there. `index`
+// Index rows and statistics from the records; the directory must be there. `index`
 // must be empty. Progress counts records.
 Result<record::Statistics> build_index(const store::Transaction& transaction,
                                        index::IndexWriter& index, const ProgressFunction& progress);

@@ -106,7 +106,6 @@ class Rewriter {
   std::optional<store::WriteTransaction> writing_;
   // What holds for the new file as a whole (how hard to compress, say) belongs here.
   payload::PayloadWriter payloads_;
-  DirectoryBuilder directory_;
   std::uint64_t uncommitted_size_bytes_ = 0;
   std::uint64_t record_count_ = 0;
   std::uint64_t indexed_count_ = 0;
@@ -166,7 +165,7 @@ Status Rewriter::copy_records() {
     more = again;
   }
   TL_TRY(begin());
-  TL_TRY(directory_.finish(*writing_));
+  TL_TRY(record::merge_directory(*writing_));
   return commit();
 }
 
@@ -186,7 +185,7 @@ Status Rewriter::copy_container(ContainerNumber container) {
   TL_TRY(begin());
   TL_TRY_ASSIGN(there, EntityReader(*writing_).load(key));
   if (!there) {
-    TL_TRY(directory_.add(*writing_, key, *header));
+    TL_TRY(add_to_directory(*writing_, key, *header));
     ++record_count_;
   }
   TL_TRY(copy_record(key, *header, group));
@@ -220,7 +219,7 @@ Status Rewriter::ensure_header(ContainerNumber session) {
   name.kind = header->kind;
   name.id = header->id;
   ++record_count_;
-  TL_TRY(directory_.add(*writing_, key, name));
+  TL_TRY(add_to_directory(*writing_, key, name));
   return record::save(*writing_, payloads_, key, nullptr, name);
 }
 
@@ -248,7 +247,7 @@ Status Rewriter::copy_kind(ContainerNumber container, RecordKind kind, payload::
       TL_TRY_ASSIGN(entity, source_.load(one.key));
       if (!entity) return make_error(Code::corrupt, "a record is gone");
       TL_TRY(begin());
-      TL_TRY(directory_.add(*writing_, one.key, *entity));
+      TL_TRY(add_to_directory(*writing_, one.key, *entity));
       ++record_count_;
       TL_TRY(copy_record(one.key, *entity, group));
     }

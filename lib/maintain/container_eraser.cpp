@@ -5,7 +5,6 @@
 
 #include "model/view.hpp"
 #include "payload/group_format.hpp"
-#include "record/directory.hpp"
 #include "record/records.hpp"
 
 namespace tracelite::maintain {
@@ -102,8 +101,6 @@ Result<bool> ContainerEraser::erase_stray(const RecordKey& key, const Entity& en
 
 Status ContainerEraser::erase_score(const RecordKey& key, const Entity& entity) {
   TL_TRY(erase_row(key, {}, entity));
-  TL_TRY(record::remove_container(transaction_, record::DirectoryKind::score, entity.id,
-                                  key.container));
   return erase_record(key, entity);
 }
 
@@ -112,7 +109,7 @@ Status ContainerEraser::erase_header(const RecordKey& key, const Entity& header,
   leave(key, header);
   statistics_.payload_size_bytes -= model::payload_size_bytes(header);
   if (keeps_stray) return record::empty_header(transaction_, payloads_, key.container, header);
-  return record::erase_container(transaction_, payloads_, key.container, header);
+  return record::erase(transaction_, payloads_, key, header);
 }
 
 // ------------------------------------------------------------------------------ helpers
@@ -160,7 +157,7 @@ Status ContainerEraser::erase_left() {
     if (!header) continue;
     TL_TRY_ASSIGN(needed, is_needed(container, *header));
     if (needed) continue;
-    TL_TRY(record::erase_container(transaction_, payloads_, container, *header));
+    TL_TRY(record::erase(transaction_, payloads_, {container, RecordKind::header, 0}, *header));
   }
   return {};
 }

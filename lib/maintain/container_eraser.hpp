@@ -1,4 +1,4 @@
-// What goes with a trace or a session: its records, payloads, index rows, places in the directory,
+// What goes with a trace or a session: its records, payloads, index rows,
 // and what only existed because of it.
 //
 // Knows what belongs to whom. Must not know which containers are to go, nor when to commit.

@@ -7,8 +7,8 @@
 #include "index/page_file.hpp"
 #include "maintain/container_eraser.hpp"
 #include "maintain/reindex.hpp"
-#include "record/directory.hpp"
 #include "record/records.hpp"
+#include "record/runs.hpp"
 #include "store/write.hpp"
 
 namespace tracelite::maintain {
@@ -180,24 +180,29 @@ Status Deleter::erase_some(store::WriteTransaction& transaction, Batch& batch) {
 
 // ------------------------------------------------------------------------------ afterwards
 
-// Observations that are gone have left their entries in the runs. They are looked for once they are
-// more than half, so that deleting a little costs little.
-Status prune_runs(store::Environment& environment) {
+// What is gone has left its entries in the directory. They are looked for once they are more than
+// half, so that deleting a little costs little.
+Status prune_runs(store::Environment& environment, KeySpace family, std::uint64_t live_count) {
   {
     TL_TRY_ASSIGN(transaction, environment.begin_read());
-    TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
-    TL_TRY_ASSIGN(entry_count, record::run_entry_count(transaction));
-    if (entry_count <= 2 * statistics.observations) return {};
+    TL_TRY_ASSIGN(entry_count, record::run_entry_count(transaction, family));
+    if (entry_count <= 2 * live_count) return {};
   }
   for (std::optional<std::uint32_t> first = 0; first;) {
     const std::uint32_t from = *first;
     TL_TRY(store::write(environment, [&](store::WriteTransaction& transaction) -> Status {
-      TL_TRY_ASSIGN(next, record::prune_runs(transaction, from));
+      TL_TRY_ASSIGN(next, record::prune_runs(transaction, family, from));
       first = next;
       return transaction.commit();
     }));
   }
   return {};
+}
+
+Status prune_directory(store::Environment& environment, const record::Statistics& statistics) {
+  TL_TRY(prune_runs(environment, KeySpace::directory,
+                    statistics.traces + statistics.sessions + statistics.scores));
+  return prune_runs(environment, KeySpace::observation_directory, statistics.observations);
 }
 
 // Headers of containers that came into being and were never needed again.
@@ -209,7 +214,7 @@ Status erase_bare_headers(store::WriteTransaction& transaction) {
     const RecordKey key = cursor.key();
     TL_TRY_ASSIGN(entity, model::decode(cursor.record()));
     if (key.kind == RecordKind::header) {
-      TL_TRY(record::erase_container(transaction, payloads, key.container, entity));
+      TL_TRY(record::erase(transaction, payloads, key, entity));
     }
     TL_TRY_ASSIGN(again, cursor.next());
     more = again;
@@ -220,7 +225,7 @@ Status erase_bare_headers(store::WriteTransaction& transaction) {
 // Whether a deletion was ended before it could sweep.
 Result<bool> has_leftovers(const store::Transaction& transaction) {
   for (const KeySpace space :
-       {KeySpace::record, KeySpace::directory, KeySpace::run, KeySpace::sealed}) {
+       {KeySpace::record, KeySpace::directory, KeySpace::observation_directory, KeySpace::sealed}) {
     TL_TRY_ASSIGN(statistics, transaction.statistics(space));
     if (statistics.entries > 0) return true;
   }
@@ -232,7 +237,8 @@ Status sweep(store::Environment& environment, bool has_deleted) {
   {
     TL_TRY_ASSIGN(transaction, environment.begin_read());
     TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
-    if (!is_empty(statistics)) return has_deleted ? prune_runs(environment) : Status();
+    if (!is_empty(statistics))
+      return has_deleted ? prune_directory(environment, statistics) : Status();
     TL_TRY_ASSIGN(is_left, has_leftovers(transaction));
     if (!has_deleted && !is_left) return {};
   }
@@ -241,6 +247,8 @@ Status sweep(store::Environment& environment, bool has_deleted) {
     TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
     if (!is_empty(statistics)) return transaction.commit();
     TL_TRY(erase_bare_headers(transaction));
+    // All that is sealed by now is of no use; and it needs dictionaries to be read.
+    TL_TRY(transaction.clear(KeySpace::sealed));
     TL_TRY(transaction.clear(KeySpace::dictionary));
     return rebuild_index(transaction, {});
   });

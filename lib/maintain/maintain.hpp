@@ -33,7 +33,7 @@ using SpaceFunction = std::function<void(Bytes key_space, Bytes table, std::uint
 // no_memory.
 Status space(const std::shared_ptr<store::Environment>& environment, const SpaceFunction& line);
 
-// Drops index, directory, runs and statistics, and makes them anew from the records, in one
+// Drops index, directory and statistics, and makes them anew from the records, in one
 // transaction. Errors: read_only, cancelled (nothing has changed), disk_full, corrupt, io.
 Status reindex(const std::shared_ptr<store::Environment>& environment,
                const ProgressFunction& progress);

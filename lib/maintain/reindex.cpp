@@ -11,11 +11,8 @@ namespace tracelite::maintain {
 using store::KeySpace;
 
 Status rebuild_index(store::WriteTransaction& transaction, const ProgressFunction& progress) {
-  for (const KeySpace space : {KeySpace::page, KeySpace::directory, KeySpace::run}) {
-    TL_TRY(store::clear_sealable(transaction, space));
-  }
-  auto erased = transaction.erase(KeySpace::meta, "runs");
-  if (!erased) return std::move(erased).error();
+  TL_TRY(store::clear_sealable(transaction, KeySpace::page));
+  TL_TRY(record::clear_directory(transaction));
   TL_TRY(build_directory(transaction));
   TL_TRY_ASSIGN(connection, index::Connection::open_writer(transaction));
   TL_TRY(connection->begin(transaction));

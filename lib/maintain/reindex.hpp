@@ -6,7 +6,7 @@
 
 namespace tracelite::maintain {
 
-// Drops index, directory, runs and statistics, makes them anew from the records, and commits the
+// Drops index, directory and statistics, makes them anew from the records, and commits the
 // transaction. After an error it must be dropped.
 Status rebuild_index(store::WriteTransaction& transaction, const ProgressFunction& progress);
 

@@ -116,9 +116,11 @@ Result<std::optional<ContainerNumber>> EntityReader::find_session(Bytes session_
 
 Result<std::optional<Found>> EntityReader::find_in_directory(DirectoryKind kind, Bytes id) const {
   TL_TRY_ASSIGN(containers, find_containers(transaction_, kind, id));
+  const EntityKind wanted =
+      kind == DirectoryKind::session ? EntityKind::session : EntityKind::trace;
   for (const ContainerNumber container : containers) {
     TL_TRY_ASSIGN(header, load({container, RecordKind::header, 0}));
-    if (header && header->id == id) {
+    if (header && header->kind == wanted && header->id == id) {
       return std::optional<Found>({{container, RecordKind::header, 0}, std::move(*header)});
     }
   }
@@ -135,7 +137,8 @@ Result<std::optional<Found>> EntityReader::find_score(Bytes score_id) const {
 }
 
 Result<std::vector<Found>> EntityReader::find_observations(Bytes observation_id) const {
-  TL_TRY_ASSIGN(containers, find_in_runs(transaction_, natural_key(observation_id)));
+  TL_TRY_ASSIGN(containers,
+                find_containers(transaction_, DirectoryKind::observation, observation_id));
   std::vector<Found> all;
   for (const ContainerNumber container : containers) {
     TL_TRY_ASSIGN(found, find(container, RecordKind::observation, observation_id));
@@ -258,14 +261,6 @@ Result<ContainerNumber> create_container(store::WriteTransaction& transaction, D
   TL_TRY(put_empty_header(transaction, container,
                           is_session ? EntityKind::session : EntityKind::trace, id));
   return container;
-}
-
-Status erase_container(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
-                       ContainerNumber container, const Entity& header) {
-  const bool is_session = header.kind == EntityKind::session;
-  TL_TRY(remove_container(transaction, is_session ? DirectoryKind::session : DirectoryKind::trace,
-                          header.id, container));
-  return erase(transaction, payloads, {container, RecordKind::header, 0}, header);
 }
 
 Status empty_header(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,

@@ -97,9 +97,6 @@ Result<ContainerNumber> create_container(store::WriteTransaction& transaction, D
 // The number that the next one gets.
 Result<ContainerNumber> next_container(const store::Transaction& transaction);
 Status set_next_container(store::WriteTransaction& transaction, ContainerNumber next);
-// The header of a container in which nothing else is left, and its place in the directory.
-Status erase_container(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
-                       ContainerNumber container, const model::Entity& header);
 // The header becomes as create_container made it.
 Status empty_header(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
                     ContainerNumber container, const model::Entity& header);

@@ -146,11 +146,15 @@ class Environment : public std::enable_shared_from_this<Environment> {
 
 // What a higher room keeps for the life of a transaction: decoded bytes, for one. Each has a place
 // of its own.
-enum class CompanionSlot : std::uint8_t { payloads, packed };
-inline constexpr std::size_t kCompanionCount = 2;
+enum class CompanionSlot : std::uint8_t { payloads, directory, packed };
+inline constexpr std::size_t kCompanionCount = 3;
+class WriteTransaction;
 class Companion {
  public:
   virtual ~Companion() = default;
+  // Writes what it has kept; in the order of the slots, so that one may still write to those behind
+  // it. What it fails with is what the commit fails with.
+  virtual Status before_commit(WriteTransaction&) { return {}; }
 };
 using Companions = std::array<std::unique_ptr<Companion>, kCompanionCount>;
 

@@ -13,11 +13,11 @@ enum class KeySpace : std::uint8_t {
   meta = 0,       // format, counters; key: a short name
   record = 1,     // entities; key: container number, kind, entity key; packed
   payload = 2,    // payloads stored by themselves; key: payload number, slice, piece
-  directory = 3,  // id -> container number; rebuilt by reindex; sealable
-  run = 4,        // sorted runs for observations by bare id; rebuilt by reindex; sealable
-  page = 5,       // SQLite's pages; key: page number; sealable
-  segment = 6,    // pieces of payloads that groups share, by hash: their numbers and uses; sealable
-  frame = 7,      // logs of groups of payloads; key: group, position; packed
+  directory = 3,  // id -> container, in runs; key: run, part; rebuilt by reindex; sealable
+  observation_directory = 4,  // the same for observations
+  page = 5,                   // SQLite's pages; key: page number; sealable
+  segment = 6,  // pieces of payloads that groups share, by hash: their numbers and uses; sealable
+  frame = 7,    // logs of groups of payloads; key: group, position; packed
   segment_bytes = 8,  // key: segment number, part; packed
   dictionary = 9,     // of the packed ones; key: key space, number
   media = 10,         // key: SHA-256, or payload number, slice, piece
@@ -27,8 +27,9 @@ enum class KeySpace : std::uint8_t {
 inline constexpr std::size_t kKeySpaceCount = 12;
 
 inline constexpr std::array<std::string_view, kKeySpaceCount> kKeySpaceNames = {
-    "meta",    "record", "payload",       "directory",  "run",   "page",
-    "segment", "frame",  "segment_bytes", "dictionary", "media", "sealed"};
+    "meta",  "record",  "payload", "directory",     "observation_directory",
+    "page",  "segment", "frame",   "segment_bytes", "dictionary",
+    "media", "sealed"};
 
 // Whether blocks of entries lie in it (packed_space.hpp).
 constexpr bool is_packed(KeySpace space) {
@@ -37,8 +38,8 @@ constexpr bool is_packed(KeySpace space) {
 }
 
 // Whose entries lie there or in `sealed` (sealed.hpp).
-inline constexpr std::array kSealableKeySpaces = {KeySpace::directory, KeySpace::run,
-                                                  KeySpace::page, KeySpace::segment};
+inline constexpr std::array kSealableKeySpaces = {
+    KeySpace::directory, KeySpace::observation_directory, KeySpace::page, KeySpace::segment};
 constexpr bool is_sealable(KeySpace space) {
   return std::find(kSealableKeySpaces.begin(), kSealableKeySpaces.end(), space) !=
          kSealableKeySpaces.end();

@@ -8,8 +8,9 @@
 namespace tracelite::store {
 namespace {
 
-// Blocks that grow beyond this in memory are cut, so that inserting stays cheap.
-constexpr std::size_t kCutSizeBytes = std::size_t{64} << 10;
+// Blocks that grow beyond this in memory are cut, so that inserting stays cheap. It is several
+// times what is compressed at once, because what is left over at the end of a block fills no page.
+constexpr std::size_t kCutSizeBytes = std::size_t{256} << 10;
 // What an entry takes beside key and value, about.
 constexpr std::size_t kEntryHeadSizeBytes = 4;
 constexpr std::size_t kPageSizeBytes = 4096;
@@ -18,6 +19,7 @@ constexpr std::size_t kPageSizeBytes = 4096;
 constexpr double kFillOfChanged = 0.88;
 constexpr double kFillOfGrown = 0.98;
 constexpr double kFillWorthKeeping = 0.8;
+constexpr double kFillOfWholePages = 0.93;
 // So little is not left over for a value of its own.
 constexpr std::size_t kRestSizeBytes = 2048;
 
@@ -70,7 +72,7 @@ struct PackedSpace::Block {
   std::vector<Place> places;
   std::size_t size_bytes = 0;  // of the entries
   bool changed = false;        // since it was read
-  bool grows = false;          // the last change was behind all others
+  bool grows = false;          // the last change was at its end, or at that of the key space
 
   [[nodiscard]] bool holds(Bytes key) const { return key >= begin && (end.empty() || key < end); }
   [[nodiscard]] Bytes key(const Place& place) const {
@@ -134,7 +136,7 @@ bool PackedSpace::Block::parse(std::string raw) {
 }
 
 void PackedSpace::Block::put(std::size_t index, bool replaces, Bytes key, Bytes value) {
-  grows = index + (replaces ? 1 : 0) == places.size();
+  grows = end.empty() || index + (replaces ? 1 : 0) == places.size();
   changed = true;
   Place place;
   place.value_at = static_cast<std::uint32_t>(values.size());
@@ -229,7 +231,7 @@ PackedSpace& PackedSpace::of(const Transaction& transaction, KeySpace space) {
   return *one;
 }
 
-Status PackedSpaces::flush(WriteTransaction& transaction) {
+Status PackedSpaces::before_commit(WriteTransaction& transaction) {
   for (const auto& space : spaces_) {
     if (space) TL_TRY(space->flush(transaction, packing_));
   }
@@ -499,7 +501,7 @@ Result<PackedSpace::Run> PackedSpace::encode(const Packing& packing, const Block
     // What is left at the end is not cut for the sake of a page.
     const auto of_pages = static_cast<double>(value_size_bytes_max(pages));
     if (to > from + 1 && to < count && pages > 1 && !shrunk &&
-        value_size_bytes < kFillWorthKeeping * of_pages) {
+        value_size_bytes < kFillOfWholePages * of_pages) {
       shrink_to(pages - 1);
       continue;
     }

@@ -282,14 +282,13 @@ Status WriteTransaction::commit() {
   if (state.thread != std::this_thread::get_id()) {
     return make_error(Code::misuse, "commit by another thread than the one that began");
   }
-  if (state.companions[static_cast<std::size_t>(CompanionSlot::packed)]) {
-    Status flushed = PackedSpaces::of(*this).flush(*this);
-    if (!flushed) {
-      state.close_cursors();
-      mdb_txn_abort(state.transaction);
-      state.leave();
-      return flushed;
-    }
+  for (const std::unique_ptr<Companion>& companion : state.companions) {
+    Status written = companion ? companion->before_commit(*this) : Status();
+    if (written) continue;
+    state.close_cursors();
+    mdb_txn_abort(state.transaction);
+    state.leave();
+    return written;
   }
   state.close_cursors();
   int code = testing::check(testing::Point::commit);

@@ -5,6 +5,7 @@
 
 #include "api/delete_support.hpp"
 #include "api/support.hpp"
+#include "store/dictionary.hpp"
 
 namespace tracelite::api::test {
 namespace {
@@ -67,6 +68,26 @@ BOOST_AUTO_TEST_CASE(a_file_of_which_everything_was_deleted_becomes_as_small_as_
   scene.nothing_is_left();
   scene.store.import_all(marked_events("again"));
   scene.store.check();
+}
+
+// So many that what is sealed has a dictionary, without which it could not be taken away.
+BOOST_AUTO_TEST_CASE(everything_can_be_deleted_once_a_large_file_was_compacted) {
+  std::string events;
+  for (int i = 0; i < 6'000; ++i) {
+    const std::string id = "trace" + std::to_string(i);
+    events += trace(id, ",\"userId\":\"user" + std::to_string(i % 999) + "\"") +
+              span(id, id + "-span", ",\"metadata\":{\"key\":\"" + id + "\"}");
+  }
+  const Scene scene(events);
+  must(tl_compact(scene.store.get(), nullptr, nullptr));
+  {
+    const auto environment = store::test::open_file(scene.folder.file());
+    const auto transaction = store::test::must(environment->begin_read());
+    const auto dictionary = store::newest_dictionary(transaction, store::KeySpace::sealed);
+    BOOST_TEST(store::test::must(dictionary).has_value());
+  }
+  BOOST_TEST(scene.store.remove(all_times()).trace_count == 6'000U);
+  scene.nothing_is_left();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

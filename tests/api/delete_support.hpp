@@ -10,7 +10,7 @@
 #include "api/support.hpp"
 #include "index/page_file.hpp"
 #include "index/statement.hpp"
-#include "record/directory.hpp"
+#include "record/records.hpp"
 
 namespace tracelite::api::test {
 
@@ -72,7 +72,15 @@ struct Scene {
   }
   // Traces and sessions that have a place in the file, whether they can be seen or not.
   [[nodiscard]] std::uint64_t container_count() const {
-    return entries(folder.file(), store::KeySpace::directory);
+    const auto environment = store::test::open_file(folder.file());
+    const auto transaction = store::test::must(environment->begin_read());
+    record::RecordCursor cursor(transaction);
+    std::uint64_t count = 0;
+    for (bool more = store::test::must(cursor.seek({})); more;
+         more = store::test::must(cursor.next())) {
+      if (cursor.key().kind == record::RecordKind::header) ++count;
+    }
+    return count;
   }
   // That a text of the index (a session, user, tag, ...) is in use, or at least not forgotten.
   [[nodiscard]] bool has_term(std::string_view text) const {

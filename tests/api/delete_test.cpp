@@ -3,6 +3,7 @@
 #include <string>
 
 #include "api/delete_support.hpp"
+#include "record/runs.hpp"
 
 namespace tracelite::api::test {
 
@@ -209,7 +210,8 @@ BOOST_AUTO_TEST_CASE(places_of_observations_by_id_go_with_the_observations) {
   }
   const auto entry_count = [&] {
     const auto environment = store::test::open_file(scene.folder.file());
-    return store::test::must(record::run_entry_count(store::test::must(environment->begin_read())));
+    return store::test::must(record::run_entry_count(store::test::must(environment->begin_read()),
+                                                     store::KeySpace::observation_directory));
   };
   BOOST_TEST(entry_count() == 100U);
   for (int t = 0; t < 8; ++t) {

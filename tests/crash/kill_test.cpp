@@ -82,7 +82,7 @@ int write_until_killed(const std::string& path, std::uint32_t writer, std::uint3
     // It holds copies of all descriptors and handles of the writer, and outlives it.
     const pid_t child = fork();
     if (child == 0) {
-      alarm(120);
+      alarm(600);
       for (;;) pause();
     }
     CHILD_CHECK(2, child > 0);

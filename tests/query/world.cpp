@@ -89,14 +89,12 @@ Status World::try_commit(const std::function<Status()>& work) {
   if (!transaction) return std::move(transaction).error();
   TL_TRY(connection_->begin(*transaction));
   transaction_ = &*transaction;
-  run_.clear();
   const auto all = [&]() -> Status {
     if (!index_) {
       TL_TRY_ASSIGN(opened, index::IndexWriter::open(connection_->handle()));
       index_ = std::move(opened);
     }
     TL_TRY(work());
-    TL_TRY(record::add_run(*transaction_, std::move(run_)));
     return connection_->commit();
   };
   Status done = all();
@@ -179,7 +177,9 @@ Status World::try_add(const ObservationSpec& spec) {
   model::Entity entity = entity_of(spec, ++clock_ns_);
   const auto kind = is_stray ? RecordKind::stray : RecordKind::observation;
   TL_TRY_ASSIGN(key, record::EntityReader(*transaction_).free_key(number, kind, spec.id));
-  if (!is_stray) run_.push_back({record::natural_key(spec.id), number});
+  if (!is_stray) {
+    TL_TRY(record::add_container(*transaction_, DirectoryKind::observation, spec.id, number));
+  }
   return put_observation(key, container_id, entity, entity, spec.metadata);
 }
 
@@ -195,7 +195,7 @@ void World::add_settled(const ObservationSpec& named, const ObservationSpec& loo
   record::MetadataReader metadata(*transaction_);
   const model::Entity visible = must(model::join(entity, stray, metadata));
   const RecordKey key = must(reader.free_key(number, RecordKind::observation, named.id));
-  run_.push_back({record::natural_key(named.id), number});
+  must(record::add_container(*transaction_, DirectoryKind::observation, named.id, number));
   must(put_observation(key, named.trace_id, entity, visible, named.metadata));
 }
 

@@ -122,7 +122,6 @@ class World {
   std::unique_ptr<index::IndexWriter> index_;
   payload::PayloadWriter payloads_;
   store::WriteTransaction* transaction_ = nullptr;
-  std::vector<record::RunEntry> run_;
   std::int64_t clock_ns_ = 1'000'000'000;
 };
 

@@ -1,149 +1,94 @@
-// Runs of observation ids lose the entries of containers that are gone, and no others.
+// What a transaction adds to the directory is found in it at once, and by others once it commits.
+#include "record/directory.hpp"
+
 #include <boost/test/unit_test.hpp>
-#include <cstdlib>
-#include <iostream>
-#include <map>
-#include <random>
-#include <set>
+#include <string>
 #include <vector>
 
-#include "record/directory.hpp"
-#include "record/records.hpp"
 #include "store/helpers.hpp"
 
 namespace {
 
 using namespace tracelite;
 using namespace tracelite::record;
-using store::KeySpace;
 using store::test::Folder;
 using store::test::must;
 
-class Runs {
- public:
-  Runs() : environment_(must(store::Environment::open(folder_.file(), {}))) {}
+using Containers = std::vector<ContainerNumber>;
 
-  // One commit: containers with an observation for each of these keys.
-  void add(const std::map<EntityKey, ContainerNumber>& observations) {
-    auto transaction = must(environment_->begin_write());
-    std::vector<RunEntry> entries;
-    for (const auto& [key, container] : observations) {
-      must(records(transaction).put(encode(RecordKey{container, RecordKind::header, 0}), "record"));
-      entries.push_back(RunEntry{key, container});
-    }
-    must(add_run(transaction, std::move(entries)));
-    must(transaction.commit());
-  }
-  void erase(const std::set<ContainerNumber>& containers) {
-    auto transaction = must(environment_->begin_write());
-    for (const ContainerNumber container : containers) {
-      (void)must(records(transaction).erase(encode(RecordKey{container, RecordKind::header, 0})));
-    }
-    must(transaction.commit());
-  }
-  // How many transactions it took.
-  int prune() {
-    int count = 0;
-    for (std::optional<std::uint32_t> first = 0; first; ++count) {
-      auto transaction = must(environment_->begin_write());
-      first = must(prune_runs(transaction, *first));
-      must(transaction.commit());
-    }
-    return count;
-  }
-  [[nodiscard]] std::uint64_t entry_count() const {
-    return must(run_entry_count(must(environment_->begin_read())));
-  }
-  [[nodiscard]] std::vector<ContainerNumber> find(EntityKey key) const {
-    return must(find_in_runs(must(environment_->begin_read()), key));
-  }
-  [[nodiscard]] std::uint64_t value_count() const {
-    return must(must(environment_->begin_read()).statistics(KeySpace::run)).entries;
-  }
+struct File {
+  Folder folder{store::test::fast_folder()};
+  std::shared_ptr<store::Environment> environment =
+      must(store::Environment::open(folder.file(), {}));
 
- private:
-  Folder folder_{store::test::fast_folder()};
-  std::shared_ptr<store::Environment> environment_;
+  [[nodiscard]] Containers find(DirectoryKind kind, Bytes id) const {
+    return must(find_containers(must(environment->begin_read()), kind, id));
+  }
 };
-
-std::uint64_t seed() {
-  const char* given = std::getenv("TL_SEED");
-  const std::uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device{}();
-  std::cout << "TL_SEED=" << seed << '\n';
-  return seed;
-}
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(pruning_runs)
+BOOST_FIXTURE_TEST_SUITE(directory, File)
 
-BOOST_AUTO_TEST_CASE(what_is_there_is_found_and_what_is_gone_is_not) {
-  std::mt19937_64 random(seed());
-  Runs runs;
-  std::map<EntityKey, ContainerNumber> all;
-  std::set<ContainerNumber> gone;
-  ContainerNumber next = 1;
-  for (int commit = 0; commit < 30; ++commit) {
-    std::map<EntityKey, ContainerNumber> observations;
-    for (std::uint64_t n = random() % 500; n > 0; --n) {
-      const auto key = static_cast<EntityKey>(random());
-      if (!all.contains(key)) observations[key] = next + random() % 20;
-    }
-    next += 20;
-    runs.add(observations);
-    all.insert(observations.begin(), observations.end());
+BOOST_AUTO_TEST_CASE(what_is_added_is_found_before_and_after_the_commit) {
+  auto transaction = must(environment->begin_write());
+  must(add_container(transaction, DirectoryKind::trace, "one", 5));
+  BOOST_TEST(must(find_containers(transaction, DirectoryKind::trace, "one")) == Containers{5},
+             boost::test_tools::per_element());
+  BOOST_TEST(find(DirectoryKind::trace, "one").empty());
+  must(transaction.commit());
+  BOOST_TEST(find(DirectoryKind::trace, "one") == Containers{5}, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(the_same_id_of_another_kind_is_another) {
+  auto transaction = must(environment->begin_write());
+  const DirectoryKind kinds[] = {DirectoryKind::trace, DirectoryKind::session, DirectoryKind::score,
+                                 DirectoryKind::observation};
+  for (const DirectoryKind kind : kinds) {
+    must(add_container(transaction, kind, "id", static_cast<ContainerNumber>(kind)));
   }
-  for (ContainerNumber container = 1; container < next; ++container) {
-    if (random() % 2 == 0) gone.insert(container);
-  }
-  runs.erase(gone);
-  BOOST_TEST(runs.entry_count() == all.size());
-  BOOST_TEST(runs.prune() == 1);
-  std::uint64_t left = 0;
-  for (const auto& [key, container] : all) {
-    const bool is_gone = gone.contains(container);
-    left += is_gone ? 0 : 1;
-    const auto found = runs.find(key);
-    BOOST_REQUIRE(found.size() == (is_gone ? 0U : 1U));
-    if (!is_gone) BOOST_REQUIRE(found.front() == container);
-  }
-  BOOST_TEST(runs.entry_count() == left);
-  // A second time there is nothing to do; and what comes later is merged with what is left.
-  BOOST_TEST(runs.prune() == 1);
-  BOOST_TEST(runs.entry_count() == left);
-  for (EntityKey key = 1; key <= 20; ++key) runs.add({{key, next}});
-  for (EntityKey key = 1; key <= 20; ++key) {
-    BOOST_TEST(runs.find(key) == std::vector<ContainerNumber>{next},
+  must(transaction.commit());
+  for (const DirectoryKind kind : kinds) {
+    BOOST_TEST(find(kind, "id") == Containers{static_cast<ContainerNumber>(kind)},
                boost::test_tools::per_element());
   }
 }
 
-BOOST_AUTO_TEST_CASE(nothing_is_left_of_runs_without_a_container) {
-  Runs runs;
-  for (EntityKey commit = 0; commit < 5; ++commit) {
-    runs.add({{commit * 100, commit + 1}, {commit * 100 + 7, commit + 1}});
+BOOST_AUTO_TEST_CASE(containers_of_one_id_come_ascending_and_once_each) {
+  for (const ContainerNumber container : {9, 4, 9}) {
+    auto transaction = must(environment->begin_write());
+    must(add_container(transaction, DirectoryKind::observation, "id", container));
+    must(transaction.commit());
   }
-  runs.erase({1, 2, 3, 4, 5});
-  (void)runs.prune();
-  BOOST_TEST(runs.entry_count() == 0U);
-  BOOST_TEST(runs.value_count() == 0U);
-  BOOST_TEST(runs.find(0).empty());
+  const Containers expected = {4, 9};
+  BOOST_TEST(find(DirectoryKind::observation, "id") == expected, boost::test_tools::per_element());
 }
 
-BOOST_AUTO_TEST_CASE(many_runs_take_several_transactions) {
-  Runs runs;
-  constexpr std::uint64_t kEach = kRunEntriesMax / 2 + 1;
-  for (EntityKey run = 0; run < 3; ++run) {
-    std::map<EntityKey, ContainerNumber> observations;
-    for (EntityKey n = 0; n < kEach; ++n) observations[n * 3 + run] = run + 1;
-    runs.add(observations);
+BOOST_AUTO_TEST_CASE(nothing_stays_of_a_transaction_that_is_given_up) {
+  {
+    auto transaction = must(environment->begin_write());
+    must(add_container(transaction, DirectoryKind::trace, "one", 5));
   }
-  runs.erase({2});
-  BOOST_TEST(runs.entry_count() == 3 * kEach);
-  BOOST_TEST(runs.prune() == 3);
-  BOOST_TEST(runs.entry_count() == 2 * kEach);
-  BOOST_TEST(runs.find(1).empty());
-  BOOST_TEST(runs.find(2).size() == 1U);
+  auto transaction = must(environment->begin_write());
+  must(transaction.commit());
+  BOOST_TEST(find(DirectoryKind::trace, "one").empty());
+}
+
+BOOST_AUTO_TEST_CASE(clearing_takes_what_is_there_and_what_is_not_written_yet) {
+  {
+    auto transaction = must(environment->begin_write());
+    must(add_container(transaction, DirectoryKind::trace, "one", 5));
+    must(transaction.commit());
+  }
+  auto transaction = must(environment->begin_write());
+  must(add_container(transaction, DirectoryKind::trace, "two", 6));
+  must(clear_directory(transaction));
+  must(add_container(transaction, DirectoryKind::trace, "three", 7));
+  must(transaction.commit());
+  BOOST_TEST(find(DirectoryKind::trace, "one").empty());
+  BOOST_TEST(find(DirectoryKind::trace, "two").empty());
+  BOOST_TEST(find(DirectoryKind::trace, "three") == Containers{7},
+             boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

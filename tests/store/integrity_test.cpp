@@ -115,9 +115,9 @@ BOOST_AUTO_TEST_CASE(a_value_in_another_key_space_is_noticed) {
   put_one(*open_file(folder.file()), "key", "value");
   {
     RawFile raw(folder.file());
-    raw.put(KeySpace::run, "key", raw.get(KeySpace::directory, "key"));
+    raw.put(KeySpace::observation_directory, "key", raw.get(KeySpace::directory, "key"));
   }
-  check_refused(folder.file(), KeySpace::run, "key");
+  check_refused(folder.file(), KeySpace::observation_directory, "key");
 }
 
 BOOST_AUTO_TEST_CASE(a_value_shorter_than_its_checksum_is_noticed) {
@@ -148,7 +148,8 @@ BOOST_AUTO_TEST_CASE(the_checksum_is_the_one_of_the_format) {
   BOOST_TEST(checksum(KeySpace::meta, "key", "value") !=
              checksum(KeySpace::directory, "key", "value"));
   BOOST_TEST(checksum(KeySpace::meta, "ab", "c") != checksum(KeySpace::meta, "a", "bc"));
-  BOOST_TEST(checksum(KeySpace::meta, "key", "") != checksum(KeySpace::run, "key", ""));
+  BOOST_TEST(checksum(KeySpace::meta, "key", "") !=
+             checksum(KeySpace::observation_directory, "key", ""));
   BOOST_TEST(checksum(KeySpace::meta, "key", "value") == 11419176840750089445u);
   BOOST_TEST(checksum(KeySpace::page, std::string(4, '\0'), std::string(4064, 'x')) ==
              8449380829686377250u);

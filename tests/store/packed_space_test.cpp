@@ -1,6 +1,7 @@
 // Packed key spaces against a map: what is put is found, in order, within the transaction and after
 // it; what is erased leaves nothing; dictionaries change no byte; damage is called so, and keeps
 // nobody from writing.
+#include <array>
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 #include <iostream>
@@ -30,12 +31,15 @@ std::uint64_t random_seed() {
   return seed;
 }
 
+// Many blocks of few entries.
+constexpr Packing kSmallPacking{1, 1, std::size_t{24} << 10, 64};
+
 class File {
  public:
   File() : environment_(must(Environment::open(folder_.file(), {}))) {}
 
   template <class Work>
-  void write(const Work& work, const Packing& packing = kQuickPacking) {
+  void write(const Work& work, const Packing& packing = kSmallPacking) {
     auto transaction = must(environment_->begin_write());
     PackedSpaces::of(transaction).set_packing(packing);
     work(transaction, PackedSpace::of(transaction, kSpace));
@@ -146,7 +150,8 @@ BOOST_AUTO_TEST_CASE(whatever_is_done_it_holds_what_a_map_would) {
   File file;
   Oracle oracle;
   for (int round = 0; round < 60; ++round) {
-    const Packing& packing = random.below(4) == 0 ? kDensePacking : kQuickPacking;
+    static constexpr std::array kPackings = {kSmallPacking, kQuickPacking, kDensePacking};
+    const Packing& packing = kPackings[random.below(kPackings.size())];
     file.write(
         [&](WriteTransaction& transaction, PackedSpace& space) {
           change(random, space, oracle, round % 7 == 6);
@@ -195,6 +200,33 @@ BOOST_AUTO_TEST_CASE(a_value_takes_one_page_and_fills_it) {
   }
   BOOST_TEST(blocks.size() > 20U);
   BOOST_TEST(size_bytes > blocks.size() * kOnePageValueSizeBytes * 3 / 4);
+}
+
+// Also where entries come in no order, as long as they come behind those of the last commits.
+BOOST_AUTO_TEST_CASE(values_of_several_pages_fill_them) {
+  Random random(random_seed());
+  File file;
+  for (std::uint64_t commit = 0; commit < 40; ++commit) {
+    const auto put_all = [&](WriteTransaction&, PackedSpace& space) {
+      for (std::uint64_t i = 0; i < 1'000; ++i) {
+        std::string key;
+        append_big_endian(key, commit);
+        append_big_endian(key, random.below(1'000'000));
+        must(space.put(key, random.text()));
+      }
+    };
+    file.write(put_all, kQuickPacking);
+  }
+  std::size_t size_bytes = 0;
+  std::size_t page_count = 0;
+  for (const auto& [key, value] : file.blocks()) {
+    const std::size_t of_value = 1 + (value.size() + 4096 - kOnePageValueSizeBytes - 1) / 4096;
+    BOOST_TEST(of_value <= kQuickPacking.page_count_max);
+    size_bytes += value.size();
+    page_count += of_value;
+  }
+  BOOST_TEST(page_count > 100U);
+  BOOST_TEST(size_bytes > page_count * 4096 * 9 / 10);
 }
 
 BOOST_AUTO_TEST_CASE(an_entry_that_is_much_longer_than_a_page_has_a_value_of_its_own) {
@@ -261,7 +293,7 @@ BOOST_AUTO_TEST_CASE(a_dictionary_comes_when_there_is_enough_to_learn_from) {
   };
   grow(100);
   BOOST_TEST(!must(newest_dictionary(file.read(), kSpace)).has_value());
-  while (file.blocks().size() < kQuickPacking.blocks_to_train_from) grow(200);
+  while (file.blocks().size() < kSmallPacking.blocks_to_train_from) grow(200);
   grow(1);
   const auto first = must(newest_dictionary(file.read(), kSpace));
   BOOST_REQUIRE(first.has_value());
@@ -297,7 +329,7 @@ BOOST_AUTO_TEST_CASE(bytes_that_nothing_can_be_learned_from_get_no_dictionary) {
       }
     });
   }
-  BOOST_TEST(file.blocks().size() > kQuickPacking.blocks_to_train_from);
+  BOOST_TEST(file.blocks().size() > kSmallPacking.blocks_to_train_from);
   BOOST_TEST(!must(newest_dictionary(file.read(), kSpace)).has_value());
 }
 

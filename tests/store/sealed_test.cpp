@@ -66,14 +66,14 @@ BOOST_AUTO_TEST_SUITE(sealed)
 BOOST_FIXTURE_TEST_CASE(what_is_sealed_is_found_where_it_was, File) {
   put(KeySpace::directory, "a", "one");
   put(KeySpace::directory, "b", "two");
-  put(KeySpace::run, "a", "other");
+  put(KeySpace::observation_directory, "a", "other");
   seal_all(KeySpace::directory);
   BOOST_TEST(plain_count(KeySpace::directory) == 0U);
   BOOST_TEST(get(KeySpace::directory, "a").value() == "one");
-  BOOST_TEST(get(KeySpace::run, "a").value() == "other");
+  BOOST_TEST(get(KeySpace::observation_directory, "a").value() == "other");
   BOOST_TEST(!get(KeySpace::segment, "a"));
   BOOST_TEST((content(KeySpace::directory) == Oracle{{"a", "one"}, {"b", "two"}}));
-  BOOST_TEST((content(KeySpace::run) == Oracle{{"a", "other"}}));
+  BOOST_TEST((content(KeySpace::observation_directory) == Oracle{{"a", "other"}}));
 }
 
 BOOST_FIXTURE_TEST_CASE(what_lies_before_the_first_key_stays_plain, File) {
@@ -89,9 +89,11 @@ BOOST_FIXTURE_TEST_CASE(clearing_one_key_space_leaves_what_others_have_sealed, F
     seal_all(space);
     put(space, "plain", "value");
   }
-  write([](WriteTransaction& transaction) { must(clear_sealable(transaction, KeySpace::run)); });
+  write([](WriteTransaction& transaction) {
+    must(clear_sealable(transaction, KeySpace::observation_directory));
+  });
   for (const KeySpace space : kSealableKeySpaces) {
-    BOOST_TEST(content(space).size() == (space == KeySpace::run ? 0U : 51U));
+    BOOST_TEST(content(space).size() == (space == KeySpace::observation_directory ? 0U : 51U));
   }
 }
 

@@ -29,7 +29,7 @@ BOOST_AUTO_TEST_CASE(what_is_put_comes_back_after_reopening) {
   BOOST_TEST(must(transaction.get(KeySpace::payload, "key")).value() == large);
   BOOST_TEST(must(transaction.get(KeySpace::page, "parts")).value() == "onetwothree");
   BOOST_TEST(!must(transaction.get(KeySpace::directory, "absent")).has_value());
-  BOOST_TEST(!must(transaction.get(KeySpace::run, "key")).has_value());
+  BOOST_TEST(!must(transaction.get(KeySpace::observation_directory, "key")).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(a_cursor_walks_in_the_order_of_the_bytes) {
@@ -61,7 +61,7 @@ BOOST_AUTO_TEST_CASE(a_cursor_walks_in_the_order_of_the_bytes) {
   BOOST_TEST(cursor.key() == "\x01");
   BOOST_TEST(!must(cursor.previous()));
   BOOST_TEST(!must(cursor.seek("\xff\xff")));
-  BOOST_TEST(must(read.cursor(KeySpace::run).seek("")) == false);
+  BOOST_TEST(must(read.cursor(KeySpace::observation_directory).seek("")) == false);
 }
 
 BOOST_AUTO_TEST_CASE(a_reader_keeps_its_view_while_others_write) {
@@ -92,7 +92,7 @@ BOOST_AUTO_TEST_CASE(erase_and_clear_say_what_they_did) {
   auto environment = open_file(folder.file());
   put_one(*environment, "a", "1");
   put_one(*environment, "b", "2");
-  put_one(*environment, "b", "2", KeySpace::run);
+  put_one(*environment, "b", "2", KeySpace::observation_directory);
   auto transaction = must(environment->begin_write());
   BOOST_TEST(must(transaction.erase(KeySpace::directory, "a")));
   BOOST_TEST(!must(transaction.erase(KeySpace::directory, "a")));
@@ -100,7 +100,7 @@ BOOST_AUTO_TEST_CASE(erase_and_clear_say_what_they_did) {
   must(transaction.clear(KeySpace::directory));
   must(transaction.commit());
   BOOST_TEST(!get_one(*environment, "b").has_value());
-  BOOST_TEST(get_one(*environment, "b", KeySpace::run).value() == "2");
+  BOOST_TEST(get_one(*environment, "b", KeySpace::observation_directory).value() == "2");
 }
 
 BOOST_AUTO_TEST_CASE(keys_that_cannot_be_are_refused) {
