@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "index/fork_safety.hpp"
 #include "index/page_file.hpp"
 #include "index/page_file_vfs.hpp"
 
@@ -119,6 +120,7 @@ struct Connection::State {
 };
 
 Status Connection::State::open() {
+  prepare_for_forks();
   // The name is needed only to find the VFS; what was found stays with the handle.
   if (const int code = sqlite3_vfs_register(file.vfs(), 0); code != SQLITE_OK) {
     return make_error(code_of(code), "the index cannot be opened", {}, code);

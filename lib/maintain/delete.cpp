@@ -234,14 +234,17 @@ Result<bool> has_leftovers(const store::Transaction& transaction) {
 
 // Once there is nothing to be seen in the file, nothing is left in it: no name in the index either.
 Status sweep(store::Environment& environment, bool has_deleted) {
+  record::Statistics seen;
   {
     TL_TRY_ASSIGN(transaction, environment.begin_read());
     TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
-    if (!is_empty(statistics))
-      return has_deleted ? prune_directory(environment, statistics) : Status();
-    TL_TRY_ASSIGN(is_left, has_leftovers(transaction));
-    if (!has_deleted && !is_left) return {};
+    seen = statistics;
+    if (is_empty(seen)) {
+      TL_TRY_ASSIGN(is_left, has_leftovers(transaction));
+      if (!has_deleted && !is_left) return {};
+    }
   }
+  if (!is_empty(seen)) return has_deleted ? prune_directory(environment, seen) : Status();
   return store::write(environment, [](store::WriteTransaction& transaction) -> Status {
     // Somebody may have recorded meanwhile.
     TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));

@@ -37,6 +37,13 @@ struct Steps {
   }
 };
 
+// Its pieces have entries of their own, which a deletion erases.
+std::string long_input() {
+  std::string text = ",\"input\":\"";
+  for (int i = 0; i < 10'000; ++i) text += std::to_string(i * i) + ' ';
+  return text + "\"";
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(deleting_in_adversity)
@@ -89,7 +96,8 @@ BOOST_AUTO_TEST_CASE(cancelled_it_has_deleted_whole_traces,
 
 BOOST_AUTO_TEST_CASE(a_full_map_grows_and_the_same_is_done_again) {
   for (const Point point : {Point::put, Point::erase, Point::commit}) {
-    const Scene scene(trace("a") + span("a", "o", ",\"metadata\":{\"k\":1}") + trace("other"));
+    const Scene scene(trace("a") + span("a", "o", ",\"metadata\":{\"k\":1}" + long_input()) +
+                      trace("other"));
     store::testing::fail(point, 1, MDB_MAP_FULL);
     const tl_delete_report report = scene.store.remove(of_trace("a"));
     store::testing::fail_nothing();
@@ -102,7 +110,8 @@ BOOST_AUTO_TEST_CASE(a_full_map_grows_and_the_same_is_done_again) {
 
 BOOST_AUTO_TEST_CASE(a_failure_leaves_everything_as_it_was) {
   for (const Point point : {Point::put, Point::erase, Point::commit}) {
-    const Scene scene(trace("a", ",\"sessionId\":\"s\"") + span("a", "o") + trace("other"));
+    const Scene scene(trace("a", ",\"sessionId\":\"s\"") + span("a", "o", long_input()) +
+                      trace("other"));
     const std::string before = scene.store.export_all();
     tl_delete_report report{};
     report.struct_size = sizeof report;

@@ -16,6 +16,7 @@
 
 #include "payload/payload_store.hpp"
 #include "payload/random_json.hpp"
+#include "store/packed_space.hpp"
 
 namespace tracelite::test {
 
@@ -76,7 +77,13 @@ class StoreFixture {
   void open() { environment = need(store::Environment::open(path, {})); }
   void close() { environment.reset(); }
 
-  store::WriteTransaction begin() { return need(environment->begin_write()); }
+  // Many small blocks, so that a few payloads fill several.
+  store::WriteTransaction begin() {
+    static constexpr store::Packing kSmallPacking{1, 1, std::size_t{24} << 10, 64};
+    store::WriteTransaction transaction = need(environment->begin_write());
+    store::PackedSpaces::of(transaction).set_packing(kSmallPacking);
+    return transaction;
+  }
 
   PayloadNumber put(Bytes bytes) {
     auto transaction = begin();
