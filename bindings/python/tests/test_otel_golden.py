@@ -1,10 +1,13 @@
 """The mapping against what Langfuse's server made of the same spans."""
 
 import json
+import os
+import tempfile
 import unittest
 from typing import Any, Dict, Iterable, List, Set, Tuple
 
 from support import ROOT
+from tracelite import Store
 from tracelite._otel_mapping import events_of_spans
 from tracelite._otel_span import OtelSpan, spans_of_otlp
 
@@ -172,6 +175,15 @@ class GoldenVectorTest(unittest.TestCase):
             with self.subTest(number=number, reason=reason):
                 with self.assertRaises(AssertionError):
                     self.assert_maps(self.vectors[number])
+
+    def test_the_library_takes_every_event(self) -> None:
+        with tempfile.TemporaryDirectory(prefix="tracelite-test-") as folder:
+            with Store(os.path.join(folder, "test.tl")) as store:
+                spans = [span for vector in self.vectors for span in spans_of(vector)]
+                report = store.import_events(events_of_spans(spans))
+                self.assertEqual(report.failures, ())
+                ids = {(row.trace_id, row.id) for row in store.observations()}
+        self.assertEqual(ids, {(span.trace_id, span.id) for span in spans})
 
     def test_enough_of_them(self) -> None:
         self.assertEqual(len(self.vectors), 255)

@@ -133,8 +133,8 @@ def type_of(span: OtelSpan) -> str:
     given = attributes.get("langfuse.observation.type")
     if given == "span" and _is_mistaken_span(span):
         return "generation"
-    if given in _TYPES:
-        return str(given)
+    if isinstance(given, str) and given in _TYPES:
+        return given
     kind = _OPENINFERENCE_TYPES.get(str(attributes.get("openinference.span.kind")).upper())
     kind = kind or _GENAI_TYPES.get(str(attributes.get("gen_ai.operation.name")))
     if kind is None and span.scope.name == _LIVEKIT_SCOPE:
