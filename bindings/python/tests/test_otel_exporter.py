@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -32,6 +33,24 @@ try:
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # type: ignore[import]
 except ImportError:
     sdk = None
+
+SCOPES = ("ai", "gcp.vertex.agent", "livekit-agents", "langfuse-sdk", "tests")
+EVENTS = (
+    "gen_ai.content.prompt",
+    "gen_ai.user.message",
+    "gen_ai.choice",
+    "gen_ai.client.inference.operation.details",
+)
+ODD_VALUES: List[Any] = ["", "x", "{}", "[]", "null", '{"a":1}', '[{"role":"user"}]', "[1,null,[]]"]
+ODD_VALUES += [0, -1, 3, 2.5, True, False, (), ("a", ""), (1, 2), (True,), {}, {"a": [{}]}, None]
+ODD_VALUES += ['{"name":3,"version":"x"}', "1e999", "-5", "\ud800", "é" * 300, 2**63, b"\xff"]
+ODD_VALUES += ['{"usage":[],"bedrock":3}', '{"completion":null,"rawRequest":[]}', "soon"]
+ODD_VALUES += [
+    '"2025-10-01T08:45:26.112648Z"',
+    "2025-13-45T08:45:26Z",
+    '{"messages":3}',
+    "[" * 9_999,
+]
 
 ROOT_CONTEXT = SpanContext(int(TRACE, 16), int(SPAN, 16))
 
@@ -194,9 +213,47 @@ class ExportTest(StoreCase):
         self.assertEqual(list(self.by_name()), ["good"])
 
     def test_what_the_library_refuses(self) -> None:
+        span = ReadableSpan(context=SpanContext(0, 1), start_time=2**64, end_time=2**64)
         with self.assertLogs("tracelite", "WARNING") as logs:
-            self.assertEqual(self.export(ReadableSpan(name="n" * 1001)), "FAILURE")
-        self.assertIn("name", logs.output[0])
+            self.assertEqual(self.export(span, ReadableSpan(name="good")), "FAILURE")
+        self.assertIn("refused", logs.output[0])
+        self.assertEqual(list(self.by_name()), ["good"])
+
+    def test_a_name_that_is_too_long_for_a_trace(self) -> None:
+        self.assertEqual(self.export(ReadableSpan(name="n" * 1001)), "SUCCESS")
+        self.assertEqual(self.trace().name, "n" * 1000)
+        self.assertEqual(list(self.by_name()), ["n" * 1001])
+
+    def test_any_value_under_any_key(self) -> None:
+        """Whatever attributes hold, the mapping does not fail and the library takes its events."""
+        keys = sorted(
+            {
+                key
+                for module in (PACKAGE / "tracelite").glob("_otel_*.py")
+                for key in re.findall(r'"([a-z_]+[.:][\w.:]+)"', module.read_text(encoding="utf-8"))
+            }
+        )
+        self.assertGreater(len(keys), 100)
+        seed = random.randrange(sys.maxsize)
+        source = random.Random(seed)
+        spans = []
+        for id in range(1, 1_001):
+            names = source.sample(keys, 20)
+            attributes = {key: source.choice(ODD_VALUES) for key in names}
+            scope = Scope(source.choice(SCOPES), source.choice(("3.1.0", "4", "", None)))
+            fields: Dict[str, Any] = {
+                "attributes": {key: attributes[key] for key in names[:16]},
+                "resource": Resource({key: attributes[key] for key in names[16:]}),
+                "instrumentation_scope": scope,
+                "events": [
+                    Event(source.choice(EVENTS), {names[0]: source.choice(ODD_VALUES)})
+                    for _ in range(source.choice((0, 0, 1, 3)))
+                ],
+                "parent": source.choice((None, ROOT_CONTEXT)),
+            }
+            spans.append(child(id, **fields))
+        self.assertEqual(self.export(*spans), "SUCCESS", f"seed {seed}")
+        self.assertEqual(len(list(self.store.trace(TRACE).observations)), 1_000, f"seed {seed}")
 
     def test_nothing_is_a_success(self) -> None:
         self.assertEqual(self.export(), "SUCCESS")

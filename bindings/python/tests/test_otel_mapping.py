@@ -309,6 +309,16 @@ class ModelTest(unittest.TestCase):
         self.assertEqual(body["modelParameters"], {"temperature": 0.5})
 
     def test_first_token(self) -> None:
+        for given, expected in (
+            ("2025-09-17T22:16:28.152+02:00", "2025-09-17T22:16:28.152+02:00"),
+            ('"2025-09-17T22:16:28Z"', "2025-09-17T22:16:28Z"),
+            ("2025-13-17T22:16:28Z", None),
+            ("soon", None),
+            ("", None),
+        ):
+            with self.subTest(given):
+                key = "langfuse.observation.completion_start_time"
+                self.assertEqual(observation_of({key: given})["completionStartTime"], expected)
         body = observation_of({"ai.response.msToFirstChunk": 12.5})
         self.assertEqual(body["completionStartTime"], "2024-05-15T15:00:00.012500000Z")
 

@@ -23,6 +23,7 @@ Body = Dict[str, Any]
 Event = Dict[str, Any]
 
 NANOSECOND_DIGITS = 9
+TRACE_NAME_LENGTH_MAX = 1_000  # a longer one is refused; the root's observation has all of it
 
 
 def events_of_spans(
@@ -73,7 +74,7 @@ class _Mapped:
         self.span = span
         self.content = content_of(span)
         edges = [edge for edge in (span.start_ns, span.end_ns) if edge is not None] or [now_ns()]
-        self.start_ns, self._digits = edges[0], digits
+        self._start_ns, self._end_ns, self._digits = edges[0], edges[-1], digits
         self.start, self.end = iso_time(edges[0], digits), iso_time(edges[-1], digits)
 
     def observation(self) -> Body:
@@ -118,7 +119,7 @@ class _Mapped:
             name = name_of(span)
         return {
             **self.bare_trace(),
-            **({} if name is None else {"name": name}),
+            **({} if name is None else {"name": name[:TRACE_NAME_LENGTH_MAX]}),
             "metadata": _metadata(span, _trace_metadata(span), with_attributes=_is_root(span)),
             "version": version_of(span),
             "release": text(span.attributes, (_RELEASE,)) or text(span.resource, (_RELEASE,)),
@@ -144,14 +145,33 @@ class _Mapped:
         return content
 
     def _completion_start(self) -> Optional[str]:
-        given = self.span.attributes.get("langfuse.observation.completion_start_time")
-        if isinstance(given, str) and given:
-            unquoted = parsed(given)  # some SDKs write it as JSON
-            return unquoted if isinstance(unquoted, str) else given
+        # Some SDKs write it as JSON. What is no time stays among the attributes.
+        given = parsed(self.span.attributes.get("langfuse.observation.completion_start_time"))
+        if isinstance(given, str) and _is_time(given):
+            return given
         first_chunk_ms = number(self.span.attributes.get("ai.response.msToFirstChunk"))
         if first_chunk_ms is None:
             return None
-        return iso_time(self.start_ns + int(first_chunk_ms * 1_000_000), self._digits)
+        first_chunk_ns = self._start_ns + int(first_chunk_ms * 1_000_000)
+        is_within = self._start_ns <= first_chunk_ns <= self._end_ns
+        return iso_time(first_chunk_ns, self._digits) if is_within else None
+
+
+_TIME = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})([.][0-9]{1,9})?"
+    r"(Z|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+def _is_time(given: str) -> bool:
+    match = _TIME.fullmatch(given)
+    if match is None:
+        return False
+    try:
+        datetime.fromisoformat(match.group(1))
+    except ValueError:
+        return False
+    return True
 
 
 # ------------------------------------------------------------------------------ what a span says
