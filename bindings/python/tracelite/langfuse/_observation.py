@@ -361,9 +361,10 @@ def begin(
     fields["trace_id"] = state.id
     if parent_id is not None:
         fields["parent_observation_id"] = parent_id
+    if is_root or kind is ObservationType.EVENT:
+        fields.setdefault("start_time", time.time_ns())
     if kind is ObservationType.EVENT:
         observation._is_ended = True
-        fields.setdefault("start_time", time.time_ns())
         client.recorder.put_observation(fields)
     else:
         observation._live = client.recorder.begin(fields)

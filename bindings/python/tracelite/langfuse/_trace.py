@@ -5,7 +5,6 @@ of its own; once something is put on the trace itself (a session, a user, tags, 
 input and output are put there as well, unless somebody said them otherwise.
 """
 
-import time
 from typing import TYPE_CHECKING, Any, Dict, Optional, Set
 
 from ._context import Attributes
@@ -43,7 +42,7 @@ class TraceState:
         """An observation without a parent begins, with these fields."""
         self._derived = _derived(fields)
         self._environment = fields.get("environment")
-        self._started_ns = fields.get("start_time") or time.time_ns()
+        self._started_ns = fields.get("start_time") or 0
         if client.settings.release is not None:
             self.put(client, {})
 
