@@ -16,8 +16,7 @@ from tracelite.langfuse import (
     get_client,
 )
 
-TYPES = ("span", "generation", "agent", "tool", "chain", "retriever", "evaluator", "embedding")
-TYPES += ("guardrail",)
+TYPES = "span generation agent tool chain retriever evaluator embedding guardrail".split()
 
 FIELDS: Dict[str, Any] = {
     "input": {"q": "why?"},

@@ -218,6 +218,9 @@ class Langfuse(OlderClient):
             warn_once("dataset_run_id", "a score of a dataset run is not kept: there are none")
         if not self.settings.enabled:
             return
+        attributes = current.get().attributes
+        if environment is None and attributes is not None:
+            environment = attributes.environment
         environment = self.settings.environment if environment is None else environment
         fields: Dict[str, Any] = {
             "id": checked_id(score_id, "score_id"),
