@@ -48,10 +48,16 @@ def payload(value: object) -> Optional[Payload]:
             return Payload(Form.TEXT, data)
         except UnicodeDecodeError:
             return Payload(Form.BYTES, data)
-    plain = _foreign(value) if _is_foreign(value) else value
-    if isinstance(plain, str):
-        return payload(plain)
-    return Payload(Form.JSON, json_text(plain))
+    if not isinstance(value, (dict, list, tuple, int, float)):
+        try:
+            simple = _simple(value)
+        except Exception as error:
+            simple = (_failed(value, error),)
+        if simple is not None:
+            if isinstance(simple[0], str):
+                return payload(simple[0])
+            value = simple[0]
+    return Payload(Form.JSON, json_text(value))
 
 
 def masked(value: object, mask: Optional[Callable[..., Any]]) -> Optional[Payload]:
@@ -96,28 +102,20 @@ def json_text(value: object) -> bytes:
 # ---------------------------------------------------------------------------------- one by one
 
 
-def _is_foreign(value: object) -> bool:
-    return not isinstance(value, (dict, list, tuple, int, float))
-
-
 def _failed(value: object, error: BaseException) -> str:
     logger.debug("%s cannot be written: %r", type(value).__name__, type(error))
     return f"<not serializable object of type: {type(value).__name__}>"
 
 
 def _foreign(value: object) -> Any:
-    """Something nearer to JSON in the place of a value that `json` does not know; never raises."""
+    """Something nearer to JSON in the place of a value that `json` does not know."""
     try:
-        return _nearer(value)
+        simple = _simple(value)
+        return _members(value) if simple is None else simple[0]
+    except RecursionError:  # a cycle, perhaps: the value goes the long way
+        raise
     except Exception as error:
         return _failed(value, error)
-
-
-def _nearer(value: Any) -> Any:
-    simple = _simple(value)
-    if simple is not None:
-        return simple[0]
-    return _members(value)
 
 
 def _simple(value: Any) -> Optional[Tuple[Any]]:
