@@ -38,6 +38,7 @@ class LangfuseObservationWrapper:
         "_is_root",
         "_is_ended",
         "_attributes",
+        "has_own_output",
         "_entered",
         "__weakref__",
     )
@@ -64,6 +65,7 @@ class LangfuseObservationWrapper:
         self._is_root = is_root
         self._is_ended = False
         self._attributes = attributes
+        self.has_own_output = False  # which the result of an observed call does not replace
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} of trace {self.trace_id}>"

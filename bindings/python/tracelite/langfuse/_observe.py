@@ -184,7 +184,8 @@ class _Observed:
                     iterator_of(body), observation, scope, self.captures_output, self.transform
                 )
                 return result
-            observation.end_with({"output": result} if self.captures_output else {})
+            is_kept = self.captures_output and not observation.has_own_output
+            observation.end_with({"output": result} if is_kept else {})
         except Exception as error:
             logger.debug("a result is not recorded: %r", error)
         return result

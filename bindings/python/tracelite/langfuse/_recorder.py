@@ -10,11 +10,12 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 from .._errors import ForkedError, InvalidError, MisuseError, TraceliteError
 from .._store import Span, Store
-from ._signals import drain_on_sigterm
+from . import _signals
 from ._warn import warn_once
 
 FLUSH_TIMEOUT_S = 60.0
 SIGTERM_TIMEOUT_S = 10.0
+QUEUE_SIZE_BYTES = 64 << 20  # waiting for the disk, before recording waits for it, too
 REOPEN_INTERVAL_S = 5.0  # after a file could not be opened
 REFUSED_FIELDS_MAX = 8  # fields of one record that are dropped one by one before it is given up
 
@@ -45,6 +46,8 @@ class Recorder:
         """The open store; None if it cannot be opened."""
         store = self._store
         if store is not None and not store.closed:
+            if _signals.is_pending:
+                _signals.drain_on_sigterm(drain_all)
             return store
         with self._lock:
             store = self._store
@@ -55,7 +58,7 @@ class Recorder:
                 return None
             try:
                 rate = self.sample_rate if self.sample_rate < 1 else None
-                self._store = Store(self.path, sample_rate=rate)
+                self._store = Store(self.path, sample_rate=rate, queue_size_bytes=QUEUE_SIZE_BYTES)
             except Exception as error:
                 self._failed_at = now
                 warn_once(
@@ -66,7 +69,7 @@ class Recorder:
                 )
                 return None
             self._failed_at = None
-        drain_on_sigterm(drain_all)
+        _signals.drain_on_sigterm(drain_all)
         _drain_with_multiprocessing()
         return self._store
 

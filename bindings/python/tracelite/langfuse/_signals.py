@@ -8,13 +8,17 @@ from typing import Callable, List
 
 _drains: List[Callable[[], None]] = []
 
+# Whether the handler waits for the main thread to come by: Python lets no other one install it.
+is_pending = False
+
 
 def drain_on_sigterm(drain: Callable[[], None]) -> None:
-    """Installs the handler over the default one only; from the main thread only, because Python
-    allows no other."""
+    """Installs the handler, over the default one only."""
+    global is_pending
     if drain not in _drains:
         _drains.append(drain)
-    if threading.current_thread() is not threading.main_thread():
+    is_pending = threading.current_thread() is not threading.main_thread()
+    if is_pending:
         return
     try:
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:

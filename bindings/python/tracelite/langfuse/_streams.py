@@ -52,16 +52,21 @@ class _Stream:
         self._items.append(item)
         self._is_text = self._is_text and isinstance(item, str)
         if self._appends:
-            self._appends = self._is_text and self._observation.append(item)
+            self._appends = (
+                not self._observation.has_own_output
+                and self._is_text
+                and self._observation.append(item)
+            )
 
     def _end(self, error: Optional[BaseException] = None) -> None:
         if self._is_ended:
             return
         self._is_ended = True
         given: Dict[str, Any] = {}
-        if self._captures and not (self._appends and self._items):
+        is_kept = self._captures and not self._observation.has_own_output
+        if is_kept and not (self._appends and self._items):
             given["output"] = self._output()
-        elif self._captures:
+        elif is_kept:
             self._observation.derive_output("".join(self._items))
         if error is not None and not isinstance(error, GeneratorExit):
             given.update(level="ERROR", status_message=message(error, False))

@@ -54,12 +54,15 @@ class LangfuseDecorator:
         get_client().update_current_trace(**fields)
 
     def update_current_observation(self, **fields: Any) -> None:
-        """Adds to the current observation; what only a trace has goes to the trace."""
+        """Adds to the current observation; what only a trace has goes to the trace. An output that
+        is given here is not replaced by the result of the call."""
         observation = current.get().observation
         if observation is None:
             warn_once("update_current_observation", "there is no current observation")
             return
         of_trace = {name: fields.pop(name) for name in _OF_TRACE if name in fields}
+        if fields.get("output") is not None:
+            observation.has_own_output = True
         observation.update(**fields)
         if any(value is not None for value in of_trace.values()):
             observation.update_trace(**of_trace)
