@@ -59,7 +59,10 @@ def install() -> None:
 
 
 def install_for_children() -> None:
-    """The same in processes of Python that this one starts."""
+    """The same in processes of Python that this one starts: by its environment, and, where
+    multiprocessing hands its own down, by its path."""
+    if SHIM not in sys.path:
+        sys.path.insert(1, SHIM)
     home = str(Path(__file__).resolve().parent.parent.parent)
     paths = [SHIM, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*filter(None, paths), home]))
