@@ -59,7 +59,9 @@ class ReadmeTest(FolderCase):
             "name ",
         ):
             self.assertIn(part, shown)
-        self.assertEqual(sorted(os.listdir(self.folder)), ["copy.tl", "day.tl", "monday.tl"])
+        self.assertEqual(
+            sorted(os.listdir(self.folder)), ["copy.tl", "day.tl", "monday.tl", "tracelite.tl"]
+        )
 
     def test_the_table_of_values(self) -> None:
         from tracelite import NULL, Json, Store
