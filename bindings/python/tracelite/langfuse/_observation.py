@@ -438,7 +438,10 @@ def fields_of(client: "Langfuse", given: Dict[str, Any]) -> Dict[str, Any]:
         else:
             convert = _CONVERTERS.get(name)
             if convert is not None:
-                convert(fields, name, value)
+                try:
+                    convert(fields, name, value)
+                except Exception as error:
+                    warn_once(("convert", name), "%s was dropped: %r", name, type(error))
             elif name not in _UNUSED:
                 warn_once(("argument", name), "argument %s is not known, and was dropped", name)
     return fields

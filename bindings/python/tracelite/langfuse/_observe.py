@@ -4,6 +4,7 @@ import inspect
 from functools import wraps
 from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar, Union, cast, overload
 
+from ._client import get_client
 from ._context import Scope, current, leave
 from ._manager import enter, message
 from ._observation import LangfuseObservationWrapper, begin
@@ -19,6 +20,7 @@ _TRACE_ID = ("langfuse_trace_id", "langfuse_parent_trace_id")
 _PARENT_ID = "langfuse_parent_observation_id"
 _OWN_ID = "langfuse_observation_id"
 _KEY = "langfuse_public_key"
+_NO_STREAMS = frozenset((type(None), str, bytes, bool, int, float, dict, list, tuple))
 _CONTROLS = frozenset((*_TRACE_ID, _PARENT_ID, _OWN_ID, _KEY))
 
 
@@ -149,14 +151,13 @@ class _Observed:
             controls: Dict[str, Any] = {}
             if named and not _CONTROLS.isdisjoint(named):
                 controls = {name: named.pop(name) for name in _CONTROLS & named.keys()}
-            from ._client import get_client
-
-            client = get_client(public_key=controls.get(_KEY))
             fields: Dict[str, Any] = {}
             if self.captures_input:
                 fields["input"] = {"args": arguments[self.skipped :], "kwargs": named}
+            if not controls:
+                return begin(get_client(), self.as_type, self.name, fields)
             return begin(
-                client,
+                get_client(public_key=controls.get(_KEY)),
                 self.as_type,
                 self.name,
                 fields,
@@ -170,24 +171,32 @@ class _Observed:
     def finish(self, observation: LangfuseObservationWrapper, scope: Scope, result: Any) -> Any:
         """Ends the observation with the result; of a stream, when that ends. Returns the result."""
         try:
-            if inspect.isgenerator(result):
-                return ObservedGenerator(
-                    result, observation, scope, self.captures_output, self.transform
-                )
-            if inspect.isasyncgen(result):
-                return ObservedAsyncGenerator(
-                    result, observation, scope, self.captures_output, self.transform
-                )
-            body = body_of(result)
-            if body is not None:
-                result.body_iterator = ObservedAsyncGenerator(
-                    iterator_of(body), observation, scope, self.captures_output, self.transform
-                )
-                return result
+            if type(result) not in _NO_STREAMS:
+                stream = self._stream(observation, scope, result)
+                if stream is not None:
+                    return stream
             is_kept = self.captures_output and not observation.has_own_output
             observation.end_with({"output": result} if is_kept else {})
         except Exception as error:
             logger.debug("a result is not recorded: %r", error)
+        return result
+
+    def _stream(self, observation: LangfuseObservationWrapper, scope: Scope, result: Any) -> Any:
+        """The result in a form that ends the observation; None if it is no stream."""
+        if inspect.isgenerator(result):
+            return ObservedGenerator(
+                result, observation, scope, self.captures_output, self.transform
+            )
+        if inspect.isasyncgen(result):
+            return ObservedAsyncGenerator(
+                result, observation, scope, self.captures_output, self.transform
+            )
+        body = body_of(result)
+        if body is None:
+            return None
+        result.body_iterator = ObservedAsyncGenerator(
+            iterator_of(body), observation, scope, self.captures_output, self.transform
+        )
         return result
 
 

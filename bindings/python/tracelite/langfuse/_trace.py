@@ -40,7 +40,7 @@ class TraceState:
 
     def begin_root(self, client: "Langfuse", fields: Dict[str, Any]) -> None:
         """An observation without a parent begins, with these fields."""
-        self._derived = _derived(fields)
+        self._derived = {name: fields[name] for name in _DERIVED if name in fields}
         self._environment = fields.get("environment")
         self._started_ns = fields.get("start_time") or 0
         if client.settings.release is not None:
@@ -78,11 +78,16 @@ class TraceState:
 
     def update_root(self, client: "Langfuse", fields: Dict[str, Any]) -> None:
         """The root is updated with these fields."""
-        changed = _derived(fields)
-        if self._derived is None or not changed:
+        derived = self._derived
+        if derived is None:
             return
-        self._derived.update(changed)
-        if self._is_recorded:
+        if not self._is_recorded:  # remembered, should a record come
+            for name in _DERIVED:
+                if fields.get(name) is not None:
+                    derived[name] = fields[name]
+            return
+        changed = _derived(fields)
+        if changed:
             unsaid = self._unsaid(changed)
             if unsaid:
                 client.recorder.put_trace({**unsaid, "id": self.id})
