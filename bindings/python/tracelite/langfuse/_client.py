@@ -1,5 +1,6 @@
 """The client: what Langfuse's SDK v3 and v4 call `Langfuse`, over one local file."""
 
+import math
 import threading
 from typing import Any, Dict, List, Mapping, Optional, Union
 
@@ -14,7 +15,7 @@ from ._recorder import Recorder, drain_all, recorder_of
 from ._serialize import masked
 from ._settings import Mask, Settings, repaired_environment, settings_of
 from ._signals import drain_on_sigterm
-from ._warn import warn_once
+from ._warn import shown, warn_once
 
 # Arguments of Langfuse's constructors that say nothing without a server.
 _UNUSED = frozenset(
@@ -225,23 +226,28 @@ class Langfuse(OlderClient):
         fields: Dict[str, Any] = {
             "id": checked_id(score_id, "score_id"),
             "name": _values.text(name, "name"),
-            "value": _score_value(value),
             "trace_id": checked_id(trace_id, "trace_id"),
             "observation_id": checked_id(observation_id, "observation_id"),
-            "data_type": _data_type(value, data_type),
-            "comment": None if comment is None else _values.text(comment, "comment"),
-            "config_id": None if config_id is None else _values.text(config_id, "config_id"),
             "metadata": masked(metadata, self.settings.mask),
-            "timestamp": None if timestamp is None else _values.time_ns(timestamp, "timestamp"),
-            "environment": None if environment is None else repaired_environment(environment),
         }
+        for field, given, convert in (
+            ("value", value, _score_value),
+            ("data_type", data_type, _data_type),
+            ("comment", comment, _values.text),
+            ("config_id", config_id, _values.text),
+            ("timestamp", timestamp, _values.time_ns),
+            ("environment", environment, _environment),
+        ):
+            try:
+                fields[field] = None if given is None else convert(given, field)
+            except Exception as error:
+                warn_once(("score", field), "%s was dropped: %s", field, type(error).__name__)
         if fields["trace_id"] is None:  # of a trace and a session the trace is meant
             if observation_id is not None:
                 return warn_once("score trace", "a score of an observation needs its trace_id")
-            fields["session_id"] = (
-                None if session_id is None else _values.short(session_id, "session_id")
-            )
-            if fields["session_id"] is None:
+            if session_id is not None:
+                fields["session_id"] = _values.short(session_id, "session_id")
+            if fields.get("session_id") is None:
                 return warn_once("score", "a score of nothing was dropped: %s", name)
         self.recorder.put_score(fields)
 
@@ -295,28 +301,31 @@ def _current(what: str) -> Optional[LangfuseObservationWrapper]:
     return observation
 
 
-def _score_value(value: Any) -> Union[float, str, None]:
-    if isinstance(value, (bool, int, float)):
-        try:
-            return value if value == value and abs(value) != float("inf") else None
-        except OverflowError:
-            return None
-    if isinstance(value, str) or value is None:
-        return None if value is None else _values.text(value, "value")
-    try:  # a Decimal, a number of numpy
-        return float(value)
-    except (TypeError, ValueError):
-        return _values.text(value, "value")
+def _score_value(value: Any, field: str) -> Union[float, str, None]:
+    if isinstance(value, str):
+        return _values.text(value, field)
+    if isinstance(value, bool):
+        return value
+    try:  # a Decimal and a number of numpy, too
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return _values.text(value, field)
+    if math.isfinite(number):
+        return number
+    warn_once("score value", "a score was dropped: its value is %s", str(number))
+    return None
 
 
-def _data_type(value: object, data_type: Optional[str]) -> Optional[str]:
-    if data_type is None:
-        return None
+def _data_type(data_type: Any, field: str) -> Optional[str]:
     word = str(getattr(data_type, "value", data_type)).upper()
     if word in ("NUMERIC", "BOOLEAN", "CATEGORICAL", "TEXT", "CORRECTION"):
         return word
-    warn_once(("data_type", word), "data_type %r was dropped: it is none", data_type)
+    warn_once((field, word), "%s was dropped: %s is none", field, shown(data_type))
     return None
+
+
+def _environment(environment: object, field: str) -> Optional[str]:
+    return repaired_environment(environment)
 
 
 # --------------------------------------------------------------------------- clients by their key
@@ -327,16 +336,19 @@ _clients_lock = threading.RLock()
 
 
 def _registered(public_key: Optional[str]) -> Optional[Langfuse]:
-    if public_key is not None and public_key in _clients:
-        return _clients[public_key]
+    try:
+        if public_key is not None and public_key in _clients:
+            return _clients[public_key]
+    except Exception:  # no key at all
+        pass
     return _newest[0] if _newest else None
 
 
 def _register(public_key: Optional[str], client: Langfuse) -> None:
     with _clients_lock:
-        if public_key is not None:
-            _clients[public_key] = client
         _newest[:] = [client]
+        if type(public_key) is str:
+            _clients[public_key] = client
 
 
 def get_client(*, public_key: Optional[str] = None) -> Langfuse:

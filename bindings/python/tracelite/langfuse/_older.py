@@ -199,7 +199,8 @@ def begin_older(
     fields = dict(given)
     name = fields.pop("name", None)
     id = checked_id(fields.pop("id", None), "id")
-    parent_id = fields.pop("parent_observation_id", None) or parent_id
+    own = checked_id(fields.pop("parent_observation_id", None), "parent_observation_id")
+    parent_id = parent_id if own is None else own
     end_time = fields.pop("end_time", None)
     observation = begin(
         client, kind, name, fields, place=(state, parent_id, None), id=id, is_shown=is_new_trace

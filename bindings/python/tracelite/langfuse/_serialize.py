@@ -34,9 +34,16 @@ def payload(value: object) -> Optional[Payload]:
     """The payload of a value, None for None."""
     if value is None:
         return None
+    try:
+        return _payload(value)
+    except Exception as error:
+        return Payload(Form.TEXT, _failed(value, error).encode())
+
+
+def _payload(value: object) -> Payload:
     if isinstance(value, str):
         try:
-            return Payload(Form.TEXT, value.encode())
+            return Payload(Form.TEXT, str.encode(value))
         except UnicodeEncodeError:  # a lone surrogate: UTF-8 has no place for it, JSON has
             return Payload(Form.JSON, json.dumps(value).encode())
     if isinstance(value, Payload):
@@ -55,7 +62,7 @@ def payload(value: object) -> Optional[Payload]:
             simple = (_failed(value, error),)
         if simple is not None:
             if isinstance(simple[0], str):
-                return payload(simple[0])
+                return _payload(simple[0])
             value = simple[0]
     return _json(json_text(value))
 

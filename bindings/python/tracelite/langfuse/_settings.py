@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
-from ._warn import logger, warn_once
+from ._warn import logger, shown, warn_once
 
 PATH_VARIABLE = "TRACELITE_PATH"
 DEFAULT_PATH = "tracelite.tl"  # in the folder that the program was started in
@@ -96,13 +96,16 @@ def _path(path: Any) -> str:
     try:
         return os.path.abspath(os.fsdecode(path))
     except (TypeError, ValueError):
-        warn_once(("path", repr(path)), "path is %r, but must be a path", path)
+        warn_once(("path", shown(path)), "path is %s, but must be a path", shown(path))
         return os.path.abspath(DEFAULT_PATH)
 
 
 def _release(release: Optional[str]) -> Optional[str]:
-    if release:
-        return str(release)
+    try:
+        if release:
+            return str(release)
+    except Exception:
+        warn_once("release", "release was dropped: it must be a str")
     for name in _RELEASE_VARIABLES:
         value = os.environ.get(name)
         if value:
@@ -116,10 +119,12 @@ def _sample_rate(rate: Any) -> float:
         number = float(given)
         if 0.0 <= number <= 1.0:
             return number
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass
     warn_once(
-        ("sample_rate", str(given)), "sample_rate is %r, but must be 0 to 1: all is kept", given
+        ("sample_rate", shown(given)),
+        "sample_rate is %s, but must be 0 to 1: all is kept",
+        shown(given),
     )
     return 1.0
 
@@ -127,14 +132,15 @@ def _sample_rate(rate: Any) -> float:
 def repaired_environment(value: object) -> Optional[str]:
     """The environment as the model has it: never an error, repaired with a warning. None, with a
     warning, for what is no text."""
-    if not isinstance(value, str):
+    if not issubclass(type(value), str):
         warn_once(("environment", "kind"), "environment was dropped: it must be a str")
         return None
-    text = re.sub(r"^langfuse[-_]?", "", value.lower())[:ENVIRONMENT_CHARACTERS_MAX]
+    given: str = str.__str__(value)
+    text = re.sub(r"^langfuse[-_]?", "", given.lower())[:ENVIRONMENT_CHARACTERS_MAX]
     if not re.fullmatch(r"[a-z0-9_-]+", text):
         text = "default"
-    if text != value:
-        warn_once(("environment", value), "environment %r was repaired to %r", value, text)
+    if text != given:
+        warn_once(("environment", given), "environment %r was repaired to %r", given, text)
     return text
 
 
@@ -143,7 +149,7 @@ def by_keyword(mask: Mask) -> Mask:
     gets it by position."""
     try:
         parameters = inspect.signature(mask).parameters.values()
-    except (TypeError, ValueError):
+    except Exception:
         return mask
     for parameter in parameters:
         if parameter.kind is parameter.VAR_KEYWORD:

@@ -50,7 +50,7 @@ class _Stream:
         if not self._captures:
             return
         self._items.append(item)
-        self._is_text = self._is_text and isinstance(item, str)
+        self._is_text = self._is_text and issubclass(type(item), str)
         if self._appends:
             self._appends = (
                 not self._observation.has_own_output

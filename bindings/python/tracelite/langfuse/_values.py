@@ -7,44 +7,44 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from .._values import INT64_MAX, UINT64_MAX, Json, Level, ObservationType, nanoseconds_of
 from ._serialize import json_text
-from ._warn import warn_once
+from ._warn import shown, warn_once
 
 TYPES = {each.value.lower(): each for each in ObservationType}
 
-_LEVELS = {word: level for level in Level for word in (level.value, level.value.lower())}
+_LEVELS = {level.value: level for level in Level}
 
 
 def observation_type(word: object) -> ObservationType:
-    if isinstance(word, str):
-        kind = TYPES.get(word) or TYPES.get(word.lower())
+    if issubclass(type(word), str):
+        kind = TYPES.get(str.lower(word))  # type: ignore[arg-type]
         if kind is not None:
             return kind
     if word is not None:
-        warn_once(("as_type", str(word)), "as_type %r is not known: it is a span", word)
+        warn_once(("as_type", shown(word)), "as_type %s is not known: it is a span", shown(word))
     return ObservationType.SPAN
 
 
 def level(word: object) -> Optional[Level]:
     if isinstance(word, str):
-        found = _LEVELS.get(word) or _LEVELS.get(word.upper())
+        found = _LEVELS.get(str.upper(word))
         if found is not None:
             return found
-    warn_once(("level", str(word)), "level was dropped: %r is none", word)
+    warn_once(("level", shown(word)), "level was dropped: %s is none", shown(word))
     return None
 
 
 def text(value: object, field: str) -> Optional[str]:
     """A text that UTF-8 has a place for; other values as their text."""
     try:
-        found = value if isinstance(value, str) else str(value)
+        found = value if type(value) is str else str(value)
     except Exception:
         warn_once(("text", field), "%s was dropped: it must be a str", field)
         return None
     try:
-        found.encode()
+        str.encode(found)
         return found
     except UnicodeEncodeError:  # a lone surrogate
-        return found.encode("utf-8", "backslashreplace").decode()
+        return str.encode(found, "utf-8", "backslashreplace").decode()
 
 
 def time_ns(value: object, field: str) -> Optional[int]:
@@ -58,7 +58,7 @@ def time_ns(value: object, field: str) -> Optional[int]:
             return value
     except Exception:
         pass
-    warn_once(("time", field), "%s was dropped: %r is no time", field, value)
+    warn_once(("time", field), "%s was dropped: %s is no time", field, shown(value))
     return None
 
 
@@ -241,7 +241,7 @@ def tags(given: object) -> List[str]:
     except Exception:
         warn_once("tags", "tags were dropped: they must be a list of str")
         return []
-    return [tag for tag in each if short(tag, "tags")]
+    return [tag for tag in (short(tag, "tags") for tag in each) if tag is not None]
 
 
 SHORT_CHARACTERS_MAX = 200
@@ -249,16 +249,19 @@ SHORT_CHARACTERS_MAX = 200
 
 def short(value: object, field: str) -> Optional[str]:
     """The text, if it has 1 to 200 characters; else None, with a warning. Nothing is truncated."""
-    if isinstance(value, str) and 1 <= len(value) <= SHORT_CHARACTERS_MAX:
+    is_text = issubclass(type(value), str)
+    length = str.__len__(value) if is_text else 0  # type: ignore[arg-type]
+    if is_text and 1 <= length <= SHORT_CHARACTERS_MAX:
+        text: str = str.__str__(value)
         try:
-            value.encode()
-            return value
+            text.encode()
+            return text
         except UnicodeEncodeError:
             warn_once(("short", field, "utf-8"), "%s was dropped: it holds a lone surrogate", field)
             return None
-    what = f"{len(value)} characters" if isinstance(value, str) else type(value).__name__
+    what = f"{length} characters" if is_text else type(value).__name__
     warn_once(
-        ("short", field, isinstance(value, str)),
+        ("short", field, is_text),
         "%s was dropped: it must be a str of 1 to 200 characters, not %s",
         field,
         what,

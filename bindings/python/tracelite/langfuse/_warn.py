@@ -14,14 +14,23 @@ KIND_COUNT_MAX = 10_000  # kinds remembered; a program with more of them is told
 _told: Set[Hashable] = set()
 
 
+def shown(value: object) -> str:
+    """A short text of a value of the application's, whatever its methods do."""
+    try:
+        return repr(value)[:100]
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
 def warn_once(kind: Hashable, message: str, *arguments: object) -> None:
     """Logs a warning the first time that this kind of problem is met."""
     if kind in _told or len(_told) >= KIND_COUNT_MAX:
         return
     _told.add(kind)
     try:
-        logger.warning(message + " (told once)", *arguments)
-    except Exception:  # a handler or an argument of the application's own
+        texts = [each if type(each) in (str, int) else shown(each) for each in arguments]
+        logger.warning(message + " (told once)", *texts)
+    except Exception:  # a handler of the application's own
         pass
 
 
