@@ -6,8 +6,9 @@ Nothing here looks at the current observation: a handle's children are begun fro
 import importlib
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, TypeVar
 
+from ._arguments import fields_of
 from ._ids import checked_id, new_trace_id
-from ._observation import LangfuseObservationWrapper, begin, fields_of
+from ._observation import LangfuseObservationWrapper, begin
 from ._trace import TraceState
 from ._warn import warn_once
 
