@@ -270,7 +270,7 @@ class InstallTest(FolderCase):
             PIP_NO_CACHE_DIR="1",
             TRACELITE_LIBRARY=str(Path(_c.library()._name).resolve()),
         )
-        (command,) = blocks("sh")
+        command = blocks("sh")[0]
         done = subprocess.run(
             command,
             shell=True,
