@@ -778,13 +778,13 @@ class BadFileTest(FolderCase):
                 self.assertGreater(sizes[name], 0, name)
 
     def test_damaged(self) -> None:
-        noise = os.urandom(1000)  # what does not compress is in the file as it is
+        noise = os.urandom(300_000)  # what does not compress is in the file as it is
         with Store(self.path) as store:
             for n in range(200):
                 store.put_observation(f"o{n}", trace_id="t", input=f"payload {n} " * 50)
             store.put_observation("noise", trace_id="t", input=noise)
         data = bytearray(self.path.read_bytes())
-        at = data.index(noise[500:520])
+        at = data.index(noise[150_000:150_020])
         data[at] ^= 1
         self.path.write_bytes(data)
         with Store(self.path) as store:

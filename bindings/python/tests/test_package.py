@@ -60,7 +60,9 @@ class ReadmeTest(FolderCase):
             "name ",
         ):
             self.assertIn(part, shown)
-        self.assertEqual(sorted(os.listdir(self.folder)), ["copy.tl", "day.tl", "monday.tl"])
+        self.assertEqual(
+            sorted(os.listdir(self.folder)), ["copy.tl", "day.tl", "monday.tl", "tracelite.tl"]
+        )
 
     def test_the_table_of_values(self) -> None:
         from tracelite import NULL, Json, Store
@@ -200,8 +202,9 @@ class BuildTest(FolderCase):
                 hashed = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=")
                 self.assertEqual((digest, size), (f"sha256={hashed.decode()}", str(len(data))))
             self.assertEqual(rows[-1], [f"{info}/RECORD", "", ""])
-            for module in (PACKAGE / "tracelite").glob("*.py"):
-                self.assertEqual(wheel.read(f"tracelite/{module.name}"), module.read_bytes())
+            for module in (PACKAGE / "tracelite").rglob("*.py"):
+                path = module.relative_to(PACKAGE).as_posix()
+                self.assertEqual(wheel.read(path), module.read_bytes())
             self.assertIn("tracelite/py.typed", names)
             self.assertIn(f"tracelite/{self.backend._library_name()}", names)
             metadata = wheel.read(f"{info}/METADATA").decode()
@@ -271,7 +274,7 @@ class InstallTest(FolderCase):
             PIP_NO_CACHE_DIR="1",
             TRACELITE_LIBRARY=str(Path(_c.library()._name).resolve()),
         )
-        (command,) = blocks("sh")
+        command = blocks("sh")[0]
         done = subprocess.run(
             command,
             shell=True,

@@ -247,7 +247,10 @@ _Setter = Callable[[Any, str, Any], None]
 
 
 def _text(struct: Any, member: str, value: Any) -> None:
-    data = text_bytes(value, member)
+    try:
+        data = str.encode(value)
+    except (TypeError, UnicodeEncodeError):
+        data = text_bytes(value, member)  # tells what is wrong
     setattr(struct, member, data)
     setattr(struct, member + "_size_bytes", len(data))
 

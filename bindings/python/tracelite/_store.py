@@ -231,10 +231,19 @@ class Span:
         self._free = store._lib.tl_end
         self.id = self.trace_id = ""
 
-    def _begin(self, store: int, parent: Optional[int], struct: _c.Observation) -> None:
+    def _begin(
+        self,
+        store: int,
+        parent: Optional[int],
+        struct: _c.Observation,
+        ids: Tuple[Optional[str], Optional[str]] = (None, None),
+    ) -> None:
         lib = self._store._lib
         handle = self._handle
         check(lib, lib.tl_begin(store, parent, ctypes.byref(struct), ctypes.byref(handle)))
+        if ids[0] is not None and ids[1] is not None:
+            self.id, self.trace_id = ids[0], ids[1]
+            return
         trace_id, id = _c.TextOut(), _c.TextOut()
         check(lib, lib.tl_span_ids(handle, ctypes.byref(trace_id), ctypes.byref(id)))
         self.id = _c.text_of(id.data, id.size_bytes) or ""
@@ -521,7 +530,7 @@ class Store(Reader):
         with self._gate.call():
             store = self._gate.handle()
             if parent is None:
-                span._begin(store, None, struct)
+                span._begin(store, None, struct, (id, fields.get("trace_id")))
                 return span
             if parent._store is not self:
                 raise InvalidError("parent is a span of another store", field="parent")

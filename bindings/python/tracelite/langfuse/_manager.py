@@ -1,0 +1,125 @@
+"""`with client.start_as_current_observation(...)`: current within the block, and ended by it."""
+
+import inspect
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, TypeVar, cast
+
+from ._context import Entered, Scope, enter_scope, leave
+from ._observation import LangfuseObservationWrapper, begin
+
+if TYPE_CHECKING:
+    from ._client import Langfuse
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def enter(observation: LangfuseObservationWrapper) -> Entered:
+    """Makes an observation current, with the attributes that it was begun with."""
+    return enter_scope(Scope(observation, observation._attributes))
+
+
+def leave_with(
+    observation: LangfuseObservationWrapper,
+    entered: Entered,
+    error: Optional[BaseException],
+    is_end: bool,
+) -> None:
+    leave(entered)
+    given: Dict[str, Any] = {}
+    if error is not None and not isinstance(error, GeneratorExit):
+        given = {"level": "ERROR", "status_message": message(error, True)}
+    if is_end:
+        observation.end_with(given)
+    elif given:
+        observation.update(**given)
+
+
+def message(error: BaseException, with_type: bool) -> str:
+    """The text of an exception, whatever its __str__ does."""
+    name = type(error).__name__
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    if not text:
+        return name
+    return f"{name}: {text}" if with_type else text
+
+
+class ObservationManager:
+    """A context manager that begins an observation when it is entered. Also a decorator, of
+    functions and of coroutine functions: each call is a block of its own."""
+
+    __slots__ = (
+        "_client",
+        "_as_type",
+        "_name",
+        "_fields",
+        "_trace_context",
+        "_handle",
+        "_is_end",
+        "_entered",
+    )
+
+    def __init__(
+        self,
+        client: "Langfuse",
+        as_type: object,
+        name: object,
+        fields: Dict[str, Any],
+        trace_context: Optional[Mapping[str, Any]],
+        handle: Optional[LangfuseObservationWrapper],
+        end_on_exit: Optional[bool],
+    ) -> None:
+        self._client = client
+        self._as_type = as_type
+        self._name = name
+        self._fields = fields
+        self._trace_context = trace_context
+        self._handle = handle
+        self._is_end = end_on_exit is not False
+        self._entered: Any = None
+
+    def __enter__(self) -> LangfuseObservationWrapper:
+        observation = begin(
+            self._client,
+            self._as_type,
+            self._name,
+            self._fields,
+            trace_context=self._trace_context,
+            handle=self._handle,
+        )
+        self._entered = (observation, enter(observation), self._entered)
+        return observation
+
+    def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
+        observation, token, self._entered = self._entered
+        leave_with(observation, token, error, self._is_end)
+
+    def _again(self) -> "ObservationManager":
+        return ObservationManager(
+            self._client,
+            self._as_type,
+            self._name,
+            self._fields,
+            self._trace_context,
+            self._handle,
+            self._is_end,
+        )
+
+    def __call__(self, function: _F) -> _F:
+        if inspect.iscoroutinefunction(function):
+
+            @wraps(function)
+            async def call_later(*arguments: Any, **named: Any) -> Any:
+                with self._again():
+                    return await function(*arguments, **named)
+
+            return cast(_F, call_later)
+
+        @wraps(function)
+        def call(*arguments: Any, **named: Any) -> Any:
+            with self._again():
+                return function(*arguments, **named)
+
+        return cast(_F, call)
