@@ -29,12 +29,12 @@ void leave() { std::for_each(mutexes.rbegin(), mutexes.rend(), sqlite3_mutex_lea
 
 void prepare_for_forks() {
   // A library that was built without mutexes gives none, and entering none does nothing.
-  static const bool done = [] {
+  static const bool kDone = [] {
     if (sqlite3_initialize() != SQLITE_OK) return false;
     std::transform(kMutexes.begin(), kMutexes.end(), mutexes.begin(), sqlite3_mutex_alloc);
     return pthread_atfork(enter, leave, leave) == 0;
   }();
-  (void)done;
+  (void)kDone;
 }
 
 }  // namespace tracelite::index
