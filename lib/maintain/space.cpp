@@ -74,6 +74,7 @@ template <class Tell>
 void tell_tables(const std::vector<TableSize>& tables, std::uint64_t page_count, const Tell& tell) {
   std::uint64_t sqlite_page_count = 0;
   for (const TableSize& table : tables) sqlite_page_count += table.page_count;
+  sqlite_page_count = std::max<std::uint64_t>(sqlite_page_count, 1);
   std::uint64_t rest = page_count;
   for (const TableSize& table : tables) {
     const std::uint64_t of_table = page_count * table.page_count / sqlite_page_count;
