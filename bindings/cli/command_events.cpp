@@ -32,6 +32,7 @@ struct ImportRequest {
   std::string file;
   bool json = false;
   bool all_warnings = false;
+  int compression_level = 0;  // the default
 };
 
 // An open file that is read from its beginning to its end.
@@ -171,7 +172,7 @@ class Outcomes {
 
 int run_import(Output& output, const ImportRequest& request) {
   Input input(request.file);
-  tracelite::Store store = open_to_record(request.database);
+  tracelite::Store store = open_to_record(request.database, request.compression_level);
   ProgressLine progress("importing", "bytes");
   progress.set_total(input.size_bytes());
   Outcomes outcomes(output, progress, request);
@@ -249,6 +250,11 @@ void add_import_and_export(CLI::App& app, Action& action) {
                   "- reads standard input")
       ->required()
       ->type_name("");
+  import_command
+      .add_option("--compression-level", import_request->compression_level,
+                  "1 to 19, zstd's: higher is smaller and slower (default: 3)")
+      ->type_name("LEVEL")
+      ->check(CLI::Range(1, 19));
   import_command.add_flag(
       "--all-warnings", import_request->all_warnings,
       "List every warning, not only the first " + std::to_string(kWarningsShownMax));

@@ -76,8 +76,9 @@ tracelite::Store open_to_change(const std::string& database) {
   return open_to_record(database);
 }
 
-tracelite::Store open_to_record(const std::string& database) {
+tracelite::Store open_to_record(const std::string& database, int compression_level) {
   tl_options options = tracelite::Store::options();
+  options.compression_level = compression_level;
   options.log = log;
   return open(database, options);
 }

@@ -49,7 +49,7 @@ CLI::Option* add_as_stored(CLI::App& command, bool& as_stored);
 tracelite::Store open_to_read(const std::string& database);
 tracelite::Store open_to_change(const std::string& database);
 // Opens a file, or creates it.
-tracelite::Store open_to_record(const std::string& database);
+tracelite::Store open_to_record(const std::string& database, int compression_level = 0);
 
 // For an id of that kind, which the file does not have.
 std::string not_found_message(const std::string& database, const std::string& kind,

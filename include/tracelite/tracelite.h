@@ -459,6 +459,9 @@ typedef struct tl_options {
   tl_text default_environment; /* else LANGFUSE_TRACING_ENVIRONMENT, else "default" */
   tl_text default_release;     /* else LANGFUSE_RELEASE or the usual CI variables, else none */
   uint64_t map_size_bytes;     /* default 256 GiB: address space reserved for the file; grows */
+  /* Of what this store records; whatever a file was written with, all can read it. */
+  int32_t compression_level;      /* 1 to 19, default 3: zstd's; higher is smaller and slower */
+  uint32_t dictionary_size_bytes; /* at most 1 MiB, default 32 KiB; below 256: no dictionaries */
 } tl_options;
 
 /*
@@ -471,7 +474,8 @@ typedef struct tl_options {
  *
  * Errors: TL_NOT_FOUND (read-only, or the folder is missing), TL_PERMISSION, TL_NOT_TRACELITE,
  * TL_NEWER_FORMAT, TL_OTHER_GEOMETRY, TL_CORRUPT (truncated or damaged), TL_UNSUPPORTED (a network
- * file system), TL_DISK_FULL, TL_IO, TL_NO_MEMORY, TL_BUSY.
+ * file system), TL_DISK_FULL, TL_IO, TL_NO_MEMORY, TL_BUSY, TL_INVALID (an option is out of its
+ * range).
  */
 TL_API tl_status tl_open(const char *path, const tl_options *options, tl_store **store);
 

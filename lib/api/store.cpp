@@ -23,6 +23,9 @@ std::string from_environment(std::initializer_list<const char*> names) {
   return {};
 }
 
+constexpr std::int32_t kCompressionLevelMax = 19;  // beyond it zstd needs much memory to read
+constexpr std::uint32_t kDictionarySizeBytesMax = std::uint32_t{1} << 20;
+
 ingest::MaskFunction mask_of(const tl_options& options) {
   if (options.mask == nullptr) return {};
   return [mask = options.mask, context = options.mask_context](
@@ -58,6 +61,18 @@ Result<ingest::Options> convert(const tl_options& options) {
       return make_error(Code::invalid, "sample_rate is a number from 0 to 1", "sample_rate");
     }
     own.sample_rate = options.sample_rate;
+  }
+  if (options.compression_level < 0 || options.compression_level > kCompressionLevelMax) {
+    return make_error(Code::invalid, "compression_level is a number from 1 to 19, or 0",
+                      "compression_level");
+  }
+  if (options.compression_level != 0) own.compression_level = options.compression_level;
+  if (options.dictionary_size_bytes > kDictionarySizeBytesMax) {
+    return make_error(Code::invalid, "dictionary_size_bytes is at most 1 MiB",
+                      "dictionary_size_bytes");
+  }
+  if (options.dictionary_size_bytes != 0) {
+    own.dictionary_size_bytes = options.dictionary_size_bytes;
   }
   own.mask = mask_of(options);
   own.log = log_of(options);

@@ -8,6 +8,7 @@
 
 #include "model/entity.hpp"
 #include "model/field.hpp"
+#include "store/packed_space.hpp"
 
 namespace tracelite::ingest {
 
@@ -34,6 +35,8 @@ struct Options {
   double sample_rate = 1;
   MaskFunction mask;
   LogFunction log;
+  int compression_level = store::kQuickPacking.level;
+  std::size_t dictionary_size_bytes = store::kQuickPacking.dictionary_size_bytes_max;
   std::string default_environment;  // empty: none
   std::string default_release;      // empty: none
 };

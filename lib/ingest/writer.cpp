@@ -64,7 +64,7 @@ std::vector<Event> Writer::decode(Batch& batch) {
     }
     events.push_back(std::move(*event));
     media_.take_out(events.back());
-    if (recorder_.options_.mask) mask(events.back());
+    if (recorder_.options().mask) mask(events.back());
   }
   return events;
 }
@@ -74,7 +74,7 @@ void Writer::mask(Event& event) {
     if (!model::is_payload(reg.field) || reg.cleared()) continue;
     const PayloadValue value = PayloadValue::decode(reg.value);
     if (value.form == Form::withheld || value.form == Form::null) continue;
-    std::optional<Payload> masked = recorder_.options_.mask(reg.field, value.form, value.bytes);
+    std::optional<Payload> masked = recorder_.options().mask(reg.field, value.form, value.bytes);
     const bool checked =
         masked && (masked->form != Form::json || !payload::check_json(masked->bytes).has_value()) &&
         (masked->form != Form::text || payload::is_valid_utf8(masked->bytes));
@@ -164,6 +164,10 @@ void Writer::forget() {
 // Makes the connection ready for this transaction; what is remembered of the file is dropped if
 // anybody else has committed since.
 Status Writer::prepare(store::WriteTransaction& transaction) {
+  store::Packing packing = store::kQuickPacking;
+  packing.level = recorder_.options().compression_level;
+  packing.dictionary_size_bytes_max = recorder_.options().dictionary_size_bytes;
+  store::PackedSpaces::of(transaction).set_packing(packing);
   if (transaction.id() != last_transaction_id_ + 1) forget();
   if (connection_ == nullptr) {
     TL_TRY_ASSIGN(connection, index::Connection::open_writer(transaction));

@@ -62,8 +62,10 @@ Result<std::shared_ptr<const Dictionary>> Dictionary::digest(Bytes bytes,
   return dictionary;
 }
 
-std::string train_dictionary(Bytes samples, const std::vector<std::size_t>& sizes_bytes) {
-  std::string bytes(kDictionarySizeBytesMax, '\0');
+std::string train_dictionary(Bytes samples, const std::vector<std::size_t>& sizes_bytes,
+                             std::size_t size_bytes_max) {
+  if (size_bytes_max < kDictionarySizeBytesMin) return {};
+  std::string bytes(size_bytes_max, '\0');
   const std::size_t size =
       ZDICT_trainFromBuffer(bytes.data(), bytes.size(), samples.data(), sizes_bytes.data(),
                             static_cast<unsigned>(sizes_bytes.size()));

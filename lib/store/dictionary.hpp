@@ -23,7 +23,9 @@ struct ZSTD_DDict_s;
 namespace tracelite::store {
 
 // The knee: 64 KiB save 3 per cent more and cost twice as much to digest.
-inline constexpr std::size_t kDictionarySizeBytesMax = std::size_t{32} << 10;
+inline constexpr std::size_t kDictionarySizeBytes = std::size_t{32}
+                                                    << 10;   // unless asked otherwise
+inline constexpr std::size_t kDictionarySizeBytesMin = 256;  // zstd's
 
 using DictionaryNumber = std::uint32_t;  // 0: none
 
@@ -47,7 +49,8 @@ class Dictionary {
 };
 
 // From samples that lie one after the other. Empty: there is too little to learn from.
-std::string train_dictionary(Bytes samples, const std::vector<std::size_t>& sizes_bytes);
+std::string train_dictionary(Bytes samples, const std::vector<std::size_t>& sizes_bytes,
+                             std::size_t size_bytes_max);
 
 struct StoredDictionary {
   DictionaryNumber number = 0;

@@ -35,6 +35,7 @@ struct Packing {
   std::size_t page_count_max;  // pages that a value takes
   std::size_t raw_size_bytes_max;
   std::uint64_t blocks_to_train_from;  // with fewer there is no dictionary yet
+  std::size_t dictionary_size_bytes_max = kDictionarySizeBytes;  // too small for one: none
 };
 // What is recorded now. A level above 3, or a dictionary while there are few blocks, costs more
 // time than it saves bytes; blocks of one page (16 KiB raw) took 20 per cent more of the file.

@@ -43,7 +43,8 @@ Status PackedSpace::choose_dictionary(WriteTransaction& transaction, const Packi
 Status PackedSpace::train(WriteTransaction& transaction, const Packing& packing,
                           std::uint64_t block_count) {
   TL_TRY_ASSIGN(samples, sample());
-  const std::string trained = train_dictionary(samples.bytes, samples.sizes_bytes);
+  const std::string trained =
+      train_dictionary(samples.bytes, samples.sizes_bytes, packing.dictionary_size_bytes_max);
   if (trained.empty()) return {};
   TL_TRY_ASSIGN(candidate, Dictionary::digest(trained, packing.level));
   std::uint64_t before_size_bytes = 0;

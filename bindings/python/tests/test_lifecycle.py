@@ -230,6 +230,22 @@ class OptionTest(FolderCase):
             self.assertEqual(store.counters()["queue_full"], dropped)
             self.assertEqual(len(list(store.traces())), 50 - dropped)
 
+    def test_compression_level(self) -> None:
+        words = [f"{n * 7919 % 6007:x}" for n in range(2_000)]
+        choices = random.Random(1).choices(words, k=400_000)
+        texts = {f"o{n}": " ".join(choices[n * 8_000 :][:8_000]) for n in range(50)}
+        sizes = []
+        for level in (1, 19):
+            path = self.folder / f"level{level}.tl"
+            with Store(path, compression_level=level, dictionary_size_bytes=100) as store:
+                for id, text in texts.items():
+                    store.put_observation(id, trace_id="t", input=text)
+                store.flush()
+                sizes.append(sum(line.size_bytes for line in store.space()))
+            with Store(path, read_only=True) as store:
+                self.assertEqual({row.id: row.input for row in store.observations()}, texts)
+        self.assertLess(sizes[1], sizes[0])
+
     def test_refused_options(self) -> None:
         cases: List[Dict[str, Any]] = [
             {"full_policy": "panic"},
@@ -237,6 +253,9 @@ class OptionTest(FolderCase):
             {"queue_size_bytes": 1.5},
             {"queue_wait_ms": 2**32},
             {"default_release": 3},
+            {"compression_level": 20},
+            {"compression_level": -1},
+            {"dictionary_size_bytes": 2**20 + 1},
         ]
         for options in cases:
             with self.subTest(options), self.assertRaises(InvalidError) as caught:

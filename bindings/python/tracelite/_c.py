@@ -337,6 +337,8 @@ class Options(Structure):
         ("default_environment", _TEXT),
         ("default_release", _TEXT),
         ("map_size_bytes", c_uint64),
+        ("compression_level", c_int32),
+        ("dictionary_size_bytes", c_uint32),
     )
 
 

@@ -364,6 +364,10 @@ class Store(Reader):
     default_environment, default_release
                         else LANGFUSE_TRACING_ENVIRONMENT, LANGFUSE_RELEASE or what CI sets
     map_size_bytes      address space reserved for the file (256 GiB)
+    compression_level   1 to 19, zstd's: higher is smaller and slower (3)
+    dictionary_size_bytes
+                        of the dictionaries that compress what is recorded, at most 1 MiB; below
+                        256 there are none (32 KiB)
     """
 
     def __init__(
@@ -381,6 +385,8 @@ class Store(Reader):
         default_environment: Optional[str] = None,
         default_release: Optional[str] = None,
         map_size_bytes: Optional[int] = None,
+        compression_level: Optional[int] = None,
+        dictionary_size_bytes: Optional[int] = None,
     ) -> None:
         self._lib = lib = _c.library()
         encoded = _encoded(path)
@@ -393,6 +399,8 @@ class Store(Reader):
             ("queue_size_bytes", queue_size_bytes, UINT64_MAX),
             ("queue_wait_ms", queue_wait_ms, 0xFFFFFFFF),
             ("map_size_bytes", map_size_bytes, UINT64_MAX),
+            ("compression_level", compression_level, 0x7FFFFFFF),
+            ("dictionary_size_bytes", dictionary_size_bytes, 0xFFFFFFFF),
         ):
             if number is not None:
                 setattr(options, name, integer_of(number, name, 0, most))
