@@ -200,8 +200,9 @@ Status prune_runs(store::Environment& environment, KeySpace family, std::uint64_
 }
 
 Status prune_directory(store::Environment& environment, const record::Statistics& statistics) {
-  TL_TRY(prune_runs(environment, KeySpace::directory,
-                    statistics.traces + statistics.sessions + statistics.scores));
+  TL_TRY(
+      prune_runs(environment, KeySpace::directory,
+                 statistics.traces + statistics.sessions + statistics.scores + statistics.strays));
   return prune_runs(environment, KeySpace::observation_directory, statistics.observations);
 }
 

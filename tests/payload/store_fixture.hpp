@@ -16,7 +16,7 @@
 
 #include "payload/payload_store.hpp"
 #include "payload/random_json.hpp"
-#include "store/packed_space.hpp"
+#include "store/small_packing.hpp"
 
 namespace tracelite::test {
 
@@ -77,11 +77,9 @@ class StoreFixture {
   void open() { environment = need(store::Environment::open(path, {})); }
   void close() { environment.reset(); }
 
-  // Many small blocks, so that a few payloads fill several.
   store::WriteTransaction begin() {
-    static constexpr store::Packing kSmallPacking{1, 1, std::size_t{24} << 10, 64};
     store::WriteTransaction transaction = need(environment->begin_write());
-    store::PackedSpaces::of(transaction).set_packing(kSmallPacking);
+    store::PackedSpaces::of(transaction).set_packing(store::test::kSmallPacking);
     return transaction;
   }
 

@@ -13,6 +13,7 @@
 #include "store/dictionary.hpp"
 #include "store/helpers.hpp"
 #include "store/packed_space.hpp"
+#include "store/small_packing.hpp"
 
 namespace {
 
@@ -20,6 +21,7 @@ using namespace tracelite;
 using namespace tracelite::store;
 using store::test::Folder;
 using store::test::must;
+using tracelite::store::test::kSmallPacking;
 
 constexpr KeySpace kSpace = KeySpace::record;
 using Oracle = std::map<std::string, std::string>;
@@ -30,9 +32,6 @@ std::uint64_t random_seed() {
   std::cout << "TL_SEED=" << seed << '\n';
   return seed;
 }
-
-// Many blocks of few entries.
-constexpr Packing kSmallPacking{1, 1, std::size_t{24} << 10, 64};
 
 class File {
  public:

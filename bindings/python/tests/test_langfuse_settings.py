@@ -112,6 +112,7 @@ class RepairTest(LangfuseCase):
             ("langfuse", "default"),
             ("langfuse-x", "x"),
             ("a b", "default"),
+            ("langfuse-Langfuse_prod", "prod"),
             ("x" * 50, "x" * 40),
         ):
             self.assertEqual(repaired_environment(given), expected)

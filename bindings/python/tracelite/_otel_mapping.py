@@ -12,6 +12,7 @@ import uuid
 from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
+from ._environment import repaired
 from ._otel_attributes import as_text, below, first, number, parsed, parsed_list, parsed_object
 from ._otel_attributes import text
 from ._otel_content import Content, content_of, is_content, move_tools
@@ -355,18 +356,15 @@ _ENVIRONMENT_KEYS = (
     "deployment.environment.name",
     "deployment.environment",
 )
-_ENVIRONMENT_LENGTH_MAX = 40
 
 
 def environment_of(span: OtelSpan) -> str:
-    given = (
+    return repaired(
         text(span.attributes, _ENVIRONMENT_KEYS)
         or text(span.resource, _ENVIRONMENT_KEYS)
         or _failed_evaluator(span)
         or ""
     )
-    environment = re.sub("^(langfuse[-_]?)+", "", given.lower())[:_ENVIRONMENT_LENGTH_MAX]
-    return environment if re.fullmatch("[a-z0-9_-]+", environment) else "default"
 
 
 def _failed_evaluator(span: OtelSpan) -> Optional[str]:

@@ -1,16 +1,13 @@
 """`with client.start_as_current_observation(...)`: current within the block, and ended by it."""
 
-import inspect
-from functools import wraps
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional
 
+from ._blocks import BlockDecorator
 from ._context import Entered, Scope, enter_scope, leave
 from ._observation import LangfuseObservationWrapper, begin
 
 if TYPE_CHECKING:
     from ._client import Langfuse
-
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def enter(observation: LangfuseObservationWrapper) -> Entered:
@@ -46,7 +43,7 @@ def message(error: BaseException, with_type: bool) -> str:
     return f"{name}: {text}" if with_type else text
 
 
-class ObservationManager:
+class ObservationManager(BlockDecorator):
     """A context manager that begins an observation when it is entered. Also a decorator, of
     functions and of coroutine functions: each call is a block of its own."""
 
@@ -106,20 +103,3 @@ class ObservationManager:
             self._handle,
             self._is_end,
         )
-
-    def __call__(self, function: _F) -> _F:
-        if inspect.iscoroutinefunction(function):
-
-            @wraps(function)
-            async def call_later(*arguments: Any, **named: Any) -> Any:
-                with self._again():
-                    return await function(*arguments, **named)
-
-            return cast(_F, call_later)
-
-        @wraps(function)
-        def call(*arguments: Any, **named: Any) -> Any:
-            with self._again():
-                return function(*arguments, **named)
-
-        return cast(_F, call)

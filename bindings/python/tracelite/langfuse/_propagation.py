@@ -1,18 +1,15 @@
 """`propagate_attributes`: what the current observation and all that begin within the block carry."""
 
-import inspect
-from functools import wraps
-from typing import Any, Callable, Dict, List, Mapping, Optional, TypeVar, cast
+from typing import Any, Dict, List, Mapping, Optional
 
 from . import _values
+from ._blocks import BlockDecorator
 from ._context import Attributes, Entered, Scope, current, enter_scope, leave
 from ._settings import repaired_environment
 from ._warn import logger, warn_once
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 
-
-class propagate_attributes:
+class propagate_attributes(BlockDecorator):
     """Within the block, the current observation, its trace, and every observation that begins carry
     these attributes. Blocks nest: an inner value replaces the outer one, tags unite, metadata
     merges by key.
@@ -74,23 +71,6 @@ class propagate_attributes:
         again = propagate_attributes()
         again._given = self._given
         return again
-
-    def __call__(self, function: _F) -> _F:
-        if inspect.iscoroutinefunction(function):
-
-            @wraps(function)
-            async def call_later(*arguments: Any, **named: Any) -> Any:
-                with self._again():
-                    return await function(*arguments, **named)
-
-            return cast(_F, call_later)
-
-        @wraps(function)
-        def call(*arguments: Any, **named: Any) -> Any:
-            with self._again():
-                return function(*arguments, **named)
-
-        return cast(_F, call)
 
 
 def _short(value: object, field: str) -> Optional[str]:

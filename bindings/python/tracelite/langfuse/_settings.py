@@ -4,15 +4,14 @@ them, else a default."""
 import inspect
 import logging
 import os
-import re
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
+from .._environment import repaired
 from ._warn import logger, shown, warn_once
 
 PATH_VARIABLE = "TRACELITE_PATH"
 DEFAULT_PATH = "tracelite.tl"  # in the folder that the program was started in
-ENVIRONMENT_CHARACTERS_MAX = 40
 
 # The CI variables that Langfuse's clients look at, in their order.
 _RELEASE_VARIABLES = (
@@ -136,9 +135,7 @@ def repaired_environment(value: object) -> Optional[str]:
         warn_once(("environment", "kind"), "environment was dropped: it must be a str")
         return None
     given: str = str.__str__(value)
-    text = re.sub(r"^langfuse[-_]?", "", given.lower())[:ENVIRONMENT_CHARACTERS_MAX]
-    if not re.fullmatch(r"[a-z0-9_-]+", text):
-        text = "default"
+    text = repaired(given)
     if text != given:
         warn_once(("environment", given), "environment %r was repaired to %r", given, text)
     return text

@@ -5,8 +5,7 @@ Each step runs in the context of whoever asks for it, as it would without us, bu
 generator's observation as the current one.
 """
 
-from contextvars import Token
-from typing import Any, AsyncGenerator, Callable, Dict, Generator, List, Optional
+from typing import Any, AsyncGenerator, Callable, Dict, Generator, List, Optional, Type
 
 from ._context import Scope, current
 from ._manager import message
@@ -16,8 +15,33 @@ from ._warn import warn_once
 Transform = Callable[[List[Any]], Any]
 
 
+class _Step:
+    """One step of a stream: in the stream's scope, which it may change. What it raises ends the
+    observation."""
+
+    __slots__ = ("_stream", "_token")
+
+    def __init__(self, stream: "_Stream") -> None:
+        self._stream = stream
+
+    def __enter__(self) -> None:
+        self._token = current.set(self._stream._scope)
+
+    def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
+        stream = self._stream
+        stream._scope = current.get()
+        try:
+            current.reset(self._token)
+        except (ValueError, RuntimeError):  # resumed in another context
+            pass
+        if error is not None:
+            stream._end(None if isinstance(error, stream._stop) else error)
+
+
 class _Stream:
     """What both kinds share: the observation, its scope between two steps, and the items."""
+
+    _stop: Type[BaseException]  # what says that there are no more items
 
     def __init__(
         self,
@@ -35,16 +59,6 @@ class _Stream:
         self._is_ended = False
         # Text is in the file as it streams, where nobody has to see it whole first.
         self._appends = captures and transform is None and observation.may_append
-
-    def _enter(self) -> "Token[Scope]":
-        return current.set(self._scope)
-
-    def _leave(self, token: "Token[Scope]") -> None:
-        self._scope = current.get()
-        try:
-            current.reset(token)
-        except (ValueError, RuntimeError):  # resumed in another context
-            pass
 
     def _keep(self, item: Any) -> None:
         if not self._captures:
@@ -95,6 +109,8 @@ class _Stream:
 
 
 class ObservedGenerator(_Stream, Generator[Any, Any, Any]):
+    _stop = StopIteration
+
     def __init__(
         self,
         generator: Generator[Any, Any, Any],
@@ -116,29 +132,13 @@ class ObservedGenerator(_Stream, Generator[Any, Any, Any]):
         return self._step(self._generator.throw, *error)
 
     def close(self) -> None:
-        token = self._enter()
-        try:
+        with _Step(self):
             self._generator.close()
-        except BaseException as error:
-            self._leave(token)
-            self._end(error)
-            raise
-        self._leave(token)
         self._end()
 
     def _step(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        token = self._enter()
-        try:
+        with _Step(self):
             item = function(*arguments)
-        except StopIteration:
-            self._leave(token)
-            self._end()
-            raise
-        except BaseException as error:
-            self._leave(token)
-            self._end(error)
-            raise
-        self._leave(token)
         self._keep(item)
         return item
 
@@ -149,6 +149,8 @@ class ObservedGenerator(_Stream, Generator[Any, Any, Any]):
 
 
 class ObservedAsyncGenerator(_Stream, AsyncGenerator[Any, Any]):
+    _stop = StopAsyncIteration
+
     def __init__(
         self,
         generator: Any,
@@ -170,31 +172,15 @@ class ObservedAsyncGenerator(_Stream, AsyncGenerator[Any, Any]):
         return await self._step(self._generator.athrow, *error)
 
     async def aclose(self) -> None:
-        token = self._enter()
-        try:
+        with _Step(self):
             close = getattr(self._generator, "aclose", None)
             if close is not None:
                 await close()
-        except BaseException as error:
-            self._leave(token)
-            self._end(error)
-            raise
-        self._leave(token)
         self._end()
 
     async def _step(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        token = self._enter()
-        try:
+        with _Step(self):
             item = await function(*arguments)
-        except StopAsyncIteration:
-            self._leave(token)
-            self._end()
-            raise
-        except BaseException as error:
-            self._leave(token)
-            self._end(error)
-            raise
-        self._leave(token)
         self._keep(item)
         return item
 

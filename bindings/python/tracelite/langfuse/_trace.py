@@ -82,15 +82,11 @@ class TraceState:
         if derived is None:
             return
         if not self._is_recorded:  # remembered, should a record come
-            for name in _DERIVED:
-                if fields.get(name) is not None:
-                    derived[name] = fields[name]
+            derived.update(_derived(fields))
             return
-        changed = _derived(fields)
-        if changed:
-            unsaid = self._unsaid(changed)
-            if unsaid:
-                client.recorder.put_trace({**unsaid, "id": self.id})
+        unsaid = self._unsaid(_derived(fields))
+        if unsaid:
+            client.recorder.put_trace({**unsaid, "id": self.id})
 
     def _unsaid(self, fields: Dict[str, Any]) -> Dict[str, Any]:
         return {name: value for name, value in fields.items() if name not in self._said}
