@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cassert>
 
 #include "index/index_writer_state.hpp"
 #include "payload/json_scanner.hpp"
@@ -59,6 +60,7 @@ Status prepare_all(sqlite3* connection, Statements& sql) {
        "INSERT OR REPLACE INTO score(container, entity, time_ns, id, name, environment, "
        "observation) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
       {&sql.erase_score, "DELETE FROM score WHERE container = ?1 AND entity = ?2"},
+      {&sql.add_member, "INSERT OR IGNORE INTO member(term, container, count) VALUES(?1, ?2, 1)"},
       {&sql.find_member, "SELECT count FROM member WHERE term = ?1 AND container = ?2"},
       {&sql.put_member, "INSERT OR REPLACE INTO member(term, container, count) VALUES(?1, ?2, ?3)"},
       {&sql.erase_member, "DELETE FROM member WHERE term = ?1 AND container = ?2"},
@@ -92,9 +94,21 @@ Result<std::unique_ptr<IndexWriter>> IndexWriter::open(sqlite3* connection) {
   return std::unique_ptr<IndexWriter>(new IndexWriter(std::move(state)));
 }
 
-void IndexWriter::forget() { state_->terms.forget(); }
+void IndexWriter::forget() {
+  state_->terms.forget();
+  state_->latest_trace.reset();
+  state_->counts = {};
+}
 
-CountChanges IndexWriter::take_counts() { return std::exchange(state_->counts, {}); }
+Status IndexWriter::flush() {
+  TL_TRY(state_->write_latest_trace());
+  return state_->terms.write_uses();
+}
+
+CountChanges IndexWriter::take_counts() {
+  assert(!state_->latest_trace && !state_->terms.has_unwritten());
+  return std::exchange(state_->counts, {});
+}
 
 // ------------------------------------------------------------------------------ members
 
@@ -102,14 +116,21 @@ Status IndexWriter::State::use_session(Bytes session, int difference) {
   TL_TRY_ASSIGN(term, terms.number(TermKind::session, session));
   TL_TRY_ASSIGN(change, terms.use(term, difference));
   counts.sessions += change;
-  return change < 0 ? terms.remove(TermKind::session, session) : Status();
+  return change < 0 ? terms.remove(TermKind::session, session, term) : Status();
 }
 
 Status IndexWriter::State::change_member(TermKind kind, Bytes text,
                                          record::ContainerNumber container, int difference) {
   TL_TRY_ASSIGN(term, terms.number(kind, text));
   std::int64_t count = 0;
-  {
+  bool is_new = false;
+  if (difference == 1) {  // mostly there is none
+    sql.add_member.bind(1, term);
+    sql.add_member.bind(2, to_integer(container));
+    TL_TRY(sql.add_member.run());
+    is_new = sqlite3_changes(connection) == 1;
+  }
+  if (!is_new) {
     sql.find_member.bind(1, term);
     sql.find_member.bind(2, to_integer(container));
     const ResetGuard guard(sql.find_member);
@@ -117,18 +138,20 @@ Status IndexWriter::State::change_member(TermKind kind, Bytes text,
     if (row) count = sql.find_member.integer(0);
   }
   const std::int64_t now = count + difference;
-  Statement& change = now > 0 ? sql.put_member : sql.erase_member;
-  change.bind(1, term);
-  change.bind(2, to_integer(container));
-  if (now > 0) change.bind(3, now);
-  TL_TRY(change.run());
+  if (!is_new) {
+    Statement& change = now > 0 ? sql.put_member : sql.erase_member;
+    change.bind(1, term);
+    change.bind(2, to_integer(container));
+    if (now > 0) change.bind(3, now);
+    TL_TRY(change.run());
+  }
   const bool appeared = count == 0 && now > 0;
   const bool vanished = count > 0 && now <= 0;
   if (!appeared && !vanished) return {};
   if (kind == TermKind::session) return use_session(text, appeared ? 1 : -1);
   TL_TRY_ASSIGN(existence, terms.use(term, appeared ? 1 : -1));
   if (kind == TermKind::user) counts.users += existence;
-  return existence < 0 ? terms.remove(kind, text) : Status();
+  return existence < 0 ? terms.remove(kind, text, term) : Status();
 }
 
 Status IndexWriter::State::change_members(const Members& before, const Members& after,

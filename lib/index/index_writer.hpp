@@ -69,6 +69,10 @@ class IndexWriter {
   // Whether a trace belongs to the session, which has a container of its own.
   Result<bool> has_traces(Bytes session_id, record::ContainerNumber own);
 
+  // Rows that a batch changes again and again (a trace's own, uses of terms) are written by this:
+  // call it before the transaction commits.
+  Status flush();
+  // Of what was flushed.
   CountChanges take_counts();
   // What is remembered of the database (numbers of terms) holds only while this process alone
   // commits: forget it after another's commit, and after a failed transaction.

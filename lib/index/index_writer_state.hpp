@@ -12,7 +12,7 @@ struct Statements {
   Statement find_trace, put_trace, put_sums, erase_trace;
   Statement put_observation, erase_observation, figures, root, count_scores;
   Statement put_score, erase_score;
-  Statement find_member, put_member, erase_member, find_other_member;
+  Statement add_member, find_member, put_member, erase_member, find_other_member;
   Statement put_attribute, erase_attribute;
 };
 
@@ -28,6 +28,15 @@ struct TraceRow {
   TraceSums sums;
 
   friend bool operator==(const TraceRow&, const TraceRow&) = default;
+};
+
+// The row of the trace that was changed last: entities come trace by trace, so each changes it
+// again.
+struct LatestTrace {
+  record::ContainerNumber container = 0;
+  std::string id;
+  TraceRow row;  // as it shall be
+  enum class Unwritten : std::uint8_t { nothing, sums, row } unwritten = Unwritten::nothing;
 };
 
 // The members of a trace that one entity names.
@@ -58,6 +67,7 @@ struct IndexWriter::State {
   Terms terms;
   Statements sql;
   CountChanges counts;
+  std::optional<LatestTrace> latest_trace;
 
   Status change_member(TermKind kind, Bytes text, record::ContainerNumber container,
                        int difference);
@@ -70,9 +80,14 @@ struct IndexWriter::State {
   Status change_score(const Change& change);
 
   // index_writer_traces.cpp
+  // What these change is written when another trace is read, or by write_latest_trace().
   Result<TraceRow> read_trace(record::ContainerNumber container);
-  Status write_trace(record::ContainerNumber container, Bytes id, const TraceRow& row);
+  void change_trace(record::ContainerNumber container, Bytes id, const TraceRow& row);
   // Of a row that is there.
+  void change_sums(const TraceRow& row);
+  Status erase_trace(record::ContainerNumber container);
+  Status write_latest_trace();
+  Status write_trace(record::ContainerNumber container, Bytes id, const TraceRow& row);
   Status write_sums(record::ContainerNumber container, const TraceRow& row);
   Status sum_up(record::ContainerNumber container, TraceSums& sums);
   Status rebuild_root(record::ContainerNumber container, TraceRow& row);

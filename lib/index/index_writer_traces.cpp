@@ -31,7 +31,10 @@ Entity no_trace(Bytes id) {
 }  // namespace
 
 Result<TraceRow> IndexWriter::State::read_trace(record::ContainerNumber container) {
-  TraceRow row;
+  if (latest_trace && latest_trace->container == container) return latest_trace->row;
+  TL_TRY(write_latest_trace());
+  latest_trace.emplace().container = container;
+  TraceRow& row = latest_trace->row;
   Statement& find = sql.find_trace;
   find.bind(1, to_integer(container));
   const ResetGuard guard(find);
@@ -49,6 +52,42 @@ Result<TraceRow> IndexWriter::State::read_trace(record::ContainerNumber containe
   row.root_start_ns = find.integer(8);
   row.sums = TraceSums::decode(find.bytes(9), row.time_ns);
   return row;
+}
+
+// `container` is the one that was read last, here and below.
+void IndexWriter::State::change_trace(record::ContainerNumber container, Bytes id,
+                                      const TraceRow& row) {
+  if (!row.exists) ++counts.traces;
+  latest_trace = {container, std::string(id), row, LatestTrace::Unwritten::row};
+  latest_trace->row.exists = true;
+}
+
+void IndexWriter::State::change_sums(const TraceRow& row) {
+  latest_trace->row.sums = row.sums;
+  if (latest_trace->unwritten == LatestTrace::Unwritten::nothing) {
+    latest_trace->unwritten = LatestTrace::Unwritten::sums;
+  }
+}
+
+Status IndexWriter::State::erase_trace(record::ContainerNumber container) {
+  --counts.traces;
+  latest_trace.reset();
+  sql.erase_trace.bind(1, to_integer(container));
+  return sql.erase_trace.run();
+}
+
+Status IndexWriter::State::write_latest_trace() {
+  if (!latest_trace) return {};
+  const LatestTrace latest = *std::exchange(latest_trace, std::nullopt);
+  switch (latest.unwritten) {
+    case LatestTrace::Unwritten::row:
+      return write_trace(latest.container, latest.id, latest.row);
+    case LatestTrace::Unwritten::sums:
+      return write_sums(latest.container, latest.row);
+    case LatestTrace::Unwritten::nothing:
+      break;
+  }
+  return {};
 }
 
 Status IndexWriter::State::write_trace(record::ContainerNumber container, Bytes id,
@@ -69,9 +108,7 @@ Status IndexWriter::State::write_trace(record::ContainerNumber container, Bytes 
   std::string sums;
   row.sums.encode(row.time_ns, sums);
   put.bind_blob(12, sums);
-  TL_TRY(put.run());
-  if (!row.exists) ++counts.traces;
-  return {};
+  return put.run();
 }
 
 Status IndexWriter::State::write_sums(record::ContainerNumber container, const TraceRow& row) {
@@ -117,10 +154,7 @@ Status IndexWriter::State::rebuild_root(record::ContainerNumber container, Trace
 Status IndexWriter::State::show_trace(record::ContainerNumber container, const TraceView& header,
                                       const TraceRow& row) {
   if (!trace_is_visible(header) && row.sums.observation_count() == 0) {
-    if (!row.exists) return {};
-    --counts.traces;
-    sql.erase_trace.bind(1, to_integer(container));
-    return sql.erase_trace.run();
+    return row.exists ? erase_trace(container) : Status();
   }
   TraceRow now;
   now.exists = row.exists;
@@ -140,7 +174,8 @@ Status IndexWriter::State::show_trace(record::ContainerNumber container, const T
     TL_TRY(rebuild_root(container, now));
     if (now.root) now.time_ns = now.sums.earliest_start_ns;
   }
-  return write_trace(container, header.id, now);
+  change_trace(container, header.id, now);
+  return {};
 }
 
 Status IndexWriter::trace_changed(const Change& change) {
@@ -177,14 +212,12 @@ Status IndexWriter::State::count_in_trace(const Change& change, const Observed* 
   }
   if (now.has_record) {
     if (now.sums == row.sums) return {};
-    return row.exists ? write_sums(change.key.container, now)
-                      : write_trace(change.key.container, change.id, now);
+    row.exists ? change_sums(now) : change_trace(change.key.container, change.id, now);
+    return {};
   }
   if (now.sums.observation_count() == 0 && row.exists) {
     // Only its two flags may keep a trace without observations in sight: trace_changed decides.
-    --counts.traces;
-    sql.erase_trace.bind(1, to_integer(change.key.container));
-    return sql.erase_trace.run();
+    return erase_trace(change.key.container);
   }
   const RootRank current{row.root_rank, row.root_start_ns,
                          row.root ? from_integer(*row.root) : UINT64_MAX};
@@ -196,15 +229,16 @@ Status IndexWriter::State::count_in_trace(const Change& change, const Observed* 
   }
   if (rebuild) TL_TRY(rebuild_root(change.key.container, now));
   now.time_ns = now.sums.earliest_start_ns;
-  if (row.exists && now == row) return {};
-  return write_trace(change.key.container, change.id, now);
+  if (!row.exists || now != row) change_trace(change.key.container, change.id, now);
+  return {};
 }
 
 Status IndexWriter::State::count_score(record::ContainerNumber container, bool is_more) {
   TL_TRY_ASSIGN(row, read_trace(container));
   if (!row.exists) return {};
   is_more ? ++row.sums.score_count : --row.sums.score_count;
-  return write_sums(container, row);
+  change_sums(row);
+  return {};
 }
 
 }  // namespace tracelite::index

@@ -42,7 +42,7 @@ Result<std::optional<TermNumber>> Terms::number_by(Statement& statement, TermKin
   const TermNumber number = statement.integer(0);
   constexpr std::size_t kEntrySizeBytes = 96;  // a node of a hash map, its bucket, a short key
   const std::size_t size_bytes = kEntrySizeBytes + text.size();
-  if (cache_size_bytes_ + size_bytes > kTermCacheSizeBytesMax) forget();
+  if (cache_size_bytes_ + size_bytes > kTermCacheSizeBytesMax) forget_numbers();
   if (cache_.emplace(cache_key(kind, text), number).second) cache_size_bytes_ += size_bytes;
   return std::optional(number);
 }
@@ -68,22 +68,36 @@ Result<std::optional<TermNumber>> Terms::optional_number(TermKind kind, std::opt
 }
 
 Result<int> Terms::use(TermNumber term, int difference) {
-  std::int64_t uses = 0;
-  {
+  auto known = uses_.find(term);
+  if (known == uses_.end()) {
+    if (uses_.size() == kUnwrittenUsesMax) TL_TRY(write_uses());
+    Uses read;
     read_uses_.bind(1, term);
     const ResetGuard guard(read_uses_);
     TL_TRY_ASSIGN(row, read_uses_.step());
-    if (row) uses = read_uses_.integer(0);
+    if (row) read.stored = read.now = read_uses_.integer(0);
+    known = uses_.emplace(term, read).first;
   }
-  write_uses_.bind(1, term);
-  write_uses_.bind(2, uses + difference);
-  TL_TRY(write_uses_.run());
-  if (uses == 0 && uses + difference > 0) return 1;
-  return uses > 0 && uses + difference <= 0 ? -1 : 0;
+  const std::int64_t before = std::exchange(known->second.now, known->second.now + difference);
+  if (before == 0 && before + difference > 0) return 1;
+  return before > 0 && before + difference <= 0 ? -1 : 0;
 }
 
-Status Terms::remove(TermKind kind, Bytes text) {
+Status Terms::write_uses() {
+  for (const auto& [term, uses] : uses_) {
+    if (uses.now == uses.stored) continue;
+    write_uses_.bind(1, term);
+    write_uses_.bind(2, uses.now);
+    TL_TRY(write_uses_.run());
+  }
+  uses_.clear();
+  return {};
+}
+
+// Its number may be given to the next one that is made.
+Status Terms::remove(TermKind kind, Bytes text, TermNumber term) {
   cache_.erase(cache_key(kind, text));
+  uses_.erase(term);
   remove_.bind(1, static_cast<std::int64_t>(kind));
   remove_.bind_text(2, text);
   return remove_.run();

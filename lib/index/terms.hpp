@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -24,22 +25,33 @@ class Terms {
   Result<std::optional<TermNumber>> find(TermKind kind, Bytes text);
 
   // One more or one fewer use of a session, user or tag: returns +1 if it now exists, -1 if it has
-  // ceased to exist, else 0.
+  // ceased to exist, else 0. A batch uses the same few again and again, so what they come to is
+  // written by write_uses(), before the transaction commits.
   Result<int> use(TermNumber term, int difference);
+  Status write_uses();
   // A text that nothing uses any more.
-  Status remove(TermKind kind, Bytes text);
+  Status remove(TermKind kind, Bytes text, TermNumber term);
 
-  void forget() { cache_.clear(), cache_size_bytes_ = 0; }
+  [[nodiscard]] bool has_unwritten() const { return !uses_.empty(); }
+  void forget() { forget_numbers(), uses_.clear(); }
 
  private:
+  struct Uses {
+    std::int64_t stored = 0;
+    std::int64_t now = 0;
+  };
   Result<std::optional<TermNumber>> number_by(Statement& statement, TermKind kind, Bytes text);
+  void forget_numbers() { cache_.clear(), cache_size_bytes_ = 0; }
 
   Statement find_, insert_, read_uses_, write_uses_, remove_;
   std::unordered_map<std::string, TermNumber> cache_;  // kind byte, then the text
   std::size_t cache_size_bytes_ = 0;                   // about
+  std::map<TermNumber, Uses> uses_;                    // what write_uses() writes
 };
 
 // More are looked up in the database again: a bound on memory, not on what can be stored.
 inline constexpr std::size_t kTermCacheSizeBytesMax = std::size_t{2} << 20;
+// More uses are written at once.
+inline constexpr std::size_t kUnwrittenUsesMax = 8192;
 
 }  // namespace tracelite::index

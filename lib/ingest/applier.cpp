@@ -142,6 +142,7 @@ Status Applier::apply_one(Work& work) {
 Status Applier::finish() {
   TL_TRY(media_.drop_unused(*transaction_));
   TL_TRY(payloads_.flush(*transaction_));
+  TL_TRY(index_.flush());
   index::add(statistics_, index_.take_counts());
   return record::write_statistics(*transaction_, statistics_);
 }

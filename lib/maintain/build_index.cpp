@@ -56,7 +56,8 @@ Status IndexBuilder::add(const store::Transaction& transaction, const RecordKey&
   return index_.score_changed({key, {}, nullptr, &entity, {}, std::move(known)});
 }
 
-record::Statistics IndexBuilder::finish() {
+Result<record::Statistics> IndexBuilder::finish() {
+  TL_TRY(flush());
   index::add(statistics_, index_.take_counts());
   return statistics_;
 }

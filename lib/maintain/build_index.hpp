@@ -34,7 +34,8 @@ class IndexBuilder {
   // Of any transaction that sees all records.
   Status add(const store::Transaction& transaction, const record::RecordKey& key,
              const model::Entity& entity);
-  record::Statistics finish();
+  Status flush() { return index_.flush(); }  // before a transaction ends
+  Result<record::Statistics> finish();
 
  private:
   Status add_observation(const store::Transaction& transaction, const record::RecordKey& key,

@@ -352,7 +352,9 @@ Status Rewriter::build_index() {
       record::RecordCursor records(transaction);
       TL_TRY_ASSIGN(again, index_some(records, *builder, transaction, next));
       more = again;
-      return more ? Status() : record::write_statistics(transaction, builder->finish());
+      if (more) return builder->flush();
+      TL_TRY_ASSIGN(statistics, builder->finish());
+      return record::write_statistics(transaction, statistics);
     }();
     if (built) built = connection->commit();
     if (!built) {

@@ -173,6 +173,7 @@ Status Deleter::erase_some(store::WriteTransaction& transaction, Batch& batch) {
   }
   batch.unfinished = eraser.take_unfinished();
   TL_TRY(payloads_.flush(transaction));
+  TL_TRY(index_->flush());
   batch.counts = index_->take_counts();
   index::add(statistics, batch.counts);
   return record::write_statistics(transaction, statistics);

@@ -95,6 +95,7 @@ Status World::try_commit(const std::function<Status()>& work) {
       index_ = std::move(opened);
     }
     TL_TRY(work());
+    TL_TRY(index_->flush());
     return connection_->commit();
   };
   Status done = all();
