@@ -114,7 +114,7 @@ void print_bound(const std::string& name, const Sides& sides) {
   line.add("compress", median_of(sides.bounds, [](const Bound& b) { return b.compress_s; }));
   line.add("write", median_of(sides.bounds, [](const Bound& b) { return b.write_s; }));
   line.add("payload_bytes", sides.bounds.front().payload_size_bytes);
-  line.add("unique_payload_bytes", sides.bounds.front().unique_size_bytes);
+  line.add("unique_part_bytes", sides.bounds.front().unique_size_bytes);
   line.add_ratio("flush_each_by_bound", ratio(median(sides.flush_each.wall_s), bound_s));
   line.add_ratio("flush_once_by_bound", ratio(median(sides.flush_once.wall_s), bound_s));
   line.add_ratio("sqlite_by_bound", ratio(median(sides.sqlite.wall_s), bound_s));

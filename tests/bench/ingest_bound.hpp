@@ -1,5 +1,5 @@
-// The bound that durable recording is measured against: what a store cannot do without that knows
-// equal payloads, but not equal parts of them. One that shares parts may come below it.
+// The bound that durable recording is measured against: what a store cannot do without that keeps
+// equal parts of payloads once.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,10 @@
 namespace bench {
 
 struct Bound {
-  double read_s = 0;      // every byte of every payload looked at once, by XXH3-128
-  double compress_s = 0;  // each different payload once, by zstd 1
-  double write_s = 0;     // as many bytes as the file has, and one sync
+  double read_s = 0;       // every byte of every payload looked at once, by XXH3-64
+  double compress_s = 0;   // each different part once, by zstd 1
+  double write_s = 0;      // as many bytes as the file has, and one sync
+  std::uint64_t hash = 0;  // of what was read, so that it is
   std::uint64_t payload_size_bytes = 0;
   std::uint64_t unique_size_bytes = 0;
 
