@@ -30,14 +30,15 @@ constexpr Table kTables[] = {
                                        "quote(root_start_ns) || '|' || quote(sums) FROM "
                                        "trace ORDER BY container"},
     {"observation",
-     "SELECT container || '|' || entity || '|' || start_ns || '|' || quote(end_ns) || '|' || "
+     "SELECT container || '|' || entity || '|' || start_ns || '|' || quote(duration_ns) || '|' || "
      "quote(" TL_TERM("name") ") || '|' || quote(" TL_TERM(
          "model") ") || '|' || "
                   "quote(" TL_TERM("environment") ") || '|' || quote(" TL_TERM(
                       "version") ") || '|' || "
                                  "type || '|' || level || '|' || has_parent || '|' || input_tokens "
                                  "|| '|' || "
-                                 "output_tokens || '|' || total_tokens || '|' || quote(cost) "
+                                 "output_tokens || '|' || quote(total_tokens) || '|' || "
+                                 "quote(cost) "
                                  "FROM observation ORDER BY container, entity"},
     {"score",
      "SELECT container || '|' || entity || '|' || time_ns || '|' || quote(id) || '|' || "

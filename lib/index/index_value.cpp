@@ -59,16 +59,32 @@ model::Int128 read_cost(const Statement& statement, int at) {
   return model::read_int128(reader);
 }
 
+std::optional<std::int64_t> duration_to_store(const Figures& figures) {
+  if (!figures.end_ns) return std::nullopt;
+  return wrapping_subtract(*figures.end_ns, figures.start_ns);
+}
+
+std::optional<std::int64_t> total_tokens_to_store(const Figures& figures) {
+  std::int64_t sum = 0;
+  const bool overflows = __builtin_add_overflow(figures.input_tokens, figures.output_tokens, &sum);
+  return overflows || sum != figures.total_tokens ? std::optional(figures.total_tokens)
+                                                  : std::nullopt;
+}
+
 Figures read_figures(const Statement& statement, int first) {
   Figures figures;
   figures.start_ns = statement.integer(first);
-  if (!statement.is_null(first + 1)) figures.end_ns = statement.integer(first + 1);
+  if (!statement.is_null(first + 1)) {
+    figures.end_ns = wrapping_add(figures.start_ns, statement.integer(first + 1));
+  }
   figures.is_event =
       statement.integer(first + 2) == static_cast<std::int64_t>(model::ObservationType::event);
   figures.level = statement.integer(first + 3);
   figures.input_tokens = statement.integer(first + 4);
   figures.output_tokens = statement.integer(first + 5);
-  figures.total_tokens = statement.integer(first + 6);
+  figures.total_tokens = statement.is_null(first + 6)
+                             ? wrapping_add(figures.input_tokens, figures.output_tokens)
+                             : statement.integer(first + 6);
   figures.cost = read_cost(statement, first + 7);
   return figures;
 }

@@ -35,8 +35,11 @@ inline std::int64_t to_token_count(std::uint64_t value) {
 // `text` must stay until the statement is reset: it holds the digits where an integer is too small.
 void bind_cost(Statement& statement, int at, model::Int128 units, std::string& text);
 model::Int128 read_cost(const Statement& statement, int at);
-// From start_ns, end_ns, type, level, input_tokens, output_tokens, total_tokens and cost of a row
-// of `observation`, in columns from `first` on.
+// What a row of `observation` says shortly: see the schema.
+std::optional<std::int64_t> duration_to_store(const Figures& figures);
+std::optional<std::int64_t> total_tokens_to_store(const Figures& figures);
+// From start_ns, duration_ns, type, level, input_tokens, output_tokens, total_tokens and cost of a
+// row of `observation`, in columns from `first` on.
 Figures read_figures(const Statement& statement, int first);
 
 }  // namespace tracelite::index

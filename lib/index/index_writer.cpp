@@ -44,12 +44,12 @@ Status prepare_all(sqlite3* connection, Statements& sql) {
       {&sql.put_sums, "UPDATE trace SET sums = ?2 WHERE container = ?1"},
       {&sql.erase_trace, "DELETE FROM trace WHERE container = ?1"},
       {&sql.put_observation,
-       "INSERT OR REPLACE INTO observation(container, entity, start_ns, end_ns, name, model, "
+       "INSERT OR REPLACE INTO observation(container, entity, start_ns, duration_ns, name, model, "
        "environment, version, type, level, has_parent, input_tokens, output_tokens, total_tokens, "
        "cost) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"},
       {&sql.erase_observation, "DELETE FROM observation WHERE container = ?1 AND entity = ?2"},
       {&sql.figures,
-       "SELECT start_ns, end_ns, type, level, input_tokens, output_tokens, total_tokens, cost "
+       "SELECT start_ns, duration_ns, type, level, input_tokens, output_tokens, total_tokens, cost "
        "FROM observation WHERE container = ?1"},
       {&sql.count_scores, "SELECT count(*) FROM score WHERE container = ?1"},
       // Entity keys are unsigned: the sign bit is flipped to order them.
@@ -282,7 +282,7 @@ Status IndexWriter::State::change_observation(const Change& change, const Observ
   put.bind(1, to_integer(change.key.container));
   put.bind(2, to_integer(change.key.entity));
   put.bind(3, figures.start_ns);
-  put.bind(4, figures.end_ns);
+  put.bind(4, duration_to_store(figures));
   put.bind(5, name);
   put.bind(6, model);
   put.bind(7, environment);
@@ -292,7 +292,7 @@ Status IndexWriter::State::change_observation(const Change& change, const Observ
   put.bind(11, std::int64_t{view.parent_id.has_value()});
   put.bind(12, figures.input_tokens);
   put.bind(13, figures.output_tokens);
-  put.bind(14, figures.total_tokens);
+  put.bind(14, total_tokens_to_store(figures));
   bind_cost(put, 15, figures.cost, cost_text);
   return put.run();
 }

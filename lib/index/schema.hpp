@@ -47,11 +47,12 @@ CREATE TABLE observation(             -- clustered by trace: a commit touches fe
   container INTEGER NOT NULL,
   entity INTEGER NOT NULL,
   start_ns INTEGER NOT NULL,
-  end_ns INTEGER,
+  duration_ns INTEGER,                -- from start to end, modulo 2^64; NULL: it has not ended
   name INTEGER, model INTEGER, environment INTEGER NOT NULL, version INTEGER,  -- terms
   type INTEGER NOT NULL, level INTEGER NOT NULL,
   has_parent INTEGER NOT NULL,
-  input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, total_tokens INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
+  total_tokens INTEGER,               -- NULL: the sum of the two
   cost NOT NULL,
   PRIMARY KEY(container, entity)) WITHOUT ROWID;
 CREATE INDEX observation_time ON observation(start_ns);

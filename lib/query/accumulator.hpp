@@ -10,8 +10,8 @@ class Accumulator {
  public:
   // The columns of an observation that index::read_figures reads.
   static constexpr const char* kColumns =
-      "o.start_ns, o.end_ns, o.type, o.level, o.input_tokens, o.output_tokens, o.total_tokens, "
-      "o.cost";
+      "o.start_ns, o.duration_ns, o.type, o.level, o.input_tokens, o.output_tokens, "
+      "o.total_tokens, o.cost";
 
   // A trace, an activity at its timestamp, with what is in it. Its scores count only for sessions
   // and traces.

@@ -21,7 +21,7 @@ struct Member {
 };
 
 Result<std::vector<Member>> read_observations(const Snapshot::Use& use, std::int64_t container) {
-  TL_TRY_ASSIGN(rows, use.prepare("SELECT entity, start_ns, end_ns, type FROM observation "
+  TL_TRY_ASSIGN(rows, use.prepare("SELECT entity, start_ns, duration_ns, type FROM observation "
                                   "WHERE container = ?1"));
   rows.bind(container);
   std::vector<Member> all;
@@ -35,8 +35,7 @@ Result<std::vector<Member>> read_observations(const Snapshot::Use& use, std::int
     member.node.entity = rows->integer(0);
     member.node.start_ns = rows->integer(1);
     member.node.has_end = !rows->is_null(2);
-    member.node.end_ns =
-        member.node.has_end ? std::max(rows->integer(2), rows->integer(1)) : member.node.start_ns;
+    member.node.end_ns = wrapping_add(member.node.start_ns, rows->integer(2));  // NULL reads as 0
     member.node.is_event =
         rows->integer(3) == static_cast<std::int64_t>(model::ObservationType::event);
     record::RecordKey key{static_cast<record::ContainerNumber>(container),

@@ -35,8 +35,8 @@ constexpr const char* kTraceRanks[] = {
 constexpr const char* kObservationRanks[] = {
     "o.start_ns",
     "coalesce((SELECT text FROM term WHERE id = o.name), '')",
-    "tl_span(o.start_ns, o.end_ns)",
-    "o.total_tokens",
+    "tl_duration(o.duration_ns)",
+    "coalesce(o.total_tokens, o.input_tokens + o.output_tokens)",
     "tl_cost(o.cost)",
 };
 constexpr const char* kScoreRanks[] = {

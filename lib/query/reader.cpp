@@ -35,13 +35,9 @@ void answer(sqlite3_context* context, Int128 number) {
   sqlite3_result_blob(context, bytes.data(), static_cast<int>(bytes.size()), SQLITE_TRANSIENT);
 }
 
-void span_function(sqlite3_context* context, int, sqlite3_value** values) {
-  std::int64_t span = 0;
-  if (sqlite3_value_type(values[0]) != SQLITE_NULL &&
-      sqlite3_value_type(values[1]) != SQLITE_NULL) {
-    span = subtract_saturated(sqlite3_value_int64(values[1]), sqlite3_value_int64(values[0]));
-  }
-  sqlite3_result_int64(context, std::max<std::int64_t>(span, 0));
+void duration_function(sqlite3_context* context, int, sqlite3_value** values) {
+  const std::int64_t duration_ns = sqlite3_value_int64(values[0]);
+  sqlite3_result_int64(context, duration_ns < 0 ? INT64_MAX : duration_ns);
 }
 
 index::TraceSums sums_of(sqlite3_value* value, std::int64_t time_ns = 0) {
@@ -89,9 +85,9 @@ struct Function {
 };
 
 constexpr Function kFunctions[] = {
-    {"tl_span", 2, span_function},       {"tl_cost", 1, cost_function},
-    {"tl_latency", 2, latency_function}, {"tl_tokens", 1, tokens_function},
-    {"tl_cost_of", 1, cost_of_function}, {"tl_observation", 2, observation_function},
+    {"tl_duration", 1, duration_function}, {"tl_cost", 1, cost_function},
+    {"tl_latency", 2, latency_function},   {"tl_tokens", 1, tokens_function},
+    {"tl_cost_of", 1, cost_of_function},   {"tl_observation", 2, observation_function},
 };
 
 }  // namespace

@@ -3,7 +3,7 @@
 // Knows SQLite and the coding of costs and ids in the index. Must not know filters.
 //
 // SQL functions:
-//   tl_span(start, end)          end - start, at least 0 and saturated; 0 if either is NULL
+//   tl_duration(duration_ns)     of an observation's row, saturated; 0 if it is NULL
 //   tl_latency(sums, time)       of a trace
 //   tl_tokens(sums)              of a trace, saturated at 2^63-1
 //   tl_cost(cost)                a cost of the index as 16 bytes that sort like the number
