@@ -1,21 +1,30 @@
 """What the tests share."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from tracelite import Store
 
 PACKAGE = Path(__file__).resolve().parent.parent
 ROOT = PACKAGE.parent.parent
+README = PACKAGE / "README.md"
 SECOND = 1_000_000_000
 # 2024-05-15T15:00:00Z, which the tests' made-up times start from.
 T0 = 1_715_785_200 * SECOND
+
+
+def blocks(language: str) -> List[str]:
+    """The blocks of code in the README: `python` run as one program, `py` need something that is
+    not there, and are run with something in its place."""
+    text = README.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 class FolderCase(unittest.TestCase):

@@ -144,7 +144,7 @@ class HandleTest(LangfuseCase):
         trace = self.client.trace(id="t")
         for handle in (trace, trace.span(name="a")):
             handler = handle.get_langchain_handler()
-            self.assertTrue(handler is None or handler is not handle)
+            self.assertIs(handler.stateful_client, handle)
 
     def test_addresses_and_ids(self) -> None:
         trace = self.client.trace(id="t")

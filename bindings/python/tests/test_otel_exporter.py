@@ -24,7 +24,7 @@ from otel_support import (
     otlp_document,
     otlp_span,
 )
-from support import PACKAGE, SECOND, T0, FolderCase, StoreCase, run_python
+from support import PACKAGE, SECOND, T0, FolderCase, StoreCase, blocks, run_python
 from tracelite import Observation, Store, Trace
 from tracelite.opentelemetry import TraceliteSpanExporter, events_of_otlp
 
@@ -338,8 +338,7 @@ class LoadingTest(unittest.TestCase):
 class ReadmeTest(FolderCase):
     def test_the_block_that_needs_the_sdk(self) -> None:
         """Run with stand-ins where OpenTelemetry is not installed."""
-        text = (PACKAGE / "README.md").read_text(encoding="utf-8")
-        (code,) = re.findall(r"^```py\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+        (code,) = [block for block in blocks("py") if "opentelemetry" in block]
         trace, export = ModuleType("opentelemetry.sdk.trace"), ModuleType("export")
         setattr(trace, "TracerProvider", mock.MagicMock())
         setattr(export, "BatchSpanProcessor", mock.Mock(side_effect=lambda exporter: exporter))

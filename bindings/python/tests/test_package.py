@@ -20,15 +20,8 @@ from typing import Any, List
 from unittest import mock
 
 import tracelite
-from support import PACKAGE, ROOT, FolderCase
+from support import PACKAGE, README, ROOT, FolderCase, blocks
 from tracelite import _c
-
-README = PACKAGE / "README.md"
-
-
-def blocks(language: str) -> List[str]:
-    text = README.read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def backend() -> Any:

@@ -5,7 +5,7 @@ import threading
 from typing import Any, Dict, List, Mapping, Optional, Union
 
 from . import _values
-from ._context import current
+from ._context import here
 from ._ids import checked_id, new_observation_id, new_trace_id
 from ._ids import observation_id_of_seed, trace_id_of_seed
 from ._manager import ObservationManager
@@ -65,7 +65,7 @@ class Langfuse(OlderClient):
         mask: Optional[Mask] = None,
         **unused: Any,
     ) -> None:
-        base = _registered(public_key)
+        base = registered(public_key)
         for name in unused:
             if name not in _UNUSED:
                 warn_once(
@@ -184,11 +184,11 @@ class Langfuse(OlderClient):
         self.update_current_trace(public=True)
 
     def get_current_trace_id(self) -> Optional[str]:
-        observation = current.get().observation
+        observation = here().observation
         return None if observation is None else observation.trace_id
 
     def get_current_observation_id(self) -> Optional[str]:
-        observation = current.get().observation
+        observation = here().observation
         return None if observation is None else observation.id
 
     # -- scores
@@ -219,7 +219,7 @@ class Langfuse(OlderClient):
             warn_once("dataset_run_id", "a score of a dataset run is not kept: there are none")
         if not self.settings.enabled:
             return
-        attributes = current.get().attributes
+        attributes = here().attributes
         if environment is None and attributes is not None:
             environment = attributes.environment
         environment = self.settings.environment if environment is None else environment
@@ -295,7 +295,7 @@ class Langfuse(OlderClient):
 
 
 def _current(what: str) -> Optional[LangfuseObservationWrapper]:
-    observation = current.get().observation
+    observation = here().observation
     if observation is None:
         warn_once(what, "%s: there is no current observation", what)
     return observation
@@ -335,7 +335,7 @@ _newest: List[Langfuse] = []
 _clients_lock = threading.RLock()
 
 
-def _registered(public_key: Optional[str]) -> Optional[Langfuse]:
+def registered(public_key: Optional[str]) -> Optional[Langfuse]:
     try:
         if public_key is not None and public_key in _clients:
             return _clients[public_key]
@@ -359,7 +359,7 @@ def get_client(*, public_key: Optional[str] = None) -> Langfuse:
         except IndexError:
             pass
     with _clients_lock:
-        found = _registered(public_key)
+        found = registered(public_key)
         return Langfuse() if found is None else found
 
 

@@ -81,9 +81,46 @@ class Scope(NamedTuple):
     attributes: Optional[Attributes]
 
 
+class PassingScope(Scope):
+    """A scope that may be left from elsewhere than it was entered: a callback handler is told of a
+    run's begin in one context, and of its end in a copy of it. Once it is left, `here` looks
+    through it, in every context that still holds it."""
+
+    outer: Scope
+    is_left: bool
+
+
 EMPTY = Scope(None, None)
 
 current: "ContextVar[Scope]" = ContextVar("tracelite_langfuse_scope", default=EMPTY)
+
+
+def here() -> Scope:
+    """The current scope."""
+    scope = current.get()
+    return scope if type(scope) is Scope else _not_left(scope)
+
+
+def _not_left(scope: Scope) -> Scope:
+    while isinstance(scope, PassingScope) and scope.is_left:
+        scope = scope.outer
+    return scope
+
+
+def enter_passing(scope: PassingScope) -> None:
+    """Makes a scope current until `leave_passing`, from wherever that is called."""
+    outer = here()
+    if isinstance(outer, PassingScope):  # runs that overlap without end make no chain without end
+        outer.outer = _not_left(outer.outer)
+    scope.outer, scope.is_left = outer, False
+    current.set(scope)
+
+
+def leave_passing(scope: PassingScope) -> None:
+    scope.is_left = True
+    now = current.get()
+    if isinstance(now, PassingScope) and now.is_left:
+        current.set(_not_left(now))
 
 
 Entered = Tuple["Token[Scope]", Scope]

@@ -7,7 +7,7 @@ from .._store import Span
 from .._values import ObservationType
 from . import _values
 from ._arguments import fields_of
-from ._context import Attributes, Entered, Scope, current
+from ._context import Attributes, Entered, Scope, here
 from ._ids import checked_id, new_observation_id, new_trace_id
 from ._serialize import with_members
 from ._trace import TraceState
@@ -344,7 +344,7 @@ def begin(
     below the handle, else below the current observation, else in a trace of its own. is_shown tells
     whether its trace shows it, if it is a root."""
     kind = observation_type(as_type)
-    state, parent_id, attributes = place or _place(current.get(), handle, trace_context)
+    state, parent_id, attributes = place or place_of(here(), handle, trace_context)
     is_root = parent_id is None and is_shown
     observation = _CLASSES[kind](
         client, kind, id or new_observation_id(), state, is_root, attributes
@@ -377,11 +377,12 @@ def begin(
     return observation
 
 
-def _place(
+def place_of(
     scope: Scope,
     handle: Optional[LangfuseObservationWrapper],
     trace_context: Optional[Mapping[str, Any]],
 ) -> Place:
+    """Where an observation begins that is told no more than this."""
     if trace_context is not None:
         try:
             trace_id = checked_id(trace_context.get("trace_id"), "trace_context.trace_id")

@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar, Union, cast, overload
 
 from ._client import get_client
-from ._context import Scope, current, leave
+from ._context import Scope, current, here, leave
 from ._manager import enter, message
 from ._observation import LangfuseObservationWrapper, begin
 from ._settings import captures_by_default
@@ -162,7 +162,7 @@ class _Observed:
                 self.name,
                 fields,
                 trace_context=_trace_context(controls),
-                id=controls.get(_OWN_ID) if current.get().observation is not None else None,
+                id=controls.get(_OWN_ID) if here().observation is not None else None,
             )
         except Exception as error:
             warn_once(("observe", type(error)), "a call is not recorded: %r", error)
@@ -215,7 +215,7 @@ def _trace_context(controls: Dict[str, Any]) -> Optional[Dict[str, Any]]:
     trace_id = None
     for name in _TRACE_ID:
         trace_id = trace_id or controls.get(name)
-    if trace_id is None and current.get().observation is None:
+    if trace_id is None and here().observation is None:
         trace_id = controls.get(_OWN_ID)  # SDK v2: the id of an outermost call is its trace's
     if trace_id is None:
         return None

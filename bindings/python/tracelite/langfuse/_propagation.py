@@ -4,7 +4,7 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from . import _values
 from ._blocks import BlockDecorator
-from ._context import Attributes, Entered, Scope, current, enter_scope, leave
+from ._context import Attributes, Entered, Scope, enter_scope, here, leave
 from ._settings import repaired_environment
 from ._warn import logger, warn_once
 
@@ -48,7 +48,7 @@ class propagate_attributes(BlockDecorator):
         self._entered: List[Entered] = []
 
     def __enter__(self) -> None:
-        scope = current.get()
+        scope = here()
         given = self._given
         merged = given if scope.attributes is None else scope.attributes.merged(given)
         self._entered.append(enter_scope(Scope(scope.observation, merged)))

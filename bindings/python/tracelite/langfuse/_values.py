@@ -149,7 +149,7 @@ def _amounts(found: Mapping[str, object]) -> Dict[str, int]:
     for name, value in found.items():
         if value is None:
             continue
-        amount = _amount(value)
+        amount = whole_amount(value)
         if amount is None:
             warn_once(
                 ("usage", name),
@@ -161,7 +161,7 @@ def _amounts(found: Mapping[str, object]) -> Dict[str, int]:
     return amounts
 
 
-def _amount(value: object) -> Optional[int]:
+def whole_amount(value: object) -> Optional[int]:
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
         return None
     try:

@@ -7,7 +7,7 @@ that its level, its errors and its duration are kept.
 from typing import Any, Optional
 
 from ._client import Langfuse, get_client
-from ._context import current
+from ._context import here
 from ._observe import observe
 from ._warn import warn_once
 
@@ -42,7 +42,7 @@ class LangfuseDecorator:
         """A callback handler for LangChain that records below the current observation."""
         from ._older import StatefulSpanClient
 
-        observation = current.get().observation
+        observation = here().observation
         if observation is None:
             warn_once("get_current_langchain_handler", "there is no current observation")
             return None
@@ -56,7 +56,7 @@ class LangfuseDecorator:
     def update_current_observation(self, **fields: Any) -> None:
         """Adds to the current observation; what only a trace has goes to the trace. An output that
         is given here is not replaced by the result of the call."""
-        observation = current.get().observation
+        observation = here().observation
         if observation is None:
             warn_once("update_current_observation", "there is no current observation")
             return
