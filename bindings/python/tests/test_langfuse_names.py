@@ -13,8 +13,9 @@ from typing import Any, Dict, List, Tuple
 
 from langfuse_support import LangfuseCase
 from support import PACKAGE
-from tracelite.langfuse import Langfuse, observe, propagate_attributes
+from tracelite.langfuse import Langfuse, callback, langchain, observe, propagate_attributes
 from tracelite.langfuse._client import _UNUSED
+from tracelite.langfuse._openai_calls import _OWN
 from tracelite.langfuse.decorators import langfuse_context
 
 README = PACKAGE / "README.md"
@@ -73,6 +74,15 @@ NAMES: List[Tuple[str, str, str]] = [
     ("`langfuse_context`", "2", "get_current_trace_id get_current_observation_id"),
     ("`langfuse_context`", "2", "get_current_trace_url client_instance"),
     ("`langfuse_context`", "2", "get_current_langchain_handler get_current_llama_index_handler"),
+    ("`callback.CallbackHandler(...)`", "2", "session_id user_id trace_name tags metadata version"),
+    ("`callback.CallbackHandler(...)`", "2", "release environment mask sample_rate enabled debug"),
+    ("`callback.CallbackHandler(...)`", "2", "stateful_client update_stateful_client public_key"),
+    ("`callback.CallbackHandler(...)`", "2", "secret_key host threads flush_at flush_interval"),
+    ("`callback.CallbackHandler(...)`", "2", "max_retries timeout httpx_client sdk_integration"),
+    ("`langchain.CallbackHandler(...)`", "3 4", "public_key update_trace trace_context"),
+    ("calls of OpenAI's client", "2 3 4", "name metadata trace_id parent_observation_id"),
+    ("calls of OpenAI's client", "2 3 4", "session_id user_id tags langfuse_prompt"),
+    ("calls of OpenAI's client", "3 4", "langfuse_public_key"),
 ]  # fmt: skip
 
 NO_EFFECT = "accepted, without effect"
@@ -81,6 +91,10 @@ DIFFERS: Dict[Tuple[str, str], str] = {
     ("modules", "decorators"): "the outermost call is a root observation, too",
     ("modules", "callback"): "observations have the types of v3",
     ("modules", "langchain"): "the id of a new trace is the root's run_id",
+    ("modules", "openai"): "requests stay as they are: a stream's tokens must be asked for",
+    ("`callback.CallbackHandler(...)`", "public_key"): "only tells clients apart",
+    ("`callback.CallbackHandler(...)`", "secret_key"): NO_EFFECT,
+    ("`callback.CallbackHandler(...)`", "host"): NO_EFFECT,
     ("`Langfuse(...)`", "public_key"): "only tells clients apart",
     ("`Langfuse(...)`", "secret_key"): NO_EFFECT,
     ("`Langfuse(...)`", "host"): NO_EFFECT,
@@ -118,6 +132,13 @@ class NamesTest(LangfuseCase):
             return importlib.util.find_spec(f"tracelite.langfuse.{name}") is not None
         if where == "`Langfuse(...)`":
             return name in _UNUSED or name in inspect.signature(Langfuse).parameters
+        if where == "`callback.CallbackHandler(...)`":
+            handler = callback.CallbackHandler
+            return name in callback._UNUSED or name in inspect.signature(handler).parameters
+        if where == "`langchain.CallbackHandler(...)`":
+            return name in inspect.signature(langchain.CallbackHandler).parameters
+        if where == "calls of OpenAI's client":
+            return name in _OWN
         if where == "`@observe(...)`":
             return name in inspect.signature(observe).parameters
         if where == "`propagate_attributes(...)`":
@@ -136,7 +157,8 @@ class NamesTest(LangfuseCase):
     def status(self, where: str, name: str) -> str:
         if not self.is_there(where, name):
             return "not yet"
-        if where == "`Langfuse(...)`" and name in _UNUSED:
+        unused = {"`Langfuse(...)`": _UNUSED, "`callback.CallbackHandler(...)`": callback._UNUSED}
+        if name in unused.get(where, ()):
             return "differs: " + NO_EFFECT
         how = DIFFERS.get((where, name))
         return "works" if how is None else "differs: " + how

@@ -11,7 +11,7 @@ import time
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, TypeVar, cast
 
-from ._context import Attributes, PassingScope, enter_passing, here, leave_passing
+from ._context import PassingScope, enter_passing, here, leave_passing
 from ._langchain_messages import (
     answer_of,
     prompt_of_messages,
@@ -28,8 +28,9 @@ from ._langchain_model import (
     run_name,
 )
 from ._manager import message
-from ._observation import LangfuseObservationWrapper, Place, begin, place_of
-from ._values import observation_type, short, tags as checked_tags
+from ._observation import LangfuseObservationWrapper, begin, place_of
+from ._trace_metadata import OF_TRACE, attributes_of, with_attributes
+from ._values import observation_type
 from ._warn import logger, shown, warn_once
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 RUN_COUNT_MAX = 100_000  # runs whose end is awaited; of more, the oldest one's end is not
 
 HIDDEN_TAG = "langsmith:hidden"
-_OF_TRACE = ("langfuse_session_id", "langfuse_user_id", "langfuse_tags")
 _PROMPT = "langfuse_prompt"
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -398,25 +398,6 @@ def joined(
     """A run's tags and metadata (langgraph_node, langgraph_step, ...) without what is for us."""
     found: Dict[str, Any] = {"tags": tags} if tags else {}
     found.update(metadata or {})
-    for name in (*_OF_TRACE, _PROMPT):
+    for name in (*OF_TRACE, _PROMPT):
         found.pop(name, None)
     return found or None
-
-
-def attributes_of(metadata: Mapping[str, Any]) -> Optional[Attributes]:
-    """What the metadata of a run says of its trace."""
-    if not any(metadata.get(name) is not None for name in _OF_TRACE):
-        return None
-    session_id, user_id, tags = (metadata.get(name) for name in _OF_TRACE)
-    return Attributes(
-        user_id=None if user_id is None else short(user_id, "langfuse_user_id"),
-        session_id=None if session_id is None else short(session_id, "langfuse_session_id"),
-        tags=() if tags is None else tuple(dict.fromkeys(checked_tags(tags))),
-    )
-
-
-def with_attributes(place: Place, own: Optional[Attributes]) -> Place:
-    state, parent_id, attributes = place
-    if own is None:
-        return place
-    return state, parent_id, own if attributes is None else attributes.merged(own)

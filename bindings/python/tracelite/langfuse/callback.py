@@ -10,10 +10,11 @@ from typing import Any, Dict, Mapping, Optional
 from ._client import Langfuse, registered
 from ._context import here
 from ._ids import checked_id
-from ._langchain_handler import LangchainHandler, Run, attributes_of, joined
+from ._langchain_handler import LangchainHandler, Run
 from ._observation import LangfuseObservationWrapper, begin, place_of
 from ._older import StatefulClient, StatefulSpanClient, StatefulTraceClient
 from ._settings import Mask, settings_of
+from ._trace_metadata import attributes_of
 from ._warn import warn_once
 
 __all__ = ["CallbackHandler", "LangchainCallbackHandler"]

@@ -14,9 +14,10 @@ from typing import Any, Dict, Mapping, Optional
 from ._client import get_client
 from ._context import here
 from ._ids import checked_id, new_trace_id
-from ._langchain_handler import LangchainHandler, Run, attributes_of, joined, with_attributes
+from ._langchain_handler import LangchainHandler, Run
 from ._observation import LangfuseObservationWrapper, Place, begin, place_of
 from ._trace import TraceState
+from ._trace_metadata import attributes_of, with_attributes
 from ._warn import warn_once
 
 __all__ = ["CallbackHandler", "LangchainCallbackHandler"]
