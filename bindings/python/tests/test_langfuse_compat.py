@@ -6,12 +6,14 @@ import re
 import subprocess
 import sys
 import unittest
+import uuid
 from typing import Any, Callable, Dict, List, Tuple
 
 from support import PACKAGE, ROOT, FolderCase
 from tracelite import Store, Trace
 
 SAMPLES = ROOT / "tests" / "compat"
+STUBS = SAMPLES / "stubs"  # for what the samples leave undefined
 
 
 def essence(text: str) -> List[str]:
@@ -32,7 +34,8 @@ def added_and_lost(sample: str, program: str) -> Tuple[List[str], List[str]]:
 @unittest.skipUnless(SAMPLES.is_dir(), "not in a checkout")
 class SampleTest(FolderCase):
     def run_program(self, *arguments: str) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(PACKAGE), "TRACELITE_PATH": str(self.path)}
+        paths = os.pathsep.join((str(PACKAGE), str(STUBS)))
+        environment = {**os.environ, "PYTHONPATH": paths, "TRACELITE_PATH": str(self.path)}
         done = subprocess.run(
             [sys.executable, "-X", "dev", "-W", "error", *arguments],
             env=environment,
@@ -115,6 +118,79 @@ class SampleTest(FolderCase):
         self.assertEqual((main.name, main.level, main.depth), ("main", "DEFAULT", 1))
         self.assertEqual((inner.name, inner.level, inner.depth), ("fn", "WARNING", 2))
         self.assertEqual(inner.status_message, "This is a warning")
+
+    def a_chain(self, store: Store) -> Trace:
+        """The trace of the samples that give a chain a handler."""
+        trace = only(store)
+        root, model = trace.observations
+        self.assertEqual((root.depth, root.type, root.name), (1, "CHAIN", "chain"))
+        self.assertEqual((model.depth, model.type, model.name), (2, "GENERATION", "ChatTiny"))
+        self.assertEqual((model.model, model.output["content"]), ("tiny-1", "answer"))
+        self.assertFalse(root.is_unfinished or model.is_unfinished)
+        self.assertEqual((trace.name, trace.output), ("chain", "answer"))
+        return trace
+
+    def test_overview_environment(self) -> None:
+        self.check("overview_environment", SampleTest.an_environment)
+
+    def an_environment(self, store: Store) -> None:
+        trace = self.a_chain(store)
+        self.assertEqual(trace.environment, "production")
+        for row in trace.observations:
+            self.assertEqual(row.environment, "production")
+
+    def test_overview_masking(self) -> None:
+        self.check("overview_masking", SampleTest.a_mask)
+
+    def a_mask(self, store: Store) -> None:
+        trace = self.a_chain(store)
+        self.assertEqual((trace.input, next(iter(trace.observations)).input), ("REDACTED",) * 2)
+
+    def test_overview_metadata(self) -> None:
+        self.check("overview_metadata", SampleTest.metadata)
+
+    def metadata(self, store: Store) -> None:
+        self.assertEqual(self.a_chain(store).metadata, {"key": "value"})
+
+    def test_overview_release(self) -> None:
+        self.check("overview_release", SampleTest.a_release)
+
+    def a_release(self, store: Store) -> None:
+        self.assertEqual(self.a_chain(store).release, "<release_tag>")
+
+    def test_overview_version(self) -> None:
+        self.check("overview_version", SampleTest.a_version)
+
+    def a_version(self, store: Store) -> None:
+        trace = self.a_chain(store)
+        self.assertEqual([trace.version, *(row.version for row in trace.observations)], ["1.0"] * 3)
+
+    def test_overview_sessions(self) -> None:
+        self.check("overview_sessions", SampleTest.a_session_of_a_handler)
+
+    def a_session_of_a_handler(self, store: Store) -> None:
+        self.assertEqual(self.a_chain(store).session_id, "your-session-id")
+        self.assertEqual(store.get_session("your-session-id").id, "your-session-id")
+
+    def test_overview_tags(self) -> None:
+        self.check("overview_tags", SampleTest.tags)
+
+    def tags(self, store: Store) -> None:
+        self.assertEqual(self.a_chain(store).tags, ("tag-1", "tag-2"))
+
+    def test_overview_trace_id(self) -> None:
+        self.check("overview_trace_id", SampleTest.a_trace_id)
+
+    def a_trace_id(self, store: Store) -> None:
+        id = self.a_chain(store).id  # the program asserts that it is the one it made
+        self.assertEqual(id, str(uuid.UUID(id)))
+
+    def test_overview_users(self) -> None:
+        self.check("overview_users", SampleTest.a_user)
+
+    def a_user(self, store: Store) -> None:
+        self.assertEqual(self.a_chain(store).user_id, "user-id")
+        self.assertEqual([user.key for user in store.users()], ["user-id"])
 
     def test_service_generator(self) -> None:
         self.check("service_generator", SampleTest.two_generators)

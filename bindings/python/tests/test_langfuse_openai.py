@@ -136,12 +136,13 @@ class ChatTest(LangfuseCase):
         self.assertFalse(row.is_unfinished)
 
     def test_a_raw_response_is_left_alone(self) -> None:
-        raw = object()
+        raw = chat("x", USAGE)  # to be read by its caller, once
         fake = observe_openai(OpenAI(raw))
         found = fake.chat.completions.with_raw_response.create(model="tiny", messages=ASK)
         self.assertIs(found, raw)
         row = self.observation("OpenAI-generation")
         self.assertEqual((row.input, row.output, row.is_unfinished), (ASK, None, False))
+        self.assertEqual(dict(row.usage_details), {})
 
     def test_costs_of_openrouter(self) -> None:
         self.ask(chat("x", {"prompt_tokens": 1, "completion_tokens": 1, "cost": 0.25}))

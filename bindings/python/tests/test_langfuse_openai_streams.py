@@ -54,7 +54,7 @@ class StreamCase(LangfuseCase):
 
 class StreamTest(StreamCase):
     def test_a_whole_stream(self) -> None:
-        chunks = [*WORDS, usage_chunk(USAGE)]
+        chunks = [*WORDS, chat_chunk(), usage_chunk(USAGE)]
         stream = self.stream(*chunks, stream_options={"include_usage": True})
         self.assertTrue(self.row().is_unfinished)
         self.assertEqual(list(stream), chunks)
@@ -86,10 +86,12 @@ class StreamTest(StreamCase):
         self.assertEqual(self.row().output, ["In Norway."])
 
     def test_a_break(self) -> None:
-        for chunk in self.stream(*WORDS):
+        stream = self.stream(*WORDS)
+        for chunk in stream:
             if chunk.choices[0].delta.content == "In ":
                 break
         self.check("In ", level="DEFAULT")
+        stream.close()
 
     def test_reading_on_after_a_break(self) -> None:
         stream = self.stream(*WORDS)
@@ -300,10 +302,13 @@ class AsyncTest(StreamCase):
 
     def test_a_break(self) -> None:
         async def main() -> None:
-            async for chunk in await self.begin(*WORDS):
+            stream = await self.begin(*WORDS)
+            async for chunk in stream:
                 if chunk.choices[0].delta.content == "In ":
                     break
+            kept.append(stream)
 
+        kept: List[Any] = []
         asyncio.run(main())
         self.check("In ")
 

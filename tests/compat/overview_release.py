@@ -1,0 +1,6 @@
+# fmt: off
+from model_chain import chain
+from tracelite.langfuse.callback import CallbackHandler
+handler = CallbackHandler(release="<release_tag>")
+
+assert chain.invoke({"input": "test"}, config={"callbacks": [handler]}) == "answer"
