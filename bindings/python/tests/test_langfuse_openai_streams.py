@@ -63,6 +63,10 @@ class StreamTest(StreamCase):
         self.assertIsNotNone(row.completion_start_time_ns)
         self.assertEqual(list(stream), [])
 
+    def test_the_usage_of_groq(self) -> None:
+        list(self.stream(*WORDS, model({"choices": [], "x_groq": {"usage": USAGE}})))
+        self.assertEqual(dict(self.check("In Norway.").usage_details), COUNTS)
+
     def test_the_request_is_not_changed(self) -> None:
         client = observe_openai(OpenAI(Stream(WORDS)))
         list(client.chat.completions.create(model="tiny", messages=ASK, stream=True))
@@ -141,6 +145,7 @@ class StreamTest(StreamCase):
         self.assertIsInstance(stream, Stream)
         self.assertIs(stream._iterator, self.original._iterator)
         self.assertEqual(repr(stream), repr(self.original))
+        self.assertFalse(hasattr(stream, "aclose"))
         with self.assertRaises(AttributeError):
             stream.surprise
         stream.close()

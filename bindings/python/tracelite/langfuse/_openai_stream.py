@@ -3,7 +3,9 @@ joined into what they add up to. The generation ends with the stream, or with it
 a close or an exception leaves what came until then.
 """
 
+import inspect
 import time
+from functools import wraps
 from typing import Any, Callable, Dict, Iterator, List, Optional, Type
 
 from ._manager import message
@@ -110,6 +112,7 @@ class _Choices:
         model = part(chunk, "model")
         if isinstance(model, str) and model:
             self._fields["model"] = model
+        self._fields.update(usage_fields(part(part(chunk, "x_groq"), "usage")))
         self._fields.update(usage_fields(part(chunk, "usage")))
         text = ""
         for choice in part(chunk, "choices") or ():
@@ -251,7 +254,30 @@ class _Stands:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_tracelite_"):
             raise AttributeError(name)
-        return getattr(self._tracelite_stream, name)
+        value = getattr(self._tracelite_stream, name)
+        return self._tracelite_ending(value) if name in ("close", "aclose") else value
+
+    def _tracelite_ending(self, close: Callable[..., Any]) -> Callable[..., Any]:
+        """A method of the stream that ends its reading."""
+        reading = self._tracelite_reading
+
+        async def ended(result: Any) -> Any:
+            try:
+                return await result
+            finally:
+                reading.end()
+
+        @wraps(close)
+        def call(*arguments: Any, **named: Any) -> Any:
+            result: Any = None
+            try:
+                result = close(*arguments, **named)
+            finally:
+                if not inspect.isawaitable(result):
+                    reading.end()
+            return ended(result) if inspect.isawaitable(result) else result
+
+        return call
 
     def __repr__(self) -> str:
         return repr(self._tracelite_stream)
@@ -301,12 +327,6 @@ class ObservedStream(_Stands):
         finally:  # an error of the caller's is none of the model's
             self._tracelite_reading.end()
 
-    def close(self) -> Any:
-        try:
-            return self._tracelite_stream.close()
-        finally:
-            self._tracelite_reading.end()
-
 
 class ObservedAsyncStream(_Stands):
     async def __aiter__(self) -> Any:
@@ -342,18 +362,6 @@ class ObservedAsyncStream(_Stands):
     async def __aexit__(self, kind: Any, error: Any, traceback: Any) -> Any:
         try:
             return await self._tracelite_stream.__aexit__(kind, error, traceback)
-        finally:
-            self._tracelite_reading.end()
-
-    async def close(self) -> Any:
-        return await self._closed(self._tracelite_stream.close)
-
-    async def aclose(self) -> Any:
-        return await self._closed(self._tracelite_stream.aclose)
-
-    async def _closed(self, close: Callable[[], Any]) -> Any:
-        try:
-            return await close()
         finally:
             self._tracelite_reading.end()
 
