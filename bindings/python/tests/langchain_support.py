@@ -5,6 +5,9 @@ import uuid
 from types import SimpleNamespace
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
+from langfuse_support import LangfuseCase
+from tracelite.langfuse.langchain import CallbackHandler
+
 # (callback without its `on_`, name of the run, name of its parent, arguments)
 Call = Tuple[str, str, Optional[str], Dict[str, Any]]
 
@@ -188,3 +191,55 @@ def rag_chain(root: str = "root", of_trace: Dict[str, Any] = OF_TRACE) -> List[C
         ("llm_end", root + ".m", root, {"response": chat_result(answer, {})}),
         ("chain_end", root, None, {"outputs": "In Norway.", "tags": ["prod"]}),
     ]  # fmt: skip
+
+
+def react_graph() -> List[Call]:
+    """LangGraph's agent that calls a tool: two nodes, taking turns, with their edges."""
+
+    def at(node: str, step: int) -> Dict[str, Any]:
+        about = {"langgraph_node": node, "langgraph_step": step, "langgraph_path": ["pull", node]}
+        return {"thread_id": "t", **about}
+
+    call = {"name": "map", "args": {"city": "Oslo"}, "id": "c1", "type": "tool_call"}
+    asks = AIMessage("", tool_calls=[call])
+    says = AIMessage("In Norway.")
+    tool = ToolMessage("Norway", tool_call_id="c1")
+    first = [HumanMessage("Where is Oslo?")]
+    calls: List[Call] = [
+        ("chain_start", "g", None, {"inputs": {"messages": first}, "name": "LangGraph",
+                                    "metadata": {"thread_id": "t"}}),
+    ]  # fmt: skip
+    for turn, (messages, answer) in enumerate(((first, asks), ([*first, asks, tool], says))):
+        node, model, step = f"agent {turn}", f"model {turn}", 1 + 2 * turn
+        metadata, hidden = at("agent", step), ["seq:step:2", "langsmith:hidden"]
+        calls += [
+            ("chain_start", node, "g", {"inputs": {"messages": messages}, "name": "agent",
+                                        "tags": [f"graph:step:{step}"], "metadata": metadata}),
+            ("chat_model_start", model, node, {"serialized": OPENAI, "messages": [messages],
+                                               "metadata": metadata, "name": "ChatOpenAI"}),
+            ("llm_end", model, node, {"response": chat_result(answer)}),
+            ("chain_start", "edge" + node, node, {"inputs": {}, "name": "should_continue",
+                                                  "tags": hidden, "metadata": metadata}),
+            ("chain_end", "edge" + node, node, {"outputs": "tools" if turn == 0 else "__end__"}),
+            ("chain_end", node, "g", {"outputs": {"messages": [answer]}}),
+        ]  # fmt: skip
+        if turn == 0:
+            metadata = at("tools", 2)
+            calls += [
+                ("chain_start", "tools", "g", {"inputs": {}, "name": "tools", "metadata": metadata}),
+                ("tool_start", "map", "tools", {"serialized": {"name": "map"}, "metadata": metadata,
+                                                "input_str": "{'city': 'Oslo'}",
+                                                "inputs": {"city": "Oslo"}}),
+                ("tool_end", "map", "tools", {"output": tool}),
+                ("chain_end", "tools", "g", {"outputs": {"messages": [tool]}}),
+            ]  # fmt: skip
+    return [*calls, ("chain_end", "g", None, {"outputs": {"messages": [*first, says]}})]
+
+
+class LangchainCase(LangfuseCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.handler = CallbackHandler()
+
+    def tell(self, callback: str, run: str, parent: Any = None, **given: Any) -> None:
+        tell(self.handler, (callback, run, parent, given))

@@ -16,7 +16,7 @@ import unittest
 import zipfile
 from pathlib import Path
 from types import ModuleType
-from typing import Any, List
+from typing import Any
 from unittest import mock
 
 import tracelite
