@@ -24,7 +24,7 @@ from langchain_support import (
     tell,
     text_result,
 )
-from support import blocks
+from support import blocks, run_python
 from tracelite.langfuse import get_client, observe, propagate_attributes
 from tracelite.langfuse._context import EMPTY, PassingScope, current, here
 from tracelite.langfuse.langchain import CallbackHandler, LangchainCallbackHandler
@@ -191,6 +191,25 @@ class HandlerTest(LangchainCase):
         self.assertIs(CallbackHandler, LangchainCallbackHandler)
         self.assertIs(copy.deepcopy(self.handler), self.handler)
         self.assertIs(copy.copy(self.handler), self.handler)
+
+    def test_it_is_one_of_langchain_s_where_that_is_there(self) -> None:
+        code = """
+import sys
+from types import ModuleType
+core, callbacks = ModuleType("langchain_core"), ModuleType("langchain_core.callbacks")
+class BaseCallbackHandler:
+    raise_error = run_inline = False
+    ignore_llm = property(lambda self: False)
+callbacks.BaseCallbackHandler = BaseCallbackHandler
+sys.modules.update({"langchain_core": core, "langchain_core.callbacks": callbacks})
+from tracelite.langfuse.callback import CallbackHandler as Older
+from tracelite.langfuse.langchain import CallbackHandler
+for handler in (CallbackHandler(), Older()):
+    print(isinstance(handler, BaseCallbackHandler), handler.run_inline, handler.ignore_llm)
+"""
+        done = run_python(code, environment={"TRACELITE_PATH": str(self.path)})
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(done.stdout.splitlines(), ["True True False"] * 2)
 
     def test_it_never_raises(self) -> None:
         class Bad:
