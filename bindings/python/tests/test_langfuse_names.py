@@ -60,6 +60,16 @@ NAMES: List[Tuple[str, str, str]] = [
     ("client", "4", "run_batched_evaluation"),
     ("client", "2", "trace span generation event score join get_trace_id"),
     ("client", "2", "fetch_trace fetch_traces fetch_observation fetch_observations fetch_sessions"),
+    ("client", "2", "get_trace get_traces get_observation get_observations get_generations"),
+    ("`api.trace`", "2 3 4", "get list delete delete_multiple"),
+    ("`api.observations`", "2 3 4", "get get_many"),
+    ("`api.observations_v_2`", "3", "get_many"),
+    ("`api.sessions`", "2 3 4", "get list"),
+    ("`api.score`", "2 3", "get get_by_id create delete"),
+    ("`api.score_v_2`", "3", "get get_by_id"),
+    ("`api.scores`", "4", "get_many get_by_id"),
+    ("`api.legacy`", "4", "observations_v1 score_v1 scores_v2"),
+    ("`api`", "2 3 4", "ingestion datasets prompts projects metrics models comments media health"),
     ("observation", "3 4", "id trace_id update end score score_trace start_observation"),
     ("observation", "3 4", "start_as_current_observation create_event"),
     ("observation", "3", "update_trace start_span start_as_current_span start_generation"),
@@ -86,6 +96,7 @@ NAMES: List[Tuple[str, str, str]] = [
 ]  # fmt: skip
 
 NO_EFFECT = "accepted, without effect"
+MANY = "pages and cursors, all fields, no `filter`"
 DIFFERS: Dict[Tuple[str, str], str] = {
     ("`langfuse`", "get_client"): "the newest client, unless a key names another one",
     ("modules", "decorators"): "the outermost call is a root observation, too",
@@ -109,6 +120,16 @@ DIFFERS: Dict[Tuple[str, str], str] = {
     ("trace handle", "get_trace_url"): "names the file; there is no page",
     ("span handle", "get_trace_url"): "names the file; there is no page",
     ("`langfuse_context`", "get_current_trace_url"): "names the file; there is no page",
+    ("modules", "api"): "errors and the types of results",
+    ("client", "api"): "reads the file: the parts below",
+    ("client", "async_api"): "as api, in threads",
+    ("`api.trace`", "list"): "no `filter`",
+    ("`api.trace`", "delete"): "at once",
+    ("`api.trace`", "delete_multiple"): "at once",
+    ("`api.observations`", "get_many"): MANY,
+    ("`api.observations_v_2`", "get_many"): MANY,
+    ("`api.score_v_2`", "get"): "no `filter`",
+    ("`api.scores`", "get_many"): MANY,
     ("`langfuse_context`", "auth_check"): "whether the file can be recorded into",
 }
 
@@ -125,6 +146,20 @@ class NamesTest(LangfuseCase):
             "trace handle": trace,
             "span handle": trace.span(name="a"),
             "`langfuse_context`": langfuse_context,
+            "`api`": self.client.api,
+            **{
+                f"`api.{part}`": getattr(self.client.api, part)
+                for part in (
+                    "trace",
+                    "observations",
+                    "observations_v_2",
+                    "sessions",
+                    "score",
+                    "score_v_2",
+                    "scores",
+                    "legacy",
+                )
+            },
         }
 
     def is_there(self, where: str, name: str) -> bool:

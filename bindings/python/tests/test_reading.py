@@ -1,5 +1,6 @@
 """Lists with their filters, orders and positions; groups, trees, replays, snapshots."""
 
+import pickle
 import unittest
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -221,6 +222,39 @@ class ListTest(FolderCase):
         self.store.close()
         with Store(self.path, read_only=True) as store:
             self.assertEqual(len(list(store.traces())), 12)
+
+    def test_passing_over_rows(self) -> None:
+        rows = self.store.traces(ascending=True)
+        self.assertEqual(rows.skip(0), 0)
+        self.assertEqual(rows.skip(3), 3)
+        self.assertEqual(next(rows).id, "t03")
+        position = rows.position
+        self.assertEqual(rows.skip(), 8)
+        self.assertEqual((rows.skip(), rows.skip(2)), (0, 0))
+        self.assertEqual(self.traces(after=position, limit=1), ["t04"])
+        with self.assertRaises(InvalidError):
+            rows.skip(-1)
+
+    def test_a_session_has_its_replay_and_its_traces(self) -> None:
+        session = self.store.session("session1")
+        self.assertEqual(session, self.store.get_session("session1"))
+        self.assertEqual(ids(session.traces()), ["t06", "t07", "t08", "t09", "t10", "t11"])
+        steps = list(session.replay(speed=2, max_gap=0.1))
+        self.assertEqual(steps, list(self.store.replay("session1", speed=2, max_gap=0.1)))
+        for each in self.store.sessions():
+            self.assertEqual(len(list(each.replay())), 24)
+        with self.store.snapshot() as snapshot:
+            (first,) = snapshot.sessions(to_time=T0 + SECOND)
+            self.store.put_trace("late", session_id="session0", timestamp=T0)
+            self.store.flush()
+            self.assertEqual(len(list(first.replay())), 24)  # as the snapshot saw it
+        self.assertEqual(len(list(first.replay())), 26)
+        copied = pickle.loads(pickle.dumps(session))
+        self.assertEqual(copied, session)
+        with self.assertRaises(MisuseError):
+            copied.replay()
+        with self.assertRaises(NotFoundError):
+            self.store.session("nowhere")
 
 
 class TreeTest(StoreCase):

@@ -7,6 +7,7 @@ import math
 import threading
 import weakref
 from datetime import timedelta
+from itertools import islice
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -190,6 +191,39 @@ class Rows(Generic[_T]):
             self._close()
         raise StopIteration
 
+    def skip(self, count: Optional[int] = None) -> int:
+        """Passes over so many rows, or all that are left, without making anything of them. Returns
+        how many there were."""
+        if count is not None:
+            count = integer_of(count, "count", 0, UINT64_MAX)
+        decode, self._decode = self._decode, _unread
+        try:
+            return sum(1 for _ in islice(self, count))
+        finally:
+            self._decode = decode
+
+    def to_pandas(self, *, payloads: bool = True) -> Any:
+        """The rows that are left as a pandas.DataFrame: a column for each of their fields, those of
+        an aggregate among them. Times are UTC, costs floats, input, output and metadata Python
+        values; these are left out without `payloads`. Raises ImportError where there is no pandas.
+        """
+        from ._tables import pandas_of
+
+        with self:
+            return pandas_of(self, self._row_class, payloads)
+
+    def to_arrow(self, *, payloads: bool = True) -> Any:
+        """As to_pandas, a pyarrow.Table. Costs are exact decimals; input, output and metadata are
+        JSON, bytes in it as {"$bytes": base64}. Raises ImportError where there is no pyarrow."""
+        from ._tables import arrow_of
+
+        with self:
+            return arrow_of(self, self._row_class, payloads)
+
+    @property
+    def _row_class(self) -> type:
+        return _CLASS[self._decode]
+
     @property
     def position(self) -> Optional[str]:
         """The position after the row that came last, for `after` of a later list of the same kind,
@@ -314,8 +348,20 @@ class _Origin:
     def tree(self, trace_id: str) -> Tuple[Observation, ...]:
         return self._reader._tree(trace_id).observations
 
+    def replay(
+        self, session_id: str, speed: float, max_gap: Union[float, timedelta, None]
+    ) -> Rows[Step]:
+        return self._reader._lasting().replay(session_id, speed=speed, max_gap=max_gap)
+
+    def traces(self, session_id: str) -> Rows[Trace]:
+        return self._reader._lasting().traces(session_id=session_id, ascending=True)
+
 
 _Decode = Callable[[_c.Row, Origin], _T]
+
+
+def _unread(row: _c.Row, origin: Origin) -> Any:
+    return None
 
 
 def _tree_row(row: _c.Row, origin: Origin) -> Union[Trace, Observation]:
@@ -444,6 +490,10 @@ class Reader:
         """The session. Raises NotFoundError."""
         return self._get(Kind.SESSION, session_of, None, id)
 
+    def session(self, id: str) -> Session:
+        """The session: its `replay()` and its `traces()` are what is in it. Raises NotFoundError."""
+        return self.get_session(id)
+
     def _get(self, kind: Kind, decode: _Decode[_T], trace_id: Optional[str], id: str) -> _T:
         with self._one(kind, decode, trace_id, id) as rows:
             return next(rows)
@@ -556,6 +606,15 @@ _DECODE: Dict[Kind, _Decode[Any]] = {
     Kind.TRACE: trace_of,
     Kind.OBSERVATION: observation_of,
     Kind.SCORE: score_of,
+}
+
+_CLASS: Dict[Any, type] = {
+    trace_of: Trace,
+    observation_of: Observation,
+    score_of: Score,
+    session_of: Session,
+    group_of: Aggregate,
+    step_of: Step,
 }
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Dict, List, Mapping, Optional, Protocol, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Protocol, Tuple, Union
 
 from . import _c
 from ._c import Field, Kind, ReadMode, text_of
@@ -21,6 +21,9 @@ from ._values import (
     Source,
     time_of,
 )
+
+if TYPE_CHECKING:
+    from ._reader import Rows
 
 
 class Origin(Protocol):
@@ -41,6 +44,14 @@ class Origin(Protocol):
     def tree(self, trace_id: str) -> Tuple[Observation, ...]:
         """The observations of the trace."""
 
+    def replay(
+        self, session_id: str, speed: float, max_gap: Union[float, timedelta, None]
+    ) -> Rows[Step]:
+        """The steps of the session."""
+
+    def traces(self, session_id: str) -> Rows[Trace]:
+        """The traces of the session, the first one first."""
+
 
 class _Nowhere:
     """The origin of a row that was pickled: it cannot get anything any more."""
@@ -59,6 +70,14 @@ class _Nowhere:
 
     def tree(self, trace_id: str) -> Tuple[Observation, ...]:
         raise MisuseError("the observations were not fetched before the trace was pickled")
+
+    def replay(
+        self, session_id: str, speed: float, max_gap: Union[float, timedelta, None]
+    ) -> Rows[Step]:
+        raise MisuseError("a session that was pickled cannot be replayed: ask a store for it")
+
+    def traces(self, session_id: str) -> Rows[Trace]:
+        raise MisuseError("a session that was pickled has no traces: ask a store for it")
 
 
 # -------------------------------------------------------------------------------------- payloads
@@ -407,6 +426,34 @@ class Session:
     is_bookmarked: bool
     aggregate: Optional[Aggregate]
 
+    def replay(
+        self, *, speed: float = 1.0, max_gap: Union[float, timedelta, None] = None
+    ) -> Rows[Step]:
+        """Replays the session, as `replay` of a store does."""
+        return self._origin.replay(self.id, speed, max_gap)
+
+    def traces(self) -> Rows[Trace]:
+        """The traces of the session, in the order of time."""
+        return self._origin.traces(self.id)
+
+    @property
+    def _origin(self) -> Origin:
+        way: _Way = self.__dict__["_hidden_way"]
+        return way.origin
+
+
+class _Way:
+    """The way back of a session, which a pickled one does not have."""
+
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return _Way, (_Nowhere(),)
+
+    def __deepcopy__(self, memo: object) -> _Way:
+        return self
+
 
 @dataclass(frozen=True)
 class Step:
@@ -589,13 +636,15 @@ def score_of(row: _c.Row, origin: Origin) -> Score:
 
 def session_of(row: _c.Row, origin: Origin) -> Session:
     struct = row.session.contents
-    return Session(
+    entity = Session(
         id=text_of(struct.id, struct.id_size_bytes) or "",
         environment=text_of(struct.environment, struct.environment_size_bytes),
         is_public=bool(struct.is_public),
         is_bookmarked=bool(struct.is_bookmarked),
         aggregate=_aggregate(row.aggregate),
     )
+    hide(entity, way=_Way(origin))
+    return entity
 
 
 def group_of(row: _c.Row, origin: Origin) -> Aggregate:

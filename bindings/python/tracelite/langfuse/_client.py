@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Mapping, Optional, Union
 
 from . import _values
 from ._context import here
+from ._fetch import ReadingClient
 from ._ids import checked_id, new_observation_id, new_trace_id
 from ._ids import observation_id_of_seed, trace_id_of_seed
 from ._manager import ObservationManager
@@ -40,7 +41,7 @@ _UNUSED = frozenset(
 )
 
 
-class Langfuse(OlderClient):
+class Langfuse(OlderClient, ReadingClient):
     """Records into one file: `path`, else TRACELITE_PATH, else tracelite.tl in the working folder.
 
     Keys and host are accepted and unused. environment, release, sample_rate, tracing_enabled, mask

@@ -211,6 +211,13 @@ def drain_all() -> None:
         recorder.flush(SIGTERM_TIMEOUT_S)
 
 
+def flush_path(path: str, timeout_s: float) -> None:
+    """Makes what this process has recorded into a file durable, whatever its clients' rates."""
+    for recorder in list(_recorders.values()):
+        if recorder.path == path:
+            recorder.flush(timeout_s)
+
+
 def _close_all() -> None:
     for recorder in list(_recorders.values()):
         recorder.close()

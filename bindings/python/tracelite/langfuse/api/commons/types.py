@@ -1,0 +1,4 @@
+"""`langfuse.api.commons.types`, as SDK v4 has it."""
+
+from .. import *
+from .. import __all__ as __all__
