@@ -7,6 +7,7 @@ ctypes would end a char pointer at its first zero byte.
 """
 
 import ctypes
+import os
 import threading
 from ctypes import (
     CFUNCTYPE,
@@ -602,7 +603,13 @@ FUNCTIONS: Dict[str, Tuple[Any, Sequence[Any]]] = {
 }
 
 _library: Optional[ctypes.CDLL] = None
-_loading = threading.Lock()
+_loading = threading.RLock()
+
+if hasattr(os, "register_at_fork"):
+    # Held over a fork: the child would wait forever for a thread that it does not have.
+    os.register_at_fork(
+        before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release
+    )
 
 
 def library() -> ctypes.CDLL:

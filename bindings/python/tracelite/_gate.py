@@ -11,6 +11,7 @@ by a KeyboardInterrupt.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 import time
@@ -77,6 +78,7 @@ class Gate:
 
     def __init__(self, handle: int) -> None:
         self._handle: Optional[int] = handle
+        self._pointer = ctypes.c_void_p(handle)
         self._closing = False
         self._closing_lock = threading.Lock()
         self._fork_count = _fork_count
@@ -120,6 +122,14 @@ class Gate:
         if self._waste:
             self._free_waste()
         return handle
+
+    def pointer(self) -> ctypes.c_void_p:
+        """As handle(), for functions of the library that are called without conversions."""
+        if self._closing or self._handle is None or self._waste:
+            self.handle()
+        if self._fork_count != _fork_count:
+            self._check_fork()
+        return self._pointer
 
     def _check_fork(self) -> None:
         if self._fork_count != _fork_count:

@@ -18,6 +18,7 @@ from typing import (
     ContextManager,
     Dict,
     List,
+    Mapping,
     Optional,
     Set,
     Tuple,
@@ -30,6 +31,7 @@ from ._errors import InvalidError, MisuseError, TraceliteError, check, last_erro
 from ._events import Caught, ImportReport, Outcome, Path, Progress, Source
 from ._events import read_events, reason_name
 from ._fields import (
+    Draft,
     child_fields,
     filter_struct,
     live_fields,
@@ -218,18 +220,18 @@ class Span:
     ERROR and its status_message the exception. A span that is dropped stays unfinished.
     """
 
-    __slots__ = ("_store", "_handle", "_lock", "_free", "id", "trace_id", "__weakref__")
+    __slots__ = ("_store", "_handle", "_lock", "id", "trace_id", "__weakref__")
 
     id: str
     trace_id: str
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, id: str = "", trace_id: str = "") -> None:
         # Made before the library fills it, so that no interruption can lose it.
         self._handle = ctypes.c_void_p()
         self._store = store
         self._lock = threading.Lock()
-        self._free = store._lib.tl_end
-        self.id = self.trace_id = ""
+        self.id = id
+        self.trace_id = trace_id
 
     def _begin(
         self,
@@ -263,12 +265,22 @@ class Span:
     @takes(observation_changes)
     def update(self, **fields: Any) -> None:
         """Adds to the observation: what is given is written, None stays, CLEAR is taken away."""
-        struct = observation_struct(None, fields)
-        gate, lib = self._store._gate, self._store._lib
+        self.change(fields)
+
+    def change(self, fields: Mapping[str, Any]) -> None:
+        """As update."""
+        struct = _byref(observation_struct(None, fields))
+        store = self._store
+        gate = store._gate
         with gate.call():
-            gate.handle()
+            gate.pointer()
             with self._lock:
-                check(lib, lib.tl_update(self._live(), ctypes.byref(struct)))
+                handle = self._handle
+                if not handle:
+                    self._live()
+                status = store._update(handle, struct)
+                if status:
+                    check(store._lib, status)
 
     def append(self, text: str, field: str = "output") -> None:
         """Appends text to the output (or input), as a model streams it: what was appended before a
@@ -292,14 +304,23 @@ class Span:
         """Ends the observation, at end_time or now, with last fields to add. If the library refuses
         one of them, it raises InvalidError, and the observation has ended without them.
         """
-        struct = observation_struct(None, fields) if fields else None
-        gate, lib = self._store._gate, self._store._lib
+        self.finish(fields)
+
+    def finish(self, fields: Mapping[str, Any]) -> None:
+        """As end."""
+        struct = _byref(observation_struct(None, fields)) if fields else None
+        store = self._store
+        gate = store._gate
         with gate.call():
-            gate.handle()
+            gate.pointer()
             with self._lock:
-                handle = self._live()
-                self._handle.value = None
-                check(lib, lib.tl_end(handle, struct))
+                handle = self._handle
+                if not handle:
+                    self._live()
+                self._handle = _ENDED
+                status = store._end(handle, struct)
+                if status:
+                    check(store._lib, status)
 
     def _live(self) -> int:
         handle = self._handle.value
@@ -324,9 +345,12 @@ class Span:
     def __del__(self) -> None:
         # Freeing it now would end the observation, which never ended.
         if getattr(self, "_handle", None):
-            self._store._gate.free_when_closed(self._free, self._handle.value, None)
+            store = self._store
+            store._gate.free_when_closed(store._lib.tl_end, self._handle.value, None)
 
 
+_ENDED = ctypes.c_void_p()
+_byref = ctypes.byref
 _STREAMED = {"output": Field.OUTPUT, "input": Field.INPUT}
 
 
@@ -428,6 +452,8 @@ class Store(Reader):
         self.path = os.fsdecode(encoded)
         self._opened = _Opened(lib, handle.value, tuple(callbacks))
         self._gate = self._opened.gate
+        # Without the conversions that cost more than the calls: they get pointers of ctypes only.
+        self._begin, self._update, self._end = lib["tl_begin"], lib["tl_update"], lib["tl_end"]
 
     def __repr__(self) -> str:
         return f"<Store {self.path!r}{', closed' if self.closed else ''}>"
@@ -553,6 +579,26 @@ class Store(Reader):
                 return span
 
     begin = span
+
+    def begin_draft(
+        self,
+        draft: Draft,
+        id: str,
+        trace_id: str,
+        parent_id: Optional[str],
+        start_ns: Optional[int],
+        fields: Mapping[str, Any],
+    ) -> Span:
+        """As begin, of fields that were put together before, and ids that are known. For those who
+        begin many."""
+        struct = _byref(draft.struct(id, trace_id, parent_id, start_ns, fields))
+        span = Span(self, id, trace_id)
+        gate = self._gate
+        with gate.call():
+            status = self._begin(gate.pointer(), None, struct, _byref(span._handle))
+            if status:
+                check(self._lib, status)
+        return span
 
     # -- events
 

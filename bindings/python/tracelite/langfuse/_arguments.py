@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, Dict
 
 from . import _values
-from ._serialize import masked
+from ._serialize import masked, payload
 from ._settings import repaired_environment
 from ._warn import warn_once
 
@@ -19,7 +19,7 @@ def fields_of(client: "Langfuse", given: Dict[str, Any]) -> Dict[str, Any]:
         if value is None:
             continue
         if name == "input" or name == "output" or name == "metadata":
-            fields[name] = masked(value, mask)
+            fields[name] = payload(value) if mask is None else masked(value, mask)
         else:
             convert = _CONVERTERS.get(name)
             if convert is not None:

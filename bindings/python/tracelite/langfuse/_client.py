@@ -4,6 +4,7 @@ import math
 import threading
 from typing import Any, Dict, List, Mapping, Optional, Union
 
+from .._fields import Draft
 from . import _values
 from ._context import here
 from ._fetch import ReadingClient
@@ -90,6 +91,7 @@ class Langfuse(OlderClient, ReadingClient):
 
     def _setup(self, settings: Settings) -> None:
         self.settings = settings
+        self._drafts: Dict[Any, Draft] = {}
         self.recorder: Recorder = recorder_of(settings.path, settings.sample_rate)
         if settings.enabled:
             drain_on_sigterm(drain_all)

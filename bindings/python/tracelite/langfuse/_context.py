@@ -5,7 +5,7 @@ asyncio tasks inherit it; a new thread does not, and takes a handle or a `trace_
 """
 
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any, Dict, Mapping, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple
 
 if TYPE_CHECKING:
     from ._observation import LangfuseObservationWrapper
@@ -23,6 +23,7 @@ class Attributes:
         "trace_name",
         "environment",
         "prompt",
+        "shared",
     )
 
     def __init__(
@@ -44,6 +45,9 @@ class Attributes:
         self.trace_name = trace_name
         self.environment = environment
         self.prompt = prompt
+        # What every observation carries, but for environment, metadata and prompt.
+        of_all = {"user_id": user_id, "session_id": session_id, "version": version, "tags": tags}
+        self.shared = tuple((name, value) for name, value in of_all.items() if value)
 
     def merged(self, inner: "Attributes") -> "Attributes":
         """These with the inner ones over them: tags unite, metadata merges by key."""
@@ -76,9 +80,16 @@ class Attributes:
         return fields
 
 
-class Scope(NamedTuple):
-    observation: "Optional[LangfuseObservationWrapper]"
-    attributes: Optional[Attributes]
+class Scope:
+    __slots__ = ("observation", "attributes")
+
+    def __init__(
+        self,
+        observation: "Optional[LangfuseObservationWrapper]",
+        attributes: Optional[Attributes],
+    ) -> None:
+        self.observation = observation
+        self.attributes = attributes
 
 
 class PassingScope(Scope):

@@ -2,28 +2,36 @@
 
 import hashlib
 import os
-import random
-from typing import Optional
+from typing import List, Optional
 
 from ._warn import warn_once
 
 ID_SIZE_BYTES_MAX = 800
 
-# A generator of its own, so that an application that seeds `random` does not repeat its ids, and
-# one that is seeded anew in a child process, so that a fork does not.
-_generator = random.Random()
-_bits = _generator.getrandbits
+_BATCH_COUNT = 256
+
+# Made many at once, from what the system gives: an application that seeds `random` does not repeat
+# its ids, and a child process makes its own.
+_made: List[str] = []
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_generator.seed)
+    os.register_at_fork(after_in_child=_made.clear)
 
 
 def new_trace_id() -> str:
-    return f"{_bits(128):032x}"
+    try:
+        return _made.pop() + _made.pop()
+    except IndexError:
+        return new_observation_id() + new_observation_id()
 
 
 def new_observation_id() -> str:
-    return f"{_bits(64):016x}"
+    try:
+        return _made.pop()
+    except IndexError:
+        digits = os.urandom(8 * _BATCH_COUNT).hex()
+        _made.extend(digits[at : at + 16] for at in range(16, len(digits), 16))
+        return digits[:16]
 
 
 def trace_id_of_seed(seed: str) -> str:

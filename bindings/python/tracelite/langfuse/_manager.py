@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional
 
 from ._blocks import BlockDecorator
-from ._context import Entered, Scope, enter_scope, leave
+from ._context import Entered, Scope, current, enter_scope, leave
 from ._observation import LangfuseObservationWrapper, begin
 
 if TYPE_CHECKING:
@@ -22,12 +22,14 @@ def leave_with(
     is_end: bool,
 ) -> None:
     leave(entered)
-    given: Dict[str, Any] = {}
-    if error is not None and not isinstance(error, GeneratorExit):
-        given = {"level": "ERROR", "status_message": message(error, True)}
+    if error is None or isinstance(error, GeneratorExit):
+        if is_end:
+            observation.end()
+        return
+    given: Dict[str, Any] = {"level": "ERROR", "status_message": message(error, True)}
     if is_end:
         observation.end_with(given)
-    elif given:
+    else:
         observation.update(**given)
 
 
@@ -86,12 +88,13 @@ class ObservationManager(BlockDecorator):
             trace_context=self._trace_context,
             handle=self._handle,
         )
-        self._entered = (observation, enter(observation), self._entered)
+        scope = Scope(observation, observation._attributes)
+        self._entered = (observation, (current.set(scope), scope), self._entered)
         return observation
 
     def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
-        observation, token, self._entered = self._entered
-        leave_with(observation, token, error, self._is_end)
+        observation, entered, self._entered = self._entered
+        leave_with(observation, entered, error, self._is_end)
 
     def _again(self) -> "ObservationManager":
         return ObservationManager(

@@ -1,8 +1,9 @@
 """Observations as Langfuse's users hold them: begun, updated, scored, nested, ended."""
 
-import time
+from time import time_ns
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple, Type, TypeVar, Union
 
+from .._fields import Draft
 from .._store import Span
 from .._values import ObservationType
 from . import _values
@@ -72,44 +73,36 @@ class LangfuseObservationWrapper:
 
     # -- what it is
 
-    def update(
-        self: _W,
-        *,
-        name: Optional[str] = None,
-        input: Optional[Any] = None,
-        output: Optional[Any] = None,
-        metadata: Optional[Any] = None,
-        version: Optional[str] = None,
-        level: Optional[str] = None,
-        status_message: Optional[str] = None,
-        completion_start_time: Optional[Any] = None,
-        model: Optional[str] = None,
-        model_parameters: Optional[Mapping[str, Any]] = None,
-        usage_details: Optional[Mapping[str, Any]] = None,
-        cost_details: Optional[Mapping[str, Any]] = None,
-        prompt: Optional[Any] = None,
-        **others: Any,
-    ) -> _W:
-        """Adds to the observation; what is None stays as it is. Returns itself."""
-        given: Dict[str, Any] = {
-            "name": name,
-            "input": input,
-            "output": output,
-            "metadata": metadata,
-            "version": version,
-            "level": level,
-            "status_message": status_message,
-            "completion_start_time": completion_start_time,
-            "model": model,
-            "model_parameters": model_parameters,
-            "usage_details": usage_details,
-            "cost_details": cost_details,
-            "prompt": prompt,
-        }
-        if others:
-            given.update(others)
-        self._write(fields_of(self._client, given))
-        return self
+    if TYPE_CHECKING:  # one dictionary of what is given is faster than all of these
+
+        def update(
+            self: _W,
+            *,
+            name: Optional[str] = None,
+            input: Optional[Any] = None,
+            output: Optional[Any] = None,
+            metadata: Optional[Any] = None,
+            version: Optional[str] = None,
+            level: Optional[str] = None,
+            status_message: Optional[str] = None,
+            completion_start_time: Optional[Any] = None,
+            model: Optional[str] = None,
+            model_parameters: Optional[Mapping[str, Any]] = None,
+            usage_details: Optional[Mapping[str, Any]] = None,
+            cost_details: Optional[Mapping[str, Any]] = None,
+            prompt: Optional[Any] = None,
+            **others: Any,
+        ) -> _W:
+            ...
+
+    else:
+
+        def update(self, **given: Any) -> Any:
+            """Adds to the observation: name, input, output, metadata, version, level,
+            status_message, completion_start_time, model, model_parameters, usage_details,
+            cost_details, prompt. What is None stays as it is. Returns itself."""
+            self._write(fields_of(self._client, given))
+            return self
 
     def end(self: _W, *, end_time: Optional[Any] = None) -> _W:
         """Ends the observation now, or at end_time in nanoseconds. Ending again does nothing."""
@@ -117,15 +110,15 @@ class LangfuseObservationWrapper:
             fields: Dict[str, Any] = {}
             if end_time is not None:
                 fields["end_time"] = _values.time_ns(end_time, "end_time")
-            self._write(fields, is_end=True)
+            self._write(fields, True)
         return self
 
     def end_with(self, given: Dict[str, Any]) -> None:
         """Ends the observation with last fields, as one record. What is given after the end still
         counts."""
-        fields = fields_of(self._client, given)
+        fields = fields_of(self._client, given) if given else given
         if fields or not self._is_ended:
-            self._write(fields, is_end=True)
+            self._write(fields, True)
 
     def _write(self, fields: Dict[str, Any], is_end: bool = False) -> None:
         client = self._client
@@ -135,8 +128,7 @@ class LangfuseObservationWrapper:
             self._is_ended = True
         if self._is_root and fields:
             self._state.update_root(client, fields)
-        ids = {"id": self.id, "trace_id": self.trace_id}
-        self._live = client.recorder.write(self._live, ids, fields, is_end)
+        self._live = client.recorder.write(self._live, self.id, self.trace_id, fields, is_end)
 
     @property
     def may_append(self) -> bool:
@@ -308,7 +300,7 @@ class LangfuseGuardrail(LangfuseObservationWrapper):
     __slots__ = ()
 
 
-_CLASSES: Dict[ObservationType, Type[LangfuseObservationWrapper]] = {
+_BY_TYPE: Dict[ObservationType, Type[LangfuseObservationWrapper]] = {
     ObservationType.SPAN: LangfuseSpan,
     ObservationType.GENERATION: LangfuseGeneration,
     ObservationType.EVENT: LangfuseEvent,
@@ -320,6 +312,9 @@ _CLASSES: Dict[ObservationType, Type[LangfuseObservationWrapper]] = {
     ObservationType.EVALUATOR: LangfuseEvaluator,
     ObservationType.GUARDRAIL: LangfuseGuardrail,
 }
+# By their numbers: an Enum is slow to look up.
+_CLASSES = {kind.code: made for kind, made in _BY_TYPE.items()}
+_EVENT = ObservationType.EVENT.code
 
 
 # ---------------------------------------------------------------------------------- beginning one
@@ -344,37 +339,56 @@ def begin(
     below the handle, else below the current observation, else in a trace of its own. is_shown tells
     whether its trace shows it, if it is a root."""
     kind = observation_type(as_type)
+    code = kind.code
     state, parent_id, attributes = place or place_of(here(), handle, trace_context)
     is_root = parent_id is None and is_shown
-    observation = _CLASSES[kind](
+    observation = _CLASSES[code](
         client, kind, id or new_observation_id(), state, is_root, attributes
     )
-    if not client.settings.enabled:
+    settings = client.settings
+    if not settings.enabled:
         return observation
-    fields = fields_of(client, given)
-    fields["type"] = kind
-    if name is not None:
-        fields["name"] = _values.text(name, "name")
-    if client.settings.environment is not None:
-        fields.setdefault("environment", client.settings.environment)
+    fields = fields_of(client, given) if given else {}
+    environment = settings.environment
+    if "environment" in fields:
+        environment = fields.pop("environment") or environment
     if attributes is not None:
+        environment = attributes.environment or environment
         _add_attributes(fields, kind, attributes)
-    fields["id"] = observation.id
-    fields["trace_id"] = state.id
-    if parent_id is not None:
-        fields["parent_observation_id"] = parent_id
-    if is_root or kind is ObservationType.EVENT:
-        fields.setdefault("start_time", time.time_ns())
-    if kind is ObservationType.EVENT:
+    draft = _draft_of(client, kind, name, environment)
+    start_ns: Optional[int] = fields.pop("start_time") if "start_time" in fields else None
+    if start_ns is None and (is_root or code == _EVENT):
+        start_ns = time_ns()
+    if code == _EVENT:
         observation._is_ended = True
-        client.recorder.put_observation(fields)
+        client.recorder.put_draft(draft, observation.id, state.id, parent_id, start_ns, fields)
     else:
-        observation._live = client.recorder.begin(fields)
+        observation._live = client.recorder.begin_draft(
+            draft, observation.id, state.id, parent_id, start_ns, fields
+        )
     if is_root:
-        state.begin_root(client, fields)
+        state.begin_root(client, draft.fields["name"], fields, environment, start_ns or 0)
     if attributes is not None:
         state.inherit(client, attributes)
     return observation
+
+
+DRAFTS_MAX = 1_000  # of a client; a program whose names differ each time makes them anew
+
+
+def _draft_of(
+    client: "Langfuse", kind: ObservationType, name: object, environment: Optional[str]
+) -> Draft:
+    """What all observations of this type and name have in common."""
+    text = name if name is None or type(name) is str else _values.text(name, "name")
+    key = kind.code, text, environment
+    drafts = client._drafts
+    if key not in drafts:
+        if len(drafts) >= DRAFTS_MAX:
+            drafts.clear()
+        known = None if text is None else _values.text(text, "name")
+        drafts[key] = Draft(type=kind, name=known, environment=environment)
+    return drafts[key]
 
 
 def place_of(
@@ -414,8 +428,8 @@ def place_of(
 
 
 def _add_attributes(fields: Dict[str, Any], kind: ObservationType, attributes: Attributes) -> None:
-    for name, value in attributes.of_observation().items():
-        if value is not None and (name == "environment" or fields.get(name) is None):
+    for name, value in attributes.shared:
+        if fields.get(name) is None:
             fields[name] = value
     if attributes.metadata:
         fields["metadata"] = with_members(attributes.metadata, fields.get("metadata"))

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar, Union, c
 
 from ._client import get_client
 from ._context import Scope, current, here, leave
-from ._manager import enter, message
+from ._manager import message
 from ._observation import LangfuseObservationWrapper, begin
 from ._settings import captures_by_default
 from ._streams import ObservedAsyncGenerator, ObservedGenerator, body_of, iterator_of
@@ -112,7 +112,8 @@ class _Observed:
                 observation = self.begin(arguments, named)
                 if observation is None:
                     return await function(*arguments, **named)
-                entered = enter(observation)
+                scope = Scope(observation, observation._attributes)
+                entered = current.set(scope), scope
                 try:
                     result = await function(*arguments, **named)
                 except BaseException as error:
@@ -130,7 +131,8 @@ class _Observed:
             observation = self.begin(arguments, named)
             if observation is None:
                 return function(*arguments, **named)
-            entered = enter(observation)
+            scope = Scope(observation, observation._attributes)
+            entered = current.set(scope), scope
             try:
                 result = function(*arguments, **named)
             except BaseException as error:
@@ -148,9 +150,8 @@ class _Observed:
     ) -> Optional[LangfuseObservationWrapper]:
         """Takes its own keyword arguments out of `named`."""
         try:
-            controls: Dict[str, Any] = {}
-            if named and not _CONTROLS.isdisjoint(named):
-                controls = {name: named.pop(name) for name in _CONTROLS & named.keys()}
+            has_controls = named and not _CONTROLS.isdisjoint(named)
+            controls = _taken_out(named) if has_controls else {}
             fields: Dict[str, Any] = {}
             if self.captures_input:
                 fields["input"] = {"args": arguments[self.skipped :], "kwargs": named}
@@ -198,6 +199,10 @@ class _Observed:
             iterator_of(body), observation, scope, self.captures_output, self.transform
         )
         return result
+
+
+def _taken_out(named: Dict[str, Any]) -> Dict[str, Any]:
+    return {name: named.pop(name) for name in _CONTROLS & named.keys()}
 
 
 def fail(observation: LangfuseObservationWrapper, error: BaseException) -> None:

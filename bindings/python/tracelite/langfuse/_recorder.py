@@ -9,6 +9,7 @@ import time
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from .._errors import ForkedError, InvalidError, MisuseError, TraceliteError
+from .._fields import Draft
 from .._store import Span, Store
 from . import _signals
 from ._warn import warn_once
@@ -111,6 +112,36 @@ class Recorder:
         span: Optional[Span] = self._record(Store.begin, fields)
         return span
 
+    def begin_draft(
+        self,
+        draft: Draft,
+        id: str,
+        trace_id: str,
+        parent_id: Optional[str],
+        start_ns: Optional[int],
+        fields: Dict[str, Any],
+    ) -> Optional[Span]:
+        """As begin, in less time."""
+        store = self._store
+        if store is not None and not (_signals.is_pending or _is_exiting):
+            try:
+                return store.begin_draft(draft, id, trace_id, parent_id, start_ns, fields)
+            except Exception:  # it is closed, or of the parent process, or refuses a field
+                pass
+        return self.begin(_all_fields(draft, id, trace_id, parent_id, start_ns, fields))
+
+    def put_draft(
+        self,
+        draft: Draft,
+        id: str,
+        trace_id: str,
+        parent_id: Optional[str],
+        start_ns: Optional[int],
+        fields: Dict[str, Any],
+    ) -> None:
+        """As put_observation."""
+        self.put_observation(_all_fields(draft, id, trace_id, parent_id, start_ns, fields))
+
     def put_observation(self, fields: Dict[str, Any]) -> None:
         self._record(Store.put_observation, fields)
 
@@ -121,24 +152,24 @@ class Recorder:
         self._record(Store.put_score, fields)
 
     def write(
-        self, live: Optional[Span], ids: Dict[str, str], fields: Dict[str, Any], is_end: bool
+        self, live: Optional[Span], id: str, trace_id: str, fields: Dict[str, Any], is_end: bool
     ) -> Optional[Span]:
         """Adds fields to an observation, and ends it: on its handle while that is live in this
         process, else by its ids. Returns the handle, if it still is."""
         if live is not None:
             try:
                 if is_end:
-                    live.end(**fields)
+                    live.finish(fields)
                     return None
                 if fields:
-                    live.update(**fields)
+                    live.change(fields)
                 return live
             except (ForkedError, MisuseError):
                 live = None  # the parent's, ended, or of a store that was closed
             except InvalidError as error:
                 rest = without_refused(fields, error)
                 if rest is not None:
-                    return self.write(live, ids, rest, is_end)
+                    return self.write(live, id, trace_id, rest, is_end)
                 if not is_end:
                     return live
                 fields = {name: fields[name] for name in ("end_time",) if name in fields}
@@ -149,7 +180,7 @@ class Recorder:
         if is_end:
             fields.setdefault("end_time", time.time_ns())
         if fields:
-            self.put_observation({**fields, **ids})
+            self.put_observation({**fields, "id": id, "trace_id": trace_id})
         return None
 
     def append(self, live: Optional[Span], text: str) -> bool:
@@ -185,6 +216,24 @@ class Recorder:
             except Exception as error:
                 return _tell(error)
         return None
+
+
+def _all_fields(
+    draft: Draft,
+    id: str,
+    trace_id: str,
+    parent_id: Optional[str],
+    start_ns: Optional[int],
+    fields: Dict[str, Any],
+) -> Dict[str, Any]:
+    return {
+        **draft.fields,
+        **fields,
+        "id": id,
+        "trace_id": trace_id,
+        "parent_observation_id": parent_id,
+        "start_time": start_ns,
+    }
 
 
 def without_refused(fields: Dict[str, Any], error: TraceliteError) -> Optional[Dict[str, Any]]:

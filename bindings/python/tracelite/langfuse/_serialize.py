@@ -34,6 +34,9 @@ def payload(value: object) -> Optional[Payload]:
     """The payload of a value, None for None."""
     if value is None:
         return None
+    kind = type(value)
+    if kind is dict or kind is list:
+        return _json(json_text(value))
     try:
         return _payload(value)
     except Exception as error:
@@ -70,19 +73,19 @@ def _payload(value: object) -> Payload:
 def _json(data: bytes) -> Payload:
     # As Payload(Form.JSON, data), in a third of the time: a frozen dataclass is slow to make.
     made = _new_payload(Payload)
-    made.__dict__["form"] = Form.JSON
-    made.__dict__["data"] = data
+    members = made.__dict__
+    members["form"] = _FORM_JSON
+    members["data"] = data
     return made
 
 
+_FORM_JSON = Form.JSON
 _new_payload: Callable[[Type[Payload]], Payload] = object.__new__
 
 
 def masked(value: object, mask: Optional[Callable[..., Any]]) -> Optional[Payload]:
     """The payload of what a mask makes of the value. The mask is called on this thread."""
-    if value is None:
-        return None
-    if mask is None:
+    if mask is None or value is None:
         return payload(value)
     try:
         return payload(mask(data=value))
@@ -103,7 +106,7 @@ def with_members(members: Mapping[str, str], given: Optional[Payload]) -> Payloa
 def json_text(value: object) -> bytes:
     """A JSON text of the value, whatever it is."""
     try:
-        return "".join(_encode(value)).encode()
+        return _join(_encode(value, 0)).encode()
     except UnicodeEncodeError:
         try:
             return _TO_ASCII.encode(value).encode()
@@ -312,21 +315,26 @@ _TO_UTF8 = json.JSONEncoder(
 )
 
 
-def _fastest() -> Callable[[object], "List[str] | Tuple[str, ...] | str"]:
+def _fastest() -> Callable[[object, int], "List[str] | Tuple[str, ...] | str"]:
     """The C encoder itself where there is one: JSONEncoder makes one anew for each value. Without
     markers it does not look for cycles, but runs into the limit of recursion, and the value goes
     the long way."""
     make: Any = getattr(json.encoder, "c_make_encoder", None)
     quote: Any = getattr(json.encoder, "c_encode_basestring", None)
     if make is None or quote is None:
-        return _TO_UTF8.encode
+        return _slowly
     try:
         encoder = make(None, _foreign, quote, None, ":", ",", False, False, False)
         if "".join(encoder({"a": [1, "é", None]}, 0)) != '{"a":[1,"é",null]}':
-            return _TO_UTF8.encode
+            return _slowly
     except Exception:
-        return _TO_UTF8.encode
-    return lambda value: encoder(value, 0)  # type: ignore[no-any-return]
+        return _slowly
+    return encoder  # type: ignore[no-any-return]
+
+
+def _slowly(value: object, indent: int) -> str:
+    return _TO_UTF8.encode(value)
 
 
 _encode = _fastest()
+_join = "".join

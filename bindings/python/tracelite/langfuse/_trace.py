@@ -38,11 +38,20 @@ class TraceState:
         self._started_ns = 0
         self._environment: Optional[str] = None
 
-    def begin_root(self, client: "Langfuse", fields: Dict[str, Any]) -> None:
-        """An observation without a parent begins, with these fields."""
-        self._derived = {name: fields[name] for name in _DERIVED if name in fields}
-        self._environment = fields.get("environment")
-        self._started_ns = fields.get("start_time") or 0
+    def begin_root(
+        self,
+        client: "Langfuse",
+        name: Optional[str],
+        fields: Dict[str, Any],
+        environment: Optional[str],
+        start_ns: int,
+    ) -> None:
+        """An observation without a parent begins, with these fields, which are kept."""
+        if name is not None:
+            fields["name"] = name
+        self._derived = fields
+        self._environment = environment
+        self._started_ns = start_ns
         if client.settings.release is not None:
             self.put(client, {})
 
@@ -82,15 +91,16 @@ class TraceState:
         if derived is None:
             return
         if not self._is_recorded:  # remembered, should a record come
-            derived.update(_derived(fields))
+            derived.update(fields)
             return
-        unsaid = self._unsaid(_derived(fields))
+        unsaid = self._unsaid(fields)
         if unsaid:
             client.recorder.put_trace({**unsaid, "id": self.id})
 
     def _unsaid(self, fields: Dict[str, Any]) -> Dict[str, Any]:
-        return {name: value for name, value in fields.items() if name not in self._said}
-
-
-def _derived(fields: Dict[str, Any]) -> Dict[str, Any]:
-    return {name: fields[name] for name in _DERIVED if fields.get(name) is not None}
+        """Of these fields of the root, those that the trace shows, too."""
+        return {
+            name: fields[name]
+            for name in _DERIVED
+            if fields.get(name) is not None and name not in self._said
+        }

@@ -15,6 +15,8 @@ _LEVELS = {level.value: level for level in Level}
 
 
 def observation_type(word: object) -> ObservationType:
+    if type(word) is str and word in TYPES:
+        return TYPES[word]
     if issubclass(type(word), str):
         kind = TYPES.get(str.lower(word))  # type: ignore[arg-type]
         if kind is not None:
