@@ -4,7 +4,7 @@
  * This header is the whole C API and its manual, in the order of use:
  *
  *   1. Values      status codes, text, payloads, and the entities of the model
- *   2. Opening     tl_open, tl_flush, tl_close
+ *   2. Opening     tl_open, tl_flush, tl_drop_when_full, tl_close
  *   3. Recording   live observations (tl_begin .. tl_end) and upserts by id (tl_put_...)
  *   4. Events      Langfuse ingestion events in and out
  *   5. Reading     snapshots, lists, trees, replays, payloads, media
@@ -488,6 +488,13 @@ TL_API tl_status tl_open(const char *path, const tl_options *options, tl_store *
  * write; what is queued is kept and tried again).
  */
 TL_API tl_status tl_flush(tl_store *store, uint32_t timeout_ms, uint64_t *position);
+
+/*
+ * Says whether the calls of this thread that record, into whatever store, drop when a queue is full
+ * (nonzero), whatever the store's full_policy is, or follow that (0, as every thread does at
+ * first). For threads that must not wait, such as that of an event loop. No errors. Since 0.1.0.
+ */
+TL_API void tl_drop_when_full(int32_t drops);
 
 /* What tl_close found. */
 typedef struct tl_close_report {

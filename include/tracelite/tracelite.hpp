@@ -439,6 +439,8 @@ class Store : public Reader {
     require(tl_flush(store_, timeout_ms, &commit));
     return commit;
   }
+  // Whether this thread drops what finds a queue full, in place of waiting (see tl_drop_when_full).
+  static void drop_when_full(bool drops) { tl_drop_when_full(drops ? 1 : 0); }
   // The Store is empty afterwards, also when this throws.
   tl_close_report close(std::uint32_t timeout_ms = kNoLimit) {
     tl_close_report report{};

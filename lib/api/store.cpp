@@ -1,10 +1,11 @@
-// tl_open, tl_flush, tl_close.
+// tl_open, tl_flush, tl_drop_when_full, tl_close.
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
 
 #include "api/handles.hpp"
 #include "ingest/pending.hpp"
+#include "ingest/queue.hpp"
 
 namespace tracelite::api {
 namespace {
@@ -183,6 +184,8 @@ tl_status tl_flush(tl_store* store, uint32_t timeout_ms, uint64_t* position) {
   return tracelite::api::guarded(
       [&] { return tracelite::api::flush_store(store, timeout_ms, position); });
 }
+
+void tl_drop_when_full(int32_t drops) { tracelite::ingest::thread_drops() = drops != 0; }
 
 tl_status tl_close(tl_store* store, uint32_t timeout_ms, tl_close_report* report) {
   return tracelite::api::guarded(

@@ -8,6 +8,11 @@ namespace tracelite::ingest {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
+bool& thread_drops() {
+  thread_local bool drops = false;
+  return drops;
+}
+
 // One event larger than the whole queue is let in when it is alone.
 bool Queue::has_room_for(std::uint64_t size_bytes) const {
   return size_bytes_ == 0 || size_bytes_ + size_bytes <= options_.queue_size_bytes;
@@ -25,7 +30,7 @@ Status Queue::push(std::string coded_event) {
       return false;
     };
     bool room = ready();
-    if (options_.full_policy == FullPolicy::wait) {
+    if (options_.full_policy == FullPolicy::wait && !thread_drops()) {
       room = true;
       if (options_.queue_wait_ms == 0) {
         not_full_.wait(lock, ready);

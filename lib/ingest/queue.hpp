@@ -30,11 +30,16 @@ struct Batch {
   std::uint64_t last_sequence = 0;  // of the last event
 };
 
+// Whether the calling thread drops when a queue is full, whatever the policy of its store: a thread
+// that must not wait.
+bool& thread_drops();
+
 class Queue {
  public:
   explicit Queue(const Options& options) : options_(options) {}
 
-  // Copies an event in. Errors: queue_full (by policy, or the wait ran out), misuse (closed).
+  // Copies an event in. Errors: queue_full (by policy, that of the thread included, or the wait ran
+  // out), misuse (closed).
   Status push(std::string coded_event);
 
   // For the writer: waits for events, gathers for the commit interval unless somebody flushes, and

@@ -1,4 +1,6 @@
 // tracelite-bench: what tracelite costs, in time and in bytes, beside SQLite by hand; JSON Lines.
+#include <unistd.h>
+
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -29,6 +31,7 @@ constexpr const char* kUsage =
     "  growth             bytes of a history that grows by two messages with each call\n"
     "  ingest             durable import of events that lie in memory\n"
     "  read               payloads, traces and sessions, from fresh stores and from open ones\n"
+    "  python [ARG..]     what recording costs a Python program: see `python --help`\n"
     "\n"
     "  --source NAME    recorded conversations to work on, any number of times (default tau2;\n"
     "                   size: each of them, and all)\n"
@@ -132,9 +135,23 @@ const Verb* find_verb(std::string_view name) {
   return nullptr;
 }
 
+// The Python side measures itself, with this build of the library.
+int run_python(char** arguments) {
+  const std::string script = TL_SOURCE_DIR "/tests/bench/python_bench.py";
+  std::vector<std::string> words = {"python3", script};
+  for (; *arguments != nullptr; ++arguments) words.emplace_back(*arguments);
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  execvp("python3", pointers.data());
+  std::perror("tracelite-bench: python3");
+  return 1;
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
+  if (count > 1 && std::string_view(arguments[1]) == "python") return run_python(arguments + 2);
   Options options;
   const Verb* verb = parse(count, arguments, options) ? find_verb(options.what) : nullptr;
   if (verb == nullptr) {

@@ -93,6 +93,20 @@ BOOST_AUTO_TEST_CASE(waiting_for_room_ends_with_an_error_when_its_time_is_over) 
   BOOST_TEST(queue.waiting_count() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(a_thread_that_must_not_wait_drops_where_others_wait) {
+  const Options options = small(FullPolicy::wait);
+  Queue queue(options);
+  must(queue.push(sized(1000)));
+  thread_drops() = true;
+  BOOST_TEST((queue.push(sized(1)).error().code == Code::queue_full));
+  std::promise<bool> pushed;
+  std::thread pusher([&] { pushed.set_value(queue.push(sized(600)).ok()); });  // its own setting
+  thread_drops() = false;
+  take_one_batch(queue);
+  BOOST_TEST(pushed.get_future().get());
+  pusher.join();
+}
+
 BOOST_AUTO_TEST_CASE(waiting_for_room_ends_when_a_batch_is_durable) {
   const Options options = small(FullPolicy::wait);
   Queue queue(options);

@@ -506,6 +506,7 @@ _STATUS = c_int32
 FUNCTIONS: Dict[str, Tuple[Any, Sequence[Any]]] = {
     "tl_open": (_STATUS, [c_char_p, POINTER(Options), POINTER(_Handle)]),
     "tl_flush": (_STATUS, [_Handle, c_uint32, POINTER(c_uint64)]),
+    "tl_drop_when_full": (None, [c_int32]),
     "tl_close": (_STATUS, [_Handle, c_uint32, POINTER(CloseReport)]),
     "tl_put_trace": (_STATUS, [_Handle, POINTER(Trace)]),
     "tl_put_observation": (_STATUS, [_Handle, POINTER(Observation)]),

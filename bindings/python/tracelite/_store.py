@@ -462,6 +462,13 @@ class Store(Reader):
     def closed(self) -> bool:
         return self._gate.is_closed
 
+    @staticmethod
+    def drop_when_full(drops: bool) -> None:
+        """Whether the calls of this thread that record, into whatever store, drop when the queue is
+        full, and raise QueueFullError, whatever the store's full_policy: for a thread that must not
+        wait, such as that of an event loop."""
+        _c.library().tl_drop_when_full(1 if drops else 0)
+
     def flush(self, timeout: Optional[float] = None) -> int:
         """Waits until everything recorded before is durable, and returns the number of the commit
         that holds it. timeout in seconds, None is without limit. Raises TimedOutError (the work

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from .._errors import ForkedError, InvalidError, MisuseError, TraceliteError
+from .._errors import ForkedError, InvalidError, MisuseError, QueueFullError, TraceliteError
 from .._fields import Draft
 from .._store import Span, Store
 from . import _signals
@@ -105,7 +105,7 @@ class Recorder:
             except Exception as error:
                 warn_once(("close", self.path), "closing %s: %s", self.path, error)
 
-    # -- recording
+    # -- recording. What records asks first whether it may wait.
 
     def begin(self, fields: Dict[str, Any]) -> Optional[Span]:
         """A live observation; None if it cannot be begun."""
@@ -125,7 +125,12 @@ class Recorder:
         store = self._store
         if store is not None and not (_signals.is_pending or _is_exiting):
             try:
+                if _is_on_loop() is not _thread.drops:
+                    _look_at_the_loop()
                 return store.begin_draft(draft, id, trace_id, parent_id, start_ns, fields)
+            except QueueFullError as error:  # dropped, and counted
+                _tell(error)
+                return None
             except Exception:  # it is closed, or of the parent process, or refuses a field
                 pass
         return self.begin(_all_fields(draft, id, trace_id, parent_id, start_ns, fields))
@@ -158,6 +163,8 @@ class Recorder:
         process, else by its ids. Returns the handle, if it still is."""
         if live is not None:
             try:
+                if _is_on_loop() is not _thread.drops:
+                    _look_at_the_loop()
                 if is_end:
                     live.finish(fields)
                     return None
@@ -199,6 +206,8 @@ class Recorder:
             if store is None:
                 return None
             try:
+                if _is_on_loop() is not _thread.drops:
+                    _look_at_the_loop()
                 result = function(store, **fields)
                 if _is_exiting:
                     store.flush(SIGTERM_TIMEOUT_S)
@@ -216,6 +225,39 @@ class Recorder:
             except Exception as error:
                 return _tell(error)
         return None
+
+
+# ------------------------------------------------------------------------- threads and loops
+
+
+class _Thread(threading.local):
+    drops = False  # what finds the queue full, in place of waiting
+
+
+_thread = _Thread()
+
+
+def _is_on_loop() -> bool:
+    """Whether this thread runs an event loop, which must not wait for the disk."""
+    try:
+        return _running_loop() is not None
+    except TypeError:  # nobody has imported asyncio yet
+        return _find_asyncio()
+
+
+_running_loop: Any = None
+
+
+def _find_asyncio() -> bool:
+    global _running_loop
+    events = sys.modules.get("asyncio.events")
+    _running_loop = getattr(events, "_get_running_loop", None)
+    return _running_loop is not None and _running_loop() is not None
+
+
+def _look_at_the_loop() -> None:
+    _thread.drops = _is_on_loop()
+    Store.drop_when_full(_thread.drops)
 
 
 def _all_fields(
