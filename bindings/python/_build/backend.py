@@ -3,6 +3,10 @@
 An in-tree build backend (PEP 517 and 660), so that `pip install ./bindings/python` needs no
 network. The shared library is taken from TRACELITE_LIBRARY, else from the checkout's
 build/release/lib, where `./dev build` (or cmake, in an unpacked source distribution) makes it.
+
+A library that needs nothing but what every Linux has makes a wheel for every Linux with this
+machine's glibc or a newer one; `./dev wheel` (wheel.sh beside this file) builds such a one. Any
+other makes a wheel for machines like this one.
 """
 
 import base64
@@ -69,7 +73,8 @@ def build_wheel(
     with tempfile.TemporaryDirectory() as folder:
         library = _stripped(_library(), Path(folder))
         files[f"{NAME}/{_library_name()}"] = library.read_bytes()
-    return _write_wheel(wheel_directory, _tag(), files)
+        tag = _tag(library)
+    return _write_wheel(wheel_directory, tag, files)
 
 
 def build_editable(
@@ -204,9 +209,43 @@ def _metadata() -> str:
     )
 
 
-def _tag() -> str:
+# What PEP 600 takes for granted, of what a C++ library may need.
+_OF_EVERY_LINUX = re.compile(
+    r"(libc|libm|libdl|librt|libpthread|libgcc_s|libstdc\+\+|ld-linux[-\w]*)\.so\.\d+"
+)
+
+
+def needed_libraries(library: Path) -> Optional[List[str]]:
+    """The libraries that this one asks the system for; None where there is no tool that tells."""
+    readelf = shutil.which("readelf")
+    if readelf is None:
+        return None
+    told = subprocess.run(
+        [readelf, "--dynamic", "--wide", str(library)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        universal_newlines=True,
+        check=False,
+    )
+    return re.findall(r"\(NEEDED\).*\[(.*)\]", told.stdout) if told.returncode == 0 else None
+
+
+def _tag(library: Path) -> str:
     platform = re.sub(r"[^a-zA-Z0-9_]", "_", sysconfig.get_platform())
+    if platform.startswith("linux_"):
+        needed = needed_libraries(library)
+        glibc = re.fullmatch(r"glibc (\d+)\.(\d+).*", _libc_version())
+        if needed and glibc and all(_OF_EVERY_LINUX.fullmatch(name) for name in needed):
+            machine = platform[len("linux_") :]
+            platform = f"manylinux_{glibc[1]}_{glibc[2]}_{machine}"
     return f"py3-none-{platform}"
+
+
+def _libc_version() -> str:
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (AttributeError, OSError, ValueError):
+        return ""
 
 
 def _wheel_text(tag: str) -> str:
@@ -248,3 +287,7 @@ def _write_wheel(wheel_directory: str, tag: str, files: Dict[str, bytes]) -> str
 def _digest(data: bytes) -> str:
     digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=")
     return "sha256=" + digest.decode()
+
+
+if __name__ == "__main__":
+    print(Path(sys.argv[1], build_wheel(sys.argv[1])))
