@@ -157,15 +157,15 @@ if __name__ == "__main__":
         context = {"trace_id": root.trace_id, "parent_span_id": root.id}
         way = multiprocessing.get_context(os.environ["WAY"])
         with ProcessPoolExecutor(3, mp_context=way) as pool:
-            list(pool.map(work, range(6), [context] * 6))
+            list(pool.map(work, range(32), [context] * 32))
     print(root.id)
 """
 
     def test_a_process_pool_by_fork(self) -> None:
-        self.check(self.run_program(self.POOL, WAY="fork"), 6)
+        self.check(self.run_program(self.POOL, WAY="fork"), 32)
 
     def test_a_process_pool_by_spawn(self) -> None:
-        self.check(self.run_program(self.POOL, WAY="spawn"), 6)
+        self.check(self.run_program(self.POOL, WAY="spawn"), 32)
 
     def test_fork_within_a_block(self) -> None:
         code = """
@@ -224,20 +224,29 @@ stop.set()
     def test_multiprocessing(self) -> None:
         code = """
 import multiprocessing
-def work():
-    get_client().start_span(name="child").end()
+def work(way, context):
+    client = get_client()
+    with client.start_as_current_span(name="child", trace_context=context):
+        threads = [threading.Thread(target=nested, args=(client, f"{way}.{n}")) for n in range(4)]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
 if __name__ == "__main__":
-    get_client().start_span(name="parent").end()
+    parent = get_client().start_span(name="parent").end()
     get_client().flush()
+    context = {"trace_id": parent.trace_id, "parent_span_id": parent.id}
     for way in ("fork", "spawn", "forkserver"):
-        process = multiprocessing.get_context(way).Process(target=work)
+        process = multiprocessing.get_context(way).Process(target=work, args=(way, context))
         process.start()
         process.join()
         assert process.exitcode == 0
 """
         self.run_program(code)
-        names = sorted(row.name or "" for row in self.rows())
-        self.assertEqual(names, ["child", "child", "child", "parent"])
+        rows = self.rows()
+        (parent,) = (row for row in rows if row.name == "parent")
+        children = [row for row in rows if row.name == "child"]
+        self.assertEqual([row.parent_observation_id for row in children], [parent.id] * 3)
+        self.assertEqual(len({row.name for row in rows}), 3 * 4 * DEPTH + 2)
+        self.assertEqual(misplaced(rows), [])
 
 
 class EndTest(ProgramCase):
