@@ -239,10 +239,9 @@ _thread = _Thread()
 
 def _is_on_loop() -> bool:
     """Whether this thread runs an event loop, which must not wait for the disk."""
-    try:
-        return _running_loop() is not None
-    except TypeError:  # nobody has imported asyncio yet
+    if _running_loop is None:
         return _find_asyncio()
+    return _running_loop() is not None
 
 
 _running_loop: Any = None
@@ -251,6 +250,8 @@ _running_loop: Any = None
 def _find_asyncio() -> bool:
     global _running_loop
     events = sys.modules.get("asyncio.events")
+    if events is None:  # nobody has imported it yet
+        return False
     _running_loop = getattr(events, "_get_running_loop", None)
     return _running_loop is not None and _running_loop() is not None
 
