@@ -29,10 +29,14 @@ fetch() {
   suite=$(. /etc/os-release && [[ $ID == debian ]] && printf '%s' "${VERSION_CODENAME:-}") ||
     absent 'source packages can be had on Debian only'
   mkdir -p "$here"/{sources,lists/partial}
+  local mirror  # the one that this system installs from
+  mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 2>/dev/null |
+    sed -n "s/ $suite\$//p" | sort -u | head -n 1)
   printf 'deb-src [signed-by=%s] %s %s main\n' "$keyring" \
-    "${TRACELITE_DEBIAN_MIRROR:-http://deb.debian.org/debian}" "$suite" >"$here/sources.list"
+    "${TRACELITE_DEBIAN_MIRROR:-${mirror:-http://deb.debian.org/debian}}" "$suite" >"$here/sources.list"
   local apt=(apt-get -qq -o Dir::Etc::sourcelist="$here/sources.list" -o Dir::Etc::sourceparts=-
-    -o Dir::State::lists="$here/lists" -o APT::Sandbox::User=root -o Debug::NoLocking=1)
+    -o Dir::State::lists="$here/lists" -o APT::Sandbox::User=root -o Debug::NoLocking=1
+    -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 -o Acquire::Retries=1)
   "${apt[@]}" update || absent 'the list of source packages cannot be had: is there a network?'
   (cd "$here/sources" && "${apt[@]}" source --download-only "${packages[@]}") ||
     absent 'the source packages cannot be had'
