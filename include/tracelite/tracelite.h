@@ -46,7 +46,9 @@
  *              their unit in the name. Text is UTF-8 with an explicit size; it may hold any bytes
  *              where the function says so.
  *   Forking    After fork() the child's inherited handles return TL_FORKED; opening the file anew
- *              works there. The parent is not disturbed.
+ *              works there, whatever other threads of the parent were doing. Freeing an inherited
+ *              handle (tl_close, tl_end, ...) gives little memory back, and does not disturb the
+ *              parent.
  *
  * Since version 0.1 unless a declaration says otherwise. C11; usable from C++ (see tracelite.hpp).
  */

@@ -106,7 +106,7 @@ Status open_store(const char* path, const tl_options* given, tl_store** store) {
   store::OpenOptions open_options;
   open_options.read_only = options.read_only != 0;
   if (options.map_size_bytes != 0) open_options.map_size_bytes = options.map_size_bytes;
-  auto state = std::make_shared<StoreState>();
+  const std::shared_ptr<StoreState> state(new StoreState, DropStoreState());
   TL_TRY_ASSIGN(environment, store::Environment::open(path, open_options));
   state->environment = std::move(environment);
   if (!open_options.read_only) {
@@ -124,7 +124,7 @@ Status open_store(const char* path, const tl_options* given, tl_store** store) {
     TL_TRY_ASSIGN(recorder, ingest::Recorder::start(state->environment, std::move(recording)));
     state->recorder = std::move(recorder);
   }
-  *store = new tl_store{std::move(state)};
+  *store = new tl_store{state};
   return {};
 }
 

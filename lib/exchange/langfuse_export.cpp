@@ -1,8 +1,6 @@
 // One function a kind of entity, from its view to the body of an event.
 #include "exchange/langfuse_export.hpp"
 
-#include <openssl/sha.h>
-
 #include <array>
 #include <charconv>
 #include <optional>
@@ -13,6 +11,7 @@
 #include "model/limits.hpp"
 #include "model/time.hpp"
 #include "payload/base64.hpp"
+#include "payload/sha256.hpp"
 
 namespace tracelite::exchange {
 namespace {
@@ -140,13 +139,11 @@ std::string envelope_id(EntityKind kind, Bytes trace_id, Bytes id) {
   std::string key(1, static_cast<char>(kind));
   if (kind == EntityKind::observation) append_text(key, trace_id);
   key.append(id);
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> hash{};
-  SHA256(reinterpret_cast<const unsigned char*>(key.data()), key.size(), hash.data());
   constexpr Bytes kHex = "0123456789abcdef";
   std::string text;
-  for (std::size_t i = 0; i < 16; ++i) {
-    text.push_back(kHex[hash[i] >> 4]);
-    text.push_back(kHex[hash[i] & 15]);
+  for (const char byte : payload::sha256(key).substr(0, 16)) {
+    text.push_back(kHex[static_cast<unsigned char>(byte) >> 4]);
+    text.push_back(kHex[byte & 15]);
   }
   return text;
 }

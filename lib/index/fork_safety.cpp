@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <mutex>
 
 namespace tracelite::index {
 namespace {
@@ -17,24 +18,32 @@ constexpr std::array kMutexes = {
     SQLITE_MUTEX_STATIC_VFS3, SQLITE_MUTEX_STATIC_OPEN, SQLITE_MUTEX_STATIC_MASTER,
     SQLITE_MUTEX_STATIC_LRU,  SQLITE_MUTEX_STATIC_PMEM, SQLITE_MUTEX_STATIC_MEM};
 
-std::array<sqlite3_mutex*, kMutexes.size()> mutexes;
+// Held while SQLite is initialised, and over every fork: SQLite's own mutex for that is none of
+// those above, and a child would wait for ever for the thread that has it.
+std::mutex initialising;
+
+// nullptr, and to enter one does nothing: SQLite is not initialised yet, or was built without.
+std::array<sqlite3_mutex*, kMutexes.size()> mutexes{};
 
 void enter() {
+  initialising.lock();
   for (sqlite3_mutex* mutex : mutexes) sqlite3_mutex_enter(mutex);
 }
 
-void leave() { std::for_each(mutexes.rbegin(), mutexes.rend(), sqlite3_mutex_leave); }
+void leave() {
+  std::for_each(mutexes.rbegin(), mutexes.rend(), sqlite3_mutex_leave);
+  initialising.unlock();
+}
+
+// When the library is loaded, because a fork does not wait for what is being registered.
+[[maybe_unused]] const int kRegistered = pthread_atfork(enter, leave, leave);
 
 }  // namespace
 
 void prepare_for_forks() {
-  // A library that was built without mutexes gives none, and entering none does nothing.
-  static const bool kDone = [] {
-    if (sqlite3_initialize() != SQLITE_OK) return false;
-    std::transform(kMutexes.begin(), kMutexes.end(), mutexes.begin(), sqlite3_mutex_alloc);
-    return pthread_atfork(enter, leave, leave) == 0;
-  }();
-  (void)kDone;
+  const std::scoped_lock lock(initialising);
+  if (sqlite3_initialize() != SQLITE_OK) return;
+  std::transform(kMutexes.begin(), kMutexes.end(), mutexes.begin(), sqlite3_mutex_alloc);
 }
 
 }  // namespace tracelite::index

@@ -1,7 +1,7 @@
 // Events of a live observation, and random ids.
 #include "ingest/live_observation.hpp"
 
-#include <openssl/rand.h>
+#include <sys/random.h>
 
 #include <algorithm>
 #include <array>
@@ -17,10 +17,12 @@ using model::EntityKind;
 using model::EventBuilder;
 using model::Field;
 
+// From the system each time: a generator in this process has locks, or a state, that a forked child
+// inherits.
 std::string random_hex(std::size_t size_bytes) {
   static constexpr char kHex[] = "0123456789abcdef";
   std::array<unsigned char, 16> bytes{};
-  if (RAND_bytes(bytes.data(), static_cast<int>(size_bytes)) != 1) {
+  if (getentropy(bytes.data(), size_bytes) != 0) {
     std::random_device device;
     for (unsigned char& byte : bytes) byte = static_cast<unsigned char>(device());
   }

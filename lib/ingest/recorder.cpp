@@ -42,12 +42,7 @@ Result<std::unique_ptr<Recorder>> Recorder::start(std::shared_ptr<store::Environ
 }
 
 Recorder::~Recorder() {
-  if (!writer_.joinable()) return;
-  if (environment_->forked()) {
-    writer_.detach();  // the thread lives in the parent only
-    return;
-  }
-  close(std::nullopt);
+  if (writer_.joinable()) close(std::nullopt);
 }
 
 void Recorder::run_writer() { Writer(*this).run(); }

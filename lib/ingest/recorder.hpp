@@ -2,6 +2,9 @@
 // writer thread (mask, apply, commit, repeat).
 //
 // Threads: every public function may be called from any thread.
+//
+// A child process must not destroy the one that it inherits: there is no writer to wait for, and
+// what the writer waited for in the parent would wait for it.
 #pragma once
 
 #include <atomic>

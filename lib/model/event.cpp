@@ -15,6 +15,10 @@ namespace {
 
 bool is_utf8(Bytes text) { return simdjson::validate_utf8(text.data(), text.size()); }
 
+// simdjson finds out what the processor can do when it is first called. Here that is when the
+// library is loaded: the child of a fork in the middle of it would wait for ever.
+[[maybe_unused]] const bool kProcessorIsKnown = is_utf8({});
+
 Error invalid(Field field, std::string message) {
   return make_error(Code::invalid, std::move(message), std::string(field_name(field)));
 }

@@ -1,11 +1,8 @@
 // Walks key space `media` once: heads, and which numbers have bytes.
 #include "payload/media_check.hpp"
 
-#include <openssl/evp.h>
-
-#include <memory>
-
 #include "model/media.hpp"
+#include "payload/sha256.hpp"
 #include "payload/value_reader.hpp"
 
 namespace tracelite::payload {
@@ -23,21 +20,15 @@ Error damage(Bytes hash, const std::string& what) {
 
 // SHA-256 of bytes that come in parts.
 Result<std::string> hash_of(const PayloadReader& payloads, const MediumHead& head) {
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
-                                                                        &EVP_MD_CTX_free);
-  if (!context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) {
-    return make_error(Code::no_memory, "there is no memory to hash a medium");
-  }
+  Sha256 hash;
   std::string bytes;
   for (std::uint64_t offset = 0; offset < head.size_bytes; offset += bytes.size()) {
     bytes.clear();
     TL_TRY(payloads.read(head.number, offset, kSliceSizeBytes, bytes));
     if (bytes.empty()) break;
-    EVP_DigestUpdate(context.get(), bytes.data(), bytes.size());
+    hash.add(bytes);
   }
-  std::string hash(model::kMediaHashSizeBytes, '\0');
-  EVP_DigestFinal_ex(context.get(), reinterpret_cast<unsigned char*>(hash.data()), nullptr);
-  return hash;
+  return hash.finish();
 }
 
 class MediaChecker {

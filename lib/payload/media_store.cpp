@@ -1,16 +1,15 @@
 // Heads of media, and their counts.
 #include "payload/media_store.hpp"
 
-#include <openssl/sha.h>
-
 #include "model/media.hpp"
+#include "payload/sha256.hpp"
 
 namespace tracelite::payload {
 namespace {
 
 using store::KeySpace;
 
-static_assert(model::kMediaHashSizeBytes == SHA256_DIGEST_LENGTH);
+static_assert(model::kMediaHashSizeBytes == Sha256::kSizeBytes);
 
 Error damage(Bytes hash, const char* what) {
   return make_error(Code::corrupt, "medium " + model::media_id(hash) + ": " + what);
@@ -31,12 +30,7 @@ Result<MediumHead> decode_head(Bytes hash, Bytes value) {
 
 }  // namespace
 
-std::string media_hash(Bytes bytes) {
-  std::string hash(SHA256_DIGEST_LENGTH, '\0');
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
-         reinterpret_cast<unsigned char*>(hash.data()));
-  return hash;
-}
+std::string media_hash(Bytes bytes) { return sha256(bytes); }
 
 Result<std::optional<MediumHead>> find_medium(const store::Transaction& transaction, Bytes hash) {
   TL_TRY_ASSIGN(value, transaction.get(KeySpace::media, hash));

@@ -74,9 +74,9 @@ Result<bool> load_trace(const Snapshot::Use& use, const TraceKey& key, Row& row)
 }
 
 Result<bool> load_trace(const Snapshot::Use& use, std::int64_t container, Row& row) {
-  static const std::string kFind =
+  const std::string sql =
       std::string("SELECT ") + TraceKey::kColumns + " FROM trace t WHERE t.container = ?1";
-  TL_TRY_ASSIGN(find, use.prepare(kFind));
+  TL_TRY_ASSIGN(find, use.prepare(sql));
   find.bind(container);
   TL_TRY_ASSIGN(found, find->step());
   return found ? load_trace(use, TraceKey::read(*find, 0), row) : false;

@@ -73,10 +73,15 @@ struct Snapshot::State {
   void release();
 };
 
-// In a child process everything is left as it is: the pool's mutex may be held by a thread that is
-// not there, and a transaction knows by itself that it belongs to the parent.
+// In a child process everything is left as it is: a thread that is not there may hold the pool's
+// mutex or have been in the middle of a query, and a transaction knows by itself that it belongs to
+// the parent.
 Snapshot::State::~State() {
-  if (!reader || environment->forked()) return;
+  if (!reader) return;
+  if (environment->forked()) {
+    static_cast<void>(reader.release());
+    return;
+  }
   if (pool && reader->detach()) pool->state_->give_back(environment, std::move(reader));
 }
 

@@ -11,6 +11,10 @@ namespace {
 
 std::atomic<std::uint64_t> generation{1};
 
+// When the library is loaded: the child of a fork in the middle of a first use would wait for ever
+// for the thread that was making it.
+[[maybe_unused]] const Registry& made_at_load = Registry::instance();
+
 }  // namespace
 
 std::uint64_t fork_generation() { return generation.load(std::memory_order_relaxed); }

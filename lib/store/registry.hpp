@@ -26,7 +26,7 @@ std::uint64_t fork_generation();
 
 class Registry {
  public:
-  // Made on first use and never destroyed: environments may be closed during exit.
+  // Never destroyed: environments may be closed during exit.
   static Registry& instance();
 
   // Held through every open, close and replacement, so that no fork happens in the middle of one.

@@ -221,6 +221,33 @@ stop.set()
         self.run_program(code)
         self.assertEqual(set(self.named()), {"thread", *(f"child {n}" for n in range(10))})
 
+    def test_a_fork_waits_for_what_threads_make(self) -> None:
+        # What is registered last is called first: each thread lets go once the fork has begun.
+        code = """
+from tracelite import _c
+from tracelite.langfuse import _client
+inside, forking = threading.Barrier(3), threading.Event()
+def make(lock):
+    with lock:
+        inside.wait()
+        forking.wait()
+locks = [_c._loading, _client._clients_lock]
+threads = [threading.Thread(target=make, args=(lock,)) for lock in locks]
+[thread.start() for thread in threads]
+os.register_at_fork(before=forking.set)
+inside.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(60)
+    get_client().start_span(name="child").end()
+    get_client().flush()
+    os._exit(0)
+[thread.join() for thread in threads]
+assert os.waitpid(child, 0)[1] == 0
+"""
+        self.run_program(code)
+        self.assertEqual(set(self.named()), {"child"})
+
     def test_multiprocessing(self) -> None:
         code = """
 import multiprocessing

@@ -1,6 +1,7 @@
 """The client: what Langfuse's SDK v3 and v4 call `Langfuse`, over one local file."""
 
 import math
+import os
 import threading
 from typing import Any, Dict, List, Mapping, Optional, Union
 
@@ -336,6 +337,14 @@ def _environment(environment: object, field: str) -> Optional[str]:
 _clients: Dict[Optional[str], Langfuse] = {}
 _newest: List[Langfuse] = []
 _clients_lock = threading.RLock()
+
+if hasattr(os, "register_at_fork"):
+    # Held over a fork: the child would wait forever for a thread that it does not have.
+    os.register_at_fork(
+        before=_clients_lock.acquire,
+        after_in_parent=_clients_lock.release,
+        after_in_child=_clients_lock.release,
+    )
 
 
 def registered(public_key: Optional[str]) -> Optional[Langfuse]:
