@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/caller_bench.hpp"
 #include "bench/events.hpp"
 #include "bench/folder.hpp"
 #include "bench/growth_bench.hpp"
@@ -30,6 +31,7 @@ constexpr const char* kUsage =
     "  size               bytes of the file, beside SQLite and a solid archive\n"
     "  growth             bytes of a history that grows by two messages with each call\n"
     "  ingest             durable import of events that lie in memory\n"
+    "  caller             what recording takes of the thread that records\n"
     "  read               payloads, traces and sessions, from fresh stores and from open ones\n"
     "  python [ARG..]     what recording costs a Python program: see `python --help`\n"
     "\n"
@@ -120,13 +122,17 @@ void run_read(const Options& options, const bench::Folder& folder) {
   });
 }
 
+void run_caller(const Options& options, const bench::Folder& folder) {
+  bench::bench_caller(options.run_count, folder);
+}
+
 struct Verb {
   std::string_view name;
   void (*run)(const Options&, const bench::Folder&);
 };
 constexpr std::array kVerbs = {Verb{"queries", run_queries}, Verb{"size", run_size},
-                               Verb{"growth", run_growth}, Verb{"ingest", run_ingest},
-                               Verb{"read", run_read}};
+                               Verb{"growth", run_growth},   Verb{"ingest", run_ingest},
+                               Verb{"read", run_read},       Verb{"caller", run_caller}};
 
 const Verb* find_verb(std::string_view name) {
   for (const Verb& verb : kVerbs) {
