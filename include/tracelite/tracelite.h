@@ -171,8 +171,9 @@ enum { TL_SOURCE_API = 0, TL_SOURCE_EVAL = 1, TL_SOURCE_ANNOTATION = 2 };
 /*
  * An input, output or metadata: comes back byte for byte as it was given (after masking).
  *
- * JSON must be one valid JSON text, else TL_INVALID. TEXT must be UTF-8, else TL_INVALID. BYTES is
- * anything. Metadata that is not a JSON object is kept under the key "metadata"; metadata merged
+ * JSON is one valid JSON text, TEXT is UTF-8, BYTES is anything. Looking through a large payload
+ * takes time, so that is done behind the queue: JSON that is not valid is kept as TEXT, and TEXT
+ * that is not UTF-8 as BYTES, which is counted (TL_REASON_PAYLOAD) and told to log. Metadata that is not a JSON object is kept under the key "metadata"; metadata merged
  * from several events is written anew with its keys sorted.
  *
  * NULL clears the field, as its bit in clear_mask does: it then reads back as ABSENT. The JSON text
@@ -411,7 +412,8 @@ enum {
   TL_REASON_SAMPLED_OUT = 13,  /* not recorded: the sample rate left the trace out */
   TL_REASON_FIELD = 14,        /* a field of a wrong type that could be left out: dropped */
   TL_REASON_WRITE_FAILED = 15, /* a batch that could not be written and was given up */
-  TL_REASON_COUNT = 16
+  TL_REASON_PAYLOAD = 16,      /* a payload that is not of its form: kept in one that it is of  */
+  TL_REASON_COUNT = 17
 };
 
 typedef int32_t tl_log_level;

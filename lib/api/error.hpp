@@ -6,6 +6,7 @@
 #include <cstring>
 #include <exception>
 #include <new>
+#include <optional>
 #include <string>
 
 #include "model/bytes.hpp"
@@ -45,6 +46,27 @@ bool copy_in(const Struct* given, Struct& own) {
   std::memcpy(static_cast<void*>(&own), given, size);
   return true;
 }
+
+// A struct of the caller's version as ours, which is a copy only where the versions differ.
+template <class Struct>
+class Given {
+ public:
+  explicit Given(const Struct* given) {
+    if (given->struct_size == sizeof(Struct)) {
+      struct_ = given;
+    } else if (own_.emplace(); copy_in(given, *own_)) {
+      struct_ = &*own_;
+    }
+  }
+  Given(const Given&) = delete;
+  Given& operator=(const Given&) = delete;
+  explicit operator bool() const { return struct_ != nullptr; }  // struct_size is set
+  const Struct& operator*() const { return *struct_; }
+
+ private:
+  const Struct* struct_ = nullptr;
+  std::optional<Struct> own_;
+};
 
 // Writes as much of our struct as the caller's version knows.
 template <class Struct>

@@ -59,9 +59,8 @@ Status import_events(const ImportCall& call) {
   const exchange::ReadFunction read = [&](char* buffer, std::size_t capacity_bytes) {
     return call.read_fn(call.read_context, buffer, capacity_bytes);
   };
-  const exchange::EventSink sink = [&](model::Event&& event,
-                                       const std::vector<model::Warning>& warnings) {
-    return recorder.record(event, warnings);
+  const exchange::EventSink sink = [&](const model::EventBuilder& sealed) {
+    return recorder.record(sealed);
   };
   exchange::ProgressFunction progress;
   if (call.progress != nullptr) {

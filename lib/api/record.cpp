@@ -26,27 +26,26 @@ Status record(const StoreState& state, EventBuilder& builder, const Status& fill
     recorder.refused(filled.error());
     return filled;
   }
-  auto event = builder.finish(recorder.next_stamp_ns());
-  if (!event) {
-    recorder.refused(event.error());
-    return std::move(event).error();
+  Status sealed = builder.seal(recorder.next_stamp_ns());
+  if (!sealed) {
+    recorder.refused(sealed.error());
+    return sealed;
   }
-  return recorder.record(*event, builder.warnings());
+  return recorder.record(builder);
 }
 
-// The start of every put: checks the handle and copies the struct in.
-template <class Struct>
-Status receive(const tl_store* store, const Struct* given, Struct& own) {
+// The start of every put: checks the handle.
+Status receive(const tl_store* store, const void* given) {
   if (store == nullptr) return misuse("store must not be NULL");
   if (given == nullptr) return misuse("the value to put must not be NULL");
-  TL_TRY(store->state->recordable());
-  if (!copy_in(given, own)) return no_struct_size();
-  return {};
+  return store->state->recordable();
 }
 
 Status put_trace(tl_store* store, const tl_trace* given) {
-  tl_trace trace{};
-  TL_TRY(receive(store, given, trace));
+  TL_TRY(receive(store, given));
+  const Given<tl_trace> own(given);
+  if (!own) return no_struct_size();
+  const tl_trace& trace = *own;
   EventBuilder builder(EntityKind::trace, false);
   const ingest::Options& options = store->state->recorder->options();
   Status filled = [&]() -> Status {
@@ -63,8 +62,11 @@ Status put_trace(tl_store* store, const tl_trace* given) {
 }
 
 Status put_observation(tl_store* store, const tl_observation* given) {
-  tl_observation observation{};
-  TL_TRY(receive(store, given, observation));
+  TL_TRY(receive(store, given));
+  const Given<tl_observation> own(given);
+  if (!own) return no_struct_size();
+  const tl_observation& observation = *own;
+  if (!store->state->recorder->samples(from_text(observation.trace_id))) return {};
   EventBuilder builder(EntityKind::observation, false);
   Status filled = [&]() -> Status {
     TL_TRY(builder.id(from_text(observation.id)));
@@ -79,8 +81,10 @@ Status put_observation(tl_store* store, const tl_observation* given) {
 }
 
 Status put_score(tl_store* store, const tl_score* given) {
-  tl_score score{};
-  TL_TRY(receive(store, given, score));
+  TL_TRY(receive(store, given));
+  const Given<tl_score> own(given);
+  if (!own) return no_struct_size();
+  const tl_score& score = *own;
   EventBuilder builder(EntityKind::score, false);
   Status filled = [&]() -> Status {
     TL_TRY(builder.id(from_text(score.id)));
@@ -93,8 +97,10 @@ Status put_score(tl_store* store, const tl_score* given) {
 }
 
 Status put_session(tl_store* store, const tl_session* given) {
-  tl_session session{};
-  TL_TRY(receive(store, given, session));
+  TL_TRY(receive(store, given));
+  const Given<tl_session> own(given);
+  if (!own) return no_struct_size();
+  const tl_session& session = *own;
   EventBuilder builder(EntityKind::session, false);
   Status filled = [&]() -> Status {
     const Bytes id = from_text(session.id);

@@ -101,35 +101,14 @@ class Filler {
       case TL_FORM_NULL:
         builder_.clear(field);
         return {};
-      case TL_FORM_JSON: {
-        const auto error = payload::check_json(bytes);
-        if (error) {
-          return invalid(field, std::string("not valid JSON: ") + error->reason + " at byte " +
-                                    std::to_string(error->offset));
-        }
-        break;
-      }
+      case TL_FORM_JSON:
       case TL_FORM_TEXT:
-        if (!payload::is_valid_utf8(bytes)) {
-          return invalid(field, "the text is not valid UTF-8; give it as TL_FORM_BYTES");
-        }
-        break;
       case TL_FORM_BYTES:
-        break;
+        builder_.unchecked_payload(field, static_cast<Form>(payload.form), bytes);
+        return {};
       default:
         return invalid(field, "the form of a payload is NULL, JSON, TEXT or BYTES");
     }
-    const auto form = static_cast<Form>(payload.form);
-    if (field == Field::metadata) {
-      if (form == Form::json && payload::json_type(bytes) == payload::JsonType::null) {
-        builder_.clear(field);
-        return {};
-      }
-      builder_.payload(field, Form::json, payload::metadata_object(form, bytes));
-    } else {
-      builder_.payload(field, form, bytes);
-    }
-    return {};
   }
 
   template <class Enum>

@@ -206,24 +206,19 @@ Result<ParsedEvent> parse_event(Envelope& envelope, std::string& event_id) {
   ParsedEvent parsed;
   parsed.event_id = std::move(id);
   TL_TRY_ASSIGN(type, read_type(envelope.type));
-  if (type.is_log) {
-    parsed.ignored = true;
-    return parsed;
-  }
+  if (type.is_log) return parsed;
   TL_TRY_ASSIGN(time_ns, read_timestamp(envelope.timestamp));
   if (!envelope.body.starts_with('{')) {
     return missing_or_wrong(envelope.body, "body", "an object");
   }
-  EventBuilder builder(type.kind, type.is_update);
+  EventBuilder& builder = parsed.event.emplace(type.kind, type.is_update);
   TL_TRY(read_body_id(type, envelope.members.take_id(), event_id, builder));
   TL_TRY(read_body(type, envelope, time_ns, builder));
   for (const std::string& name : envelope.members.unused()) {
     builder.warn(model::Reason::field, name,
                  name + " was dropped: it is no field of what this event is about");
   }
-  TL_TRY_ASSIGN(event, builder.finish(time_ns));
-  parsed.event = std::move(event);
-  parsed.warnings = builder.warnings();
+  TL_TRY(builder.seal(time_ns));
   return parsed;
 }
 

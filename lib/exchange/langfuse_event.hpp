@@ -64,9 +64,9 @@ Envelope read_envelope(Bytes checked_object);
 
 struct ParsedEvent {
   std::string event_id;
-  bool ignored = false;  // an sdk-log: there is nothing to record
-  model::Event event;
-  std::vector<model::Warning> warnings;
+  // Sealed; its payloads lie in the text that was parsed. nullopt: an sdk-log, there is nothing to
+  // record.
+  std::optional<model::EventBuilder> event;
 };
 
 // Errors: invalid, naming the field. The id that was found, if any, is then in `event_id`.

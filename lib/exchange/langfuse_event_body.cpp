@@ -201,7 +201,7 @@ void BodyReader::payloads() {
     if (is_absent(value)) continue;
     if (may_hold_bytes(value)) {
       if (const auto bytes = payload::bytes_from_json(value)) {
-        builder_.payload(field, Form::bytes, *bytes);
+        builder_.payload(field, Form::bytes, std::string(*bytes));
         continue;
       }
     }

@@ -182,10 +182,12 @@ Status EventTaker::succeed(ParsedEvent&& parsed) {
   outcome.line = line_;
   outcome.index = report_.event_count++;
   outcome.event_id = parsed.event_id;
-  if (!parsed.ignored) TL_TRY(sink_(std::move(parsed.event), parsed.warnings));
-  ++(parsed.ignored ? report_.ignored_count : report_.succeeded_count);
-  if (!parsed.warnings.empty()) ++report_.warned_count;
-  for (const model::Warning& warning : parsed.warnings) {
+  if (parsed.event) TL_TRY(sink_(*parsed.event));
+  ++(parsed.event ? report_.succeeded_count : report_.ignored_count);
+  const std::vector<model::Warning> none;
+  const std::vector<model::Warning>& warnings = parsed.event ? parsed.event->warnings() : none;
+  if (!warnings.empty()) ++report_.warned_count;
+  for (const model::Warning& warning : warnings) {
     Outcome warned = outcome;
     warned.is_warning = true;
     warned.reason = warning.reason;

@@ -57,8 +57,8 @@ Status LiveObservation::record(EventBuilder& builder) {
   TL_TRY(builder.id(id_));
   TL_TRY(builder.trace_id(trace_id_));
   last_stamp_ns_ = std::max(recorder_->next_stamp_ns(), last_stamp_ns_ + 1);
-  TL_TRY_ASSIGN(event, builder.finish(last_stamp_ns_));
-  return recorder_->record(event, builder.warnings());
+  TL_TRY(builder.seal(last_stamp_ns_));
+  return recorder_->record(builder);
 }
 
 Status LiveObservation::append(Field field, Bytes text) {

@@ -4,27 +4,8 @@
 #include "ingest/sampling.hpp"
 #include "ingest/writer.hpp"
 #include "model/time.hpp"
-#include "model/view.hpp"
 
 namespace tracelite::ingest {
-namespace {
-
-// The id that sampling goes by; empty: the event is always kept.
-std::string sampling_id(const model::Event& event) {
-  switch (event.entity.kind) {
-    case model::EntityKind::trace:
-      return event.entity.id;
-    case model::EntityKind::observation:
-      return event.trace_id.empty() ? event.entity.id : event.trace_id;
-    case model::EntityKind::score:
-      return model::view_score(event.entity).trace_id;
-    case model::EntityKind::session:
-      break;
-  }
-  return {};
-}
-
-}  // namespace
 
 Recorder::Recorder(std::shared_ptr<store::Environment> environment, Options options)
     : environment_(std::move(environment)), options_(std::move(options)), queue_(options_) {}
@@ -61,17 +42,16 @@ void Recorder::refused(const Error& error) {
       error.field.empty() ? error.message : error.field + ": " + error.message);
 }
 
-Status Recorder::record(const model::Event& event, const std::vector<model::Warning>& warnings) {
-  if (options_.sample_rate < 1) {
-    const std::string id = sampling_id(event);
-    if (!id.empty() && !is_sampled(id, options_.sample_rate)) {
-      count(model::Reason::sampled_out);
-      return {};
-    }
-  }
-  std::string coded;
-  encode(event, coded);
-  Status pushed = queue_.push(std::move(coded));
+bool Recorder::samples(Bytes trace_id) {
+  if (options_.sample_rate >= 1 || trace_id.empty()) return true;
+  if (is_sampled(trace_id, options_.sample_rate)) return true;
+  count(model::Reason::sampled_out);
+  return false;
+}
+
+Status Recorder::record(const model::EventBuilder& sealed) {
+  if (options_.sample_rate < 1 && !samples(sealed.sampling_id())) return {};
+  Status pushed = queue_.push(sealed.size_bytes(), [&](char* out) { sealed.write(out); });
   if (!pushed) {
     if (pushed.error().code == Code::queue_full) {
       count(model::Reason::queue_full);
@@ -79,7 +59,7 @@ Status Recorder::record(const model::Event& event, const std::vector<model::Warn
     }
     return pushed;
   }
-  for (const model::Warning& warning : warnings) {
+  for (const model::Warning& warning : sealed.warnings()) {
     count(warning.reason);
     log(LogLevel::warning, warning.reason, warning.message);
   }

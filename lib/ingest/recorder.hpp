@@ -41,9 +41,11 @@ class Recorder {
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
-  // Reports the warnings, leaves out what the sample rate says, and queues the event. `trace_id` is
-  // what sampling goes by; empty: always recorded. Errors: queue_full, misuse (closing).
-  Status record(const model::Event& event, const std::vector<model::Warning>& warnings);
+  // Reports the warnings, leaves out what the sample rate says, and queues a sealed event: its
+  // payloads are copied. Errors: queue_full, misuse (closing).
+  Status record(const model::EventBuilder& sealed);
+  // What the sample rate says of a trace: false is counted, and the event need not be built.
+  bool samples(Bytes trace_id);
   // An event or put that was refused: counted, and reported.
   void refused(const Error& error);
   void count(model::Reason reason, std::uint64_t number = 1);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ingest/given_checker.hpp"
 #include "ingest/pending.hpp"
 #include "payload/json_scanner.hpp"
 #include "payload/media_scan.hpp"
@@ -55,9 +56,12 @@ std::vector<Event> Writer::decode(Batch& batch) {
   std::vector<Event> events;
   events.reserve(batch.events.size());
   media_.clear();
-  for (std::string& waiting : batch.events) {
-    const std::string coded = std::move(waiting);
-    auto event = model::decode_event(coded);
+  GivenChecker checker([this](const std::string& field, const std::string& message) {
+    recorder_.count(Reason::payload);
+    recorder_.log(LogLevel::warning, Reason::payload, field + ": " + message);
+  });
+  for (const Bytes queued : batch.events) {
+    auto event = model::assemble(queued, checker);
     if (!event) {
       drop(event.error());
       continue;
@@ -66,6 +70,7 @@ std::vector<Event> Writer::decode(Batch& batch) {
     media_.take_out(events.back());
     if (recorder_.options().mask) mask(events.back());
   }
+  recorder_.queue_.release(batch);
   return events;
 }
 

@@ -41,6 +41,22 @@ inline std::int64_t unzigzag(std::uint64_t value) {
 }
 
 // Sum and difference that wrap around: a difference of any two times fits and comes back.
+// True if every byte is printable ASCII: 8 at a time, for texts that mostly are.
+inline bool is_printable_ascii(Bytes text) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kHighBits = 0x80 * kOnes;
+  std::uint64_t found = 0;
+  while (!text.empty()) {
+    std::uint64_t word = 0x2020202020202020;
+    const std::size_t size = text.size() < sizeof word ? text.size() : sizeof word;
+    std::memcpy(&word, text.data(), size);
+    const std::uint64_t deleted = word ^ (0x7f * kOnes);  // 0 where a byte is DEL
+    found |= word | ((word - 0x20 * kOnes) & ~word) | ((deleted - kOnes) & ~deleted);
+    text.remove_prefix(size);
+  }
+  return (found & kHighBits) == 0;
+}
+
 inline std::int64_t wrapping_add(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
 }

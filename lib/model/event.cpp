@@ -2,7 +2,6 @@
 #include "model/event.hpp"
 
 #include <simdjson.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <bit>
@@ -13,7 +12,11 @@
 namespace tracelite::model {
 namespace {
 
-bool is_utf8(Bytes text) { return simdjson::validate_utf8(text.data(), text.size()); }
+bool is_utf8(Bytes text) {
+  constexpr std::size_t kShortSizeBytes = 64;
+  if (text.size() <= kShortSizeBytes && is_printable_ascii(text)) return true;
+  return simdjson::validate_utf8(text.data(), text.size());
+}
 
 // simdjson finds out what the processor can do when it is first called. Here that is when the
 // library is loaded: the child of a fork in the middle of it would wait for ever.
@@ -40,40 +43,6 @@ Reason short_text_reason(Field field) {
   return field == Field::user_id ? Reason::user_id : Reason::version;
 }
 
-// XXH3 over what the event says, in field order: of long values over their own hash, so that
-// nothing is copied.
-std::uint64_t digest_of(const Event& event) {
-  std::string canonical;
-  append_text(canonical, event.trace_id);
-  for (const Register& reg : event.entity.registers) {
-    canonical.push_back(static_cast<char>(reg.field));
-    canonical.push_back(static_cast<char>(reg.flags));
-    append_varint(canonical, reg.value.size());
-    if (reg.value.size() <= sizeof(XXH128_hash_t)) {
-      canonical.append(reg.value);
-    } else {
-      const XXH128_hash_t hash = XXH3_128bits(reg.value.data(), reg.value.size());
-      append_big_endian(canonical, hash.high64);
-      append_big_endian(canonical, hash.low64);
-    }
-  }
-  return XXH3_64bits(canonical.data(), canonical.size());
-}
-
-// `json` has been checked.
-bool is_empty_object(Bytes json) {
-  constexpr Bytes kSpace = " \t\r\n";
-  const std::size_t first = json.find_first_not_of(kSpace);
-  if (first == Bytes::npos || json[first] != '{') return false;
-  const std::size_t second = json.find_first_not_of(kSpace, first + 1);
-  return second != Bytes::npos && json[second] == '}';
-}
-
-bool is_json_null(Bytes json) {
-  const std::size_t first = json.find_first_not_of(" \t\r\n");
-  return first != Bytes::npos && json[first] == 'n';
-}
-
 // The start of a text for a message, cut between characters.
 Bytes excerpt(Bytes utf8) {
   constexpr std::size_t kSizeBytesMax = 200;
@@ -95,6 +64,14 @@ void sort_keep_last(Pairs& pairs) {
 
 }  // namespace
 
+bool is_empty_object(Bytes json) {
+  constexpr Bytes kSpace = " \t\r\n";
+  const std::size_t first = json.find_first_not_of(kSpace);
+  if (first == Bytes::npos || json[first] != '{') return false;
+  const std::size_t second = json.find_first_not_of(kSpace, first + 1);
+  return second != Bytes::npos && json[second] == '}';
+}
+
 Status check_id(Bytes id, std::string_view field) {
   const auto refuse = [&](std::string message) {
     return make_error(Code::invalid, std::move(message), std::string(field));
@@ -104,6 +81,7 @@ Status check_id(Bytes id, std::string_view field) {
     return refuse("an id has at most " + std::to_string(kIdSizeBytesMax) + " bytes, this one has " +
                   std::to_string(id.size()));
   }
+  if (is_printable_ascii(id)) return {};
   const bool control = std::any_of(id.begin(), id.end(), [](char c) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
   });
@@ -142,10 +120,38 @@ std::pair<std::string, bool> repair_environment(Bytes text) {
   return {std::move(name), repaired};
 }
 
-void EventBuilder::put(Field field, std::string value, std::uint8_t flags) {
-  auto& registers = event_.entity.registers;
-  std::erase_if(registers, [&](const Register& reg) { return reg.field == field; });
-  registers.push_back({field, flags, 0, std::move(value)});
+// The last part of a field counts; a payload that is given is behind all of them.
+void EventBuilder::put(Field field, Bytes value, std::uint8_t flags) {
+  if (GivenPayload* before = given(field); before != nullptr) {
+    *before = std::move(payloads_[--payload_count_]);
+  }
+  append_part(parts_, {static_cast<std::uint8_t>(field), flags}, value);
+}
+
+GivenPayload& EventBuilder::give(Field field, Form form, std::uint8_t flags, Bytes bytes) {
+  GivenPayload* place = given(field);
+  if (place == nullptr) place = &payloads_[payload_count_++];
+  const auto all_flags = static_cast<std::uint8_t>(flags | PartHead::kGiven);
+  place->head = {static_cast<std::uint8_t>(field), all_flags, form, 0};
+  place->given = bytes;
+  place->own.clear();
+  return *place;
+}
+
+GivenPayload* EventBuilder::given(Field field) {
+  for (std::size_t i = 0; i < payload_count_; ++i) {
+    if (payloads_[i].head.field == static_cast<std::uint8_t>(field)) return &payloads_[i];
+  }
+  return nullptr;
+}
+
+std::optional<Part> EventBuilder::find(std::uint8_t field) const {
+  std::optional<Part> found;
+  for (Bytes left = parts_; !left.empty();) {
+    const Part part = take_part(left);
+    if (part.head.field == field) found = part;
+  }
+  return found;
 }
 
 void EventBuilder::warn(Reason reason, std::string field, std::string message) {
@@ -153,7 +159,7 @@ void EventBuilder::warn(Reason reason, std::string field, std::string message) {
 }
 
 Status EventBuilder::id(Bytes id) {
-  if (event_.entity.kind == EntityKind::session) {
+  if (kind_ == EntityKind::session) {
     // The same texts that a trace may name as its session; 200 characters are at most 800 bytes.
     if (!is_short_text(id)) {
       return make_error(Code::invalid, "a session id has 1 to 200 characters of UTF-8", "id");
@@ -161,13 +167,13 @@ Status EventBuilder::id(Bytes id) {
   } else {
     TL_TRY(check_id(id, "id"));
   }
-  event_.entity.id = id;
+  append_part(parts_, {PartHead::kId}, id);
   return {};
 }
 
 Status EventBuilder::trace_id(Bytes id) {
   TL_TRY(check_id(id, "traceId"));
-  event_.trace_id = id;
+  append_part(parts_, {PartHead::kTraceId}, id);
   return {};
 }
 
@@ -198,7 +204,7 @@ Status EventBuilder::subject(Bytes trace_id, Bytes observation_id, Bytes session
     append_id(value, trace_id);
     if (!observation_id.empty()) append_id(value, observation_id);
   }
-  put(Field::subject, std::move(value));
+  put(Field::subject, value);
   return {};
 }
 
@@ -209,7 +215,7 @@ Status EventBuilder::environment(Bytes text, bool weak) {
          "environment \"" + std::string(is_utf8(text) ? excerpt(text) : Bytes("?")) +
              "\" is stored as \"" + name + "\": it may have up to 40 of a-z, 0-9, - and _");
   }
-  put(Field::environment, std::move(name), weak_flag(weak));
+  put(Field::environment, name, weak_flag(weak));
   return {};
 }
 
@@ -226,16 +232,16 @@ Status EventBuilder::text(Field field, Bytes text, bool weak) {
     return invalid(field, "the text is not valid UTF-8");
   }
   if (field == Field::name) {
-    if (event_.entity.kind == EntityKind::trace && count_characters(text) > kNameCharactersMax) {
+    if (kind_ == EntityKind::trace && count_characters(text) > kNameCharactersMax) {
       return invalid(field, "a trace's name has at most 1000 characters, this one has " +
                                 std::to_string(count_characters(text)));
     }
-    if (event_.entity.kind == EntityKind::score && text.empty()) {
+    if (kind_ == EntityKind::score && text.empty()) {
       return invalid(field, "a score's name must not be empty");
     }
   }
   if (field == Field::parent_observation_id) TL_TRY(check_id(text, "parentObservationId"));
-  put(field, std::string(text), weak_flag(weak));
+  put(field, text, weak_flag(weak));
   return {};
 }
 
@@ -251,7 +257,7 @@ Status EventBuilder::tag(Bytes tag) {
 void EventBuilder::time(Field field, std::int64_t time_ns, bool weak) {
   std::string value;
   append_varint(value, zigzag(time_ns));
-  put(field, std::move(value), weak_flag(weak));
+  put(field, value, weak_flag(weak));
 }
 
 void EventBuilder::integer(Field field, std::int64_t value) { time(field, value); }
@@ -271,7 +277,7 @@ void EventBuilder::level(Level level) {
 void EventBuilder::number(double value) {
   std::string bytes;
   append_big_endian(bytes, std::bit_cast<std::uint64_t>(value));
-  put(Field::value, std::move(bytes));
+  put(Field::value, bytes);
 }
 
 void EventBuilder::data_type(DataType type) {
@@ -282,18 +288,18 @@ void EventBuilder::source(Source source) {
   put(Field::source, std::string(1, static_cast<char>(source)));
 }
 
-void EventBuilder::payload(Field field, Form form, Bytes bytes) {
-  if (field == Field::metadata &&
-      (form == Form::null || (form == Form::json && is_json_null(bytes)))) {
-    return clear(field);
-  }
-  // An empty object writes nothing where anything else was written.
-  const bool weak = form == Form::json && is_empty_object(bytes);
-  put(field, PayloadValue::encode_inline(form, bytes), weak_flag(weak));
+void EventBuilder::payload(Field field, Form form, Bytes bytes) { give(field, form, 0, bytes); }
+
+void EventBuilder::own_payload(Field field, Form form, std::string bytes) {
+  give(field, form, 0, {}).own = std::move(bytes);
+}
+
+void EventBuilder::unchecked_payload(Field field, Form form, Bytes bytes) {
+  give(field, form, PartHead::kUnchecked, bytes);
 }
 
 void EventBuilder::streamed(Field field, Bytes text) {
-  put(field, PayloadValue::encode_inline(Form::text, text), Register::kStreamed);
+  give(field, Form::text, Register::kStreamed, text);
 }
 
 void EventBuilder::withheld(Field field, std::uint64_t size_bytes) {
@@ -318,7 +324,7 @@ void EventBuilder::cost(Bytes name, Int128 units) {
 }
 
 void EventBuilder::model_parameters(Bytes checked_json_object) {
-  put(Field::model_parameters, std::string(checked_json_object),
+  put(Field::model_parameters, checked_json_object,
       weak_flag(is_empty_object(checked_json_object)));
 }
 
@@ -330,18 +336,19 @@ void EventBuilder::clear(Field field) {
 
 Status EventBuilder::check_score() {
   const auto written = [this](Field field) {
-    const Register* reg = event_.entity.find(field);
-    return reg == nullptr || reg->cleared() ? nullptr : reg;
+    const auto part = find(static_cast<std::uint8_t>(field));
+    const bool is_cleared = !part || (part->head.flags & Register::kCleared) != 0;
+    return is_cleared ? std::nullopt : std::optional(part->bytes);
   };
-  if (written(Field::subject) == nullptr) return subject({}, {}, {});
-  if (written(Field::name) == nullptr) return invalid(Field::name, "a score needs a name");
-  const Register* number = written(Field::value);
-  const Register* text = written(Field::string_value);
-  const Register* type = written(Field::data_type);
-  if (number == nullptr && text == nullptr) return invalid(Field::value, "a score needs a value");
-  const auto data_type = type == nullptr ? DataType{0} : static_cast<DataType>(type->value.front());
-  if (number != nullptr) {
-    const auto value = std::bit_cast<double>(read_big_endian(number->value));
+  if (!written(Field::subject)) return subject({}, {}, {});
+  if (!written(Field::name)) return invalid(Field::name, "a score needs a name");
+  const std::optional<Bytes> number = written(Field::value);
+  const std::optional<Bytes> text = written(Field::string_value);
+  const std::optional<Bytes> type = written(Field::data_type);
+  if (!number && !text) return invalid(Field::value, "a score needs a value");
+  const auto data_type = type ? static_cast<DataType>(type->front()) : DataType{0};
+  if (number) {
+    const auto value = std::bit_cast<double>(read_big_endian(*number));
     if (!std::isfinite(value)) return invalid(Field::value, "a score's value must be finite");
     if (data_type == DataType::boolean && value != 0 && value != 1) {
       return invalid(Field::value, "a BOOLEAN score's value is 0 or 1");
@@ -350,14 +357,14 @@ Status EventBuilder::check_score() {
   switch (data_type) {
     case DataType::numeric:
     case DataType::boolean:
-      if (number == nullptr) {
+      if (!number) {
         return invalid(Field::value, "a NUMERIC or BOOLEAN score has a number as its value");
       }
       break;
     case DataType::categorical:
     case DataType::text:
     case DataType::correction:
-      if (text == nullptr) {
+      if (!text) {
         return invalid(Field::value, "a score of this data type has a text as its value");
       }
       break;
@@ -365,7 +372,7 @@ Status EventBuilder::check_score() {
       break;
   }
   if (data_type == DataType::text) {
-    const std::size_t characters = count_characters(text->value);
+    const std::size_t characters = count_characters(*text);
     if (characters < 1 || characters > kScoreTextCharactersMax) {
       return invalid(Field::value, "a TEXT score has 1 to 500 characters");
     }
@@ -373,16 +380,16 @@ Status EventBuilder::check_score() {
   return {};
 }
 
-Result<Event> EventBuilder::finish(std::int64_t event_time_ns) {
-  Entity& entity = event_.entity;
-  if (entity.id.empty()) return make_error(Code::invalid, "an id is needed", "id");
-  if (entity.kind == EntityKind::score) TL_TRY(check_score());
+Status EventBuilder::seal(std::int64_t event_time_ns) {
+  event_time_ns_ = event_time_ns;
+  if (!find(PartHead::kId)) return make_error(Code::invalid, "an id is needed", "id");
+  if (kind_ == EntityKind::score) TL_TRY(check_score());
   if (!tags_.empty()) {
     std::sort(tags_.begin(), tags_.end());
     tags_.erase(std::unique(tags_.begin(), tags_.end()), tags_.end());
     std::string value;
     for (const std::string& tag : tags_) append_text(value, tag);
-    put(Field::tags, std::move(value));
+    put(Field::tags, value);
   }
   if (!usage_.empty()) {
     sort_keep_last(usage_);
@@ -391,7 +398,7 @@ Result<Event> EventBuilder::finish(std::int64_t event_time_ns) {
       append_text(value, name);
       append_varint(value, amount);
     }
-    put(Field::usage_details, std::move(value));
+    put(Field::usage_details, value);
   }
   if (!cost_.empty()) {
     sort_keep_last(cost_);
@@ -400,39 +407,55 @@ Result<Event> EventBuilder::finish(std::int64_t event_time_ns) {
       append_text(value, name);
       append_int128(value, units);
     }
-    put(Field::cost_details, std::move(value));
+    put(Field::cost_details, value);
   }
-  std::sort(entity.registers.begin(), entity.registers.end(),
-            [](const Register& a, const Register& b) { return a.field < b.field; });
-  Order order{event_time_ns, is_update_, event_time_ns, digest_of(event_)};
-  const Register* own_time =
-      entity.find(entity.kind == EntityKind::observation ? Field::start_time : Field::timestamp);
-  if (own_time != nullptr) order.body_time_ns = ByteReader(own_time->value).signed_varint();
-  entity.orders = {order};
-  return std::move(event_);
+  return {};
 }
 
-// Takes the memory once: what grows by doubling has up to twice the size, and a queue is full of
-// it.
-void encode(const Event& event, std::string& out) {
-  constexpr std::size_t kOtherSizeBytes = 64;  // flags, counts and the order
-  constexpr std::size_t kRegisterHeadSizeBytesMax = 12;
-  std::size_t size_bytes = event.trace_id.size() + event.entity.id.size() + kOtherSizeBytes;
-  for (const Register& reg : event.entity.registers) {
-    size_bytes += reg.value.size() + kRegisterHeadSizeBytesMax;
-  }
-  out.reserve(out.size() + size_bytes);
-  append_id(out, event.trace_id);
-  encode(event.entity, out);
+void EventBuilder::write(char* out) const {
+  write_queued({kind_, is_update_, event_time_ns_}, parts_, payloads(), out);
 }
 
-Result<Event> decode_event(Bytes bytes) {
-  ByteReader reader(bytes);
-  Event event;
-  event.trace_id = read_id(reader);
-  TL_TRY_ASSIGN(entity, decode(reader.rest()));
-  event.entity = std::move(entity);
-  return event;
+std::string EventBuilder::sampling_id() const {
+  const auto id = find(PartHead::kId);
+  const auto trace_id = find(PartHead::kTraceId);
+  switch (kind_) {
+    case EntityKind::trace:
+    case EntityKind::observation:
+      if (trace_id) return std::string(trace_id->bytes);
+      return id ? std::string(id->bytes) : std::string();
+    case EntityKind::score:
+      if (const auto subject = find(static_cast<std::uint8_t>(Field::subject))) {
+        ByteReader reader(subject->bytes);
+        if (static_cast<SubjectKind>(reader.byte()) != SubjectKind::session) return read_id(reader);
+      }
+      break;
+    case EntityKind::session:
+      break;
+  }
+  return {};
+}
+
+namespace {
+
+// For payloads that are known to be what they are said to be.
+class NothingToCheck : public PayloadChecker {
+ public:
+  void check(Field /*field*/, Form& /*form*/, Bytes& /*bytes*/, std::string& /*own*/) override {}
+};
+
+}  // namespace
+
+Result<Event> EventBuilder::finish(std::int64_t event_time_ns) {
+  TL_TRY(seal(event_time_ns));
+  return assembled();
+}
+
+Result<Event> EventBuilder::assembled() const {
+  std::string queued(size_bytes(), '\0');
+  write(queued.data());
+  NothingToCheck checker;
+  return assemble(queued, checker);
 }
 
 }  // namespace tracelite::model

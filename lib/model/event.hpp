@@ -4,7 +4,11 @@
 // value is an Error that names the field; a repaired or dropped one adds a Warning.
 #pragma once
 
+#include <array>
+#include <concepts>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +16,7 @@
 #include "model/bytes.hpp"
 #include "model/decimal.hpp"
 #include "model/entity.hpp"
+#include "model/queued_event.hpp"
 #include "model/result.hpp"
 
 namespace tracelite::model {
@@ -26,9 +31,6 @@ struct Event {
   std::string trace_id;  // of an observation: its trace, empty if not named. Else empty.
   Entity entity;         // with exactly one order
 };
-
-void encode(const Event& event, std::string& out);
-Result<Event> decode_event(Bytes bytes);
 
 // How the value of a register is coded, by field:
 //   text fields                       the bytes
@@ -45,8 +47,9 @@ enum class SubjectKind : std::uint8_t { trace = 1, observation = 2, session = 3 
 
 class EventBuilder {
  public:
-  EventBuilder(EntityKind kind, bool is_update) : is_update_(is_update) {
-    event_.entity.kind = kind;
+  EventBuilder(EntityKind kind, bool is_update) : kind_(kind), is_update_(is_update) {
+    constexpr std::size_t kUsualSizeBytes = 384;  // one allocation, mostly
+    parts_.reserve(kUsualSizeBytes);
   }
 
   // Each checks and adds one field. Absent fields are simply not added.
@@ -63,9 +66,16 @@ class EventBuilder {
   void number(double value);
   void data_type(DataType type);
   void source(Source source);
-  // `json` of a form JSON must have been checked by payload::check_json; metadata must be an object
-  // or null (payload::metadata_object makes it one).
+  // JSON must have been checked by payload::check_json, text must be UTF-8; metadata must be an
+  // object or null (payload::metadata_object makes it one). The bytes are not copied: they must
+  // stay until the event is written or finished, but for those that are given for good.
   void payload(Field field, Form form, Bytes bytes);
+  template <std::same_as<std::string> Text>
+  void payload(Field field, Form form, Text&& bytes) {
+    own_payload(field, form, std::forward<Text>(bytes));
+  }
+  // Of which nothing is known: the checker of assemble() looks at it.
+  void unchecked_payload(Field field, Form form, Bytes bytes);
   void streamed(Field field, Bytes text);  // appended behind what is there
   void withheld(Field field, std::uint64_t size_bytes);
   void usage(Bytes name, std::uint64_t amount);
@@ -76,21 +86,45 @@ class EventBuilder {
   void warn(Reason reason, std::string field, std::string message);
   [[nodiscard]] const std::vector<Warning>& warnings() const { return warnings_; }
 
-  // Checks what concerns several fields, and seals the event. Errors: invalid.
+  // Checks what concerns several fields, and seals the event; after it the others may be called.
+  // Errors: invalid.
+  Status seal(std::int64_t event_time_ns);
+  [[nodiscard]] std::size_t size_bytes() const { return queued_size_bytes(parts_, payloads()); }
+  void write(char* out) const;  // size_bytes() bytes, for assemble()
+  // What sampling goes by; empty: the event is always kept.
+  [[nodiscard]] std::string sampling_id() const;
+  // What the other side makes of a sealed event if no payload has to be checked.
+  [[nodiscard]] Result<Event> assembled() const;
+  // Seals and assembles at once. Errors: invalid.
   Result<Event> finish(std::int64_t event_time_ns);
 
  private:
-  void put(Field field, std::string value, std::uint8_t flags = 0);
+  void put(Field field, Bytes value, std::uint8_t flags = 0);
+  GivenPayload& give(Field field, Form form, std::uint8_t flags, Bytes bytes);
+  [[nodiscard]] GivenPayload* given(Field field);
+  [[nodiscard]] std::span<const GivenPayload> payloads() const {
+    return std::span(payloads_).first(payload_count_);
+  }
+  void own_payload(Field field, Form form, std::string bytes);
+  // The last part of a field; nullopt: there is none.
+  [[nodiscard]] std::optional<Part> find(std::uint8_t field) const;
   Status environment(Bytes text, bool weak);
   Status check_score();
 
+  EntityKind kind_;
   bool is_update_;
-  Event event_;
+  std::int64_t event_time_ns_ = 0;
+  std::string parts_;                       // see queued_event.hpp
+  std::array<GivenPayload, 3> payloads_{};  // parts behind those: input, output, metadata
+  std::size_t payload_count_ = 0;
   std::vector<std::string> tags_;
   std::vector<std::pair<std::string, std::uint64_t>> usage_;
   std::vector<std::pair<std::string, Int128>> cost_;
   std::vector<Warning> warnings_;
 };
+
+// Of checked JSON.
+bool is_empty_object(Bytes json);
 
 // The rules for single values, shared with queries.
 Status check_id(Bytes id, std::string_view field);

@@ -180,8 +180,7 @@ BOOST_AUTO_TEST_CASE(a_document_is_held_whole_up_to_a_limit) {
   const std::string text = pretty("[" + trace("a") + "," + trace("b") + "]");
   const auto import_limited = [&](Bytes limited, std::size_t size_max) {
     return exchange::import_langfuse(
-        read_text(limited, 16),
-        [](model::Event&&, const std::vector<model::Warning>&) { return Status(); }, {}, {},
+        read_text(limited, 16), [](const model::EventBuilder&) { return Status(); }, {}, {},
         size_max);
   };
   BOOST_TEST(import_limited(text, text.size()).ok());
@@ -210,7 +209,7 @@ BOOST_AUTO_TEST_CASE(the_sink_can_stop_the_import) {
   std::size_t count = 0;
   const auto report = exchange::import_langfuse(
       read_text(trace("a") + "\n" + trace("b") + "\n" + trace("c"), SIZE_MAX),
-      [&](model::Event&&, const std::vector<model::Warning>&) {
+      [&](const model::EventBuilder&) {
         return ++count == 2 ? Status(make_error(Code::read_only, "no")) : Status();
       },
       {}, {});
@@ -220,7 +219,7 @@ BOOST_AUTO_TEST_CASE(the_sink_can_stop_the_import) {
 }
 
 BOOST_AUTO_TEST_CASE(reading_and_progress_can_cancel) {
-  const auto keep = [](model::Event&&, const std::vector<model::Warning>&) { return Status(); };
+  const auto keep = [](const model::EventBuilder&) { return Status(); };
   auto report =
       exchange::import_langfuse([](char*, std::size_t) { return std::int64_t{-1}; }, keep, {}, {});
   BOOST_REQUIRE(!report.ok());

@@ -91,10 +91,12 @@ inline Imported import_text(Bytes text, std::size_t piece_bytes = SIZE_MAX,
   Imported imported;
   const auto report = exchange::import_langfuse(
       read_text(text, piece_bytes),
-      [&](model::Event&& event, const std::vector<model::Warning>& warnings) {
+      [&](const model::EventBuilder& sealed) -> Status {
+        TL_TRY_ASSIGN(event, sealed.assembled());
         imported.events.push_back(std::move(event));
+        const std::vector<model::Warning>& warnings = sealed.warnings();
         imported.warnings.insert(imported.warnings.end(), warnings.begin(), warnings.end());
-        return Status();
+        return {};
       },
       [&](const exchange::Outcome& outcome) { imported.told.push_back(told(outcome)); }, {},
       size_max);

@@ -142,7 +142,7 @@ BOOST_AUTO_TEST_CASE(a_full_queue_that_drops_counts_what_it_dropped) {
   std::uint64_t dropped = 0;
   for (int i = 0; dropped < 10; ++i) {
     const Status status = scene.recorder().record(
-        trace(numbered(i), with_payload(Field::input, Form::text, noise(100))), {});
+        trace(numbered(i), with_payload(Field::input, Form::text, noise(100))));
     if (status) {
       ++kept;
     } else {
@@ -162,13 +162,15 @@ BOOST_AUTO_TEST_CASE(a_full_queue_that_drops_counts_what_it_dropped) {
 
 BOOST_AUTO_TEST_CASE(repairs_are_counted_only_for_what_was_recorded) {
   Scene scene;
-  const std::vector<model::Warning> repairs = {{Reason::environment, "environment", "repaired"},
-                                               {Reason::tag, "tags", "dropped"}};
-  must(scene.recorder().record(trace("t"), repairs));
+  const Fill repaired = [](EventBuilder& builder) {
+    builder.warn(Reason::environment, "environment", "repaired");
+    builder.warn(Reason::tag, "tags", "dropped");
+  };
+  must(scene.recorder().record(trace("t", repaired)));
   scene.recorder().refused(make_error(Code::invalid, "no such thing"));
   scene.flush();
   scene.close();
-  BOOST_TEST((scene.recorder().record(trace("u"), repairs).error().code == Code::misuse));
+  BOOST_TEST((scene.recorder().record(trace("u", repaired)).error().code == Code::misuse));
   BOOST_TEST(scene.look().counter(Reason::environment) == 1U);
   BOOST_TEST(scene.look().counter(Reason::tag) == 1U);
   BOOST_TEST(scene.look().counter(Reason::event_refused) == 1U);
@@ -213,7 +215,7 @@ BOOST_AUTO_TEST_CASE(closing_with_a_deadline_tells_and_counts_what_was_lost) {
   auto closing =
       std::async(std::launch::async, [&] { return scene.recorder().close(milliseconds(0)); });
   // The recorder takes records until it is being closed.
-  while (scene.recorder().record(trace("more"), {}).ok()) {
+  while (scene.recorder().record(trace("more")).ok()) {
     ++lost;
     std::this_thread::yield();
   }
@@ -248,10 +250,10 @@ BOOST_AUTO_TEST_CASE(two_recorders_of_one_process_write_to_one_file) {
       EventBuilder shared(EntityKind::trace, true);
       (void)shared.id("shared" + std::to_string(i % 10));
       (void)shared.tag(name);
-      if (!recorder.record(*shared.finish(i), {})) ++failures;
-      if (!recorder.record(observation("shared" + std::to_string(i % 10), name + numbered(i)), {}))
+      if (!shared.seal(i) || !recorder.record(shared)) ++failures;
+      if (!recorder.record(observation("shared" + std::to_string(i % 10), name + numbered(i))))
         ++failures;
-      if (!recorder.record(trace(name + numbered(i), tagged), {})) ++failures;
+      if (!recorder.record(trace(name + numbered(i), tagged))) ++failures;
       if (i % 50 == 0 && !recorder.flush(std::nullopt)) ++failures;
     }
     return failures;

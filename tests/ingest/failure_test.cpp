@@ -104,7 +104,8 @@ BOOST_AUTO_TEST_CASE(a_failed_commit_in_the_middle_keeps_what_was_there) {
       must(builder.trace_id("t"));
       must(builder.tag("round" + std::to_string(round)));
       builder.payload(Field::output, Form::text, noise(400, static_cast<std::uint32_t>(round)));
-      scene.record(must(builder.finish(round)));
+      must(builder.seal(round));
+      scene.record(builder);
     }
     scene.flush_after_mending();
   }

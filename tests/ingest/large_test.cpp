@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(a_large_payload_that_replaces_another_leaves_nothing_of_it)
 // The same event again, and an older one that loses: their parts belong to nobody.
 BOOST_AUTO_TEST_CASE(a_large_payload_that_nobody_refers_to_is_taken_back_at_the_next_open) {
   Scene scene(roomy());
-  const Event event =
+  const EventBuilder event =
       observation("t", "o", with_payload(Field::input, Form::text, noise(kLarge)), 10);
   scene.record(event);
   scene.flush();
@@ -216,13 +216,11 @@ BOOST_AUTO_TEST_CASE(parts_of_a_killed_process_are_taken_back_at_the_next_open,
     };
     auto recorder = Recorder::start(*environment, options);
     CHILD_CHECK(2, recorder);
-    CHILD_CHECK(3, (*recorder)->record(observation("t", "kept"), {}));
+    CHILD_CHECK(3, (*recorder)->record(observation("t", "kept")));
     CHILD_CHECK(4, (*recorder)->flush(std::nullopt));
     store::testing::fail(Point::commit, kPartCount + 1, EIO);
-    CHILD_CHECK(
-        5,
-        (*recorder)->record(
-            observation("t", "lost", with_payload(Field::input, Form::text, noise(kLarge))), {}));
+    CHILD_CHECK(5, (*recorder)->record(observation(
+                       "t", "lost", with_payload(Field::input, Form::text, noise(kLarge)))));
     (void)(*recorder)->flush(std::nullopt);
     pause();
     return 0;

@@ -68,7 +68,8 @@ BOOST_AUTO_TEST_CASE(one_medium_in_many_payloads_is_stored_once_and_counted) {
 BOOST_AUTO_TEST_CASE(the_same_event_again_counts_nothing_again) {
   Scene scene;
   const std::string bytes = noise(300);
-  const Event event = observation("t", "o", with_payload(Field::input, Form::text, uri_of(bytes)));
+  const EventBuilder event =
+      observation("t", "o", with_payload(Field::input, Form::text, uri_of(bytes)));
   scene.record(event);
   scene.record(event);
   scene.flush();
@@ -282,8 +283,9 @@ BOOST_AUTO_TEST_CASE(a_medium_that_was_used_and_dropped_comes_back_from_the_batc
   payload::PayloadWriter payloads;
   MediaBatch batch(payloads);
   const std::string bytes = noise(500);
-  std::vector<Event> events = {
-      observation("t", "o", with_payload(Field::input, Form::text, uri_of(bytes)))};
+  const auto sealed_event =
+      observation("t", "o", with_payload(Field::input, Form::text, uri_of(bytes)));
+  std::vector<model::Event> events = {must(sealed_event.assembled())};
   batch.take_out(events.front());
   const auto large = batch.too_large(0);
   BOOST_REQUIRE(large.size() == 1U);

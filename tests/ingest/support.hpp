@@ -28,7 +28,6 @@
 namespace tracelite::ingest::test {
 
 using model::EntityKind;
-using model::Event;
 using model::EventBuilder;
 using model::Field;
 using model::Form;
@@ -45,24 +44,26 @@ inline constexpr milliseconds kHangs{120'000};
 
 using Fill = std::function<void(EventBuilder&)>;
 
-inline Event sealed(EventBuilder& builder, const Fill& fill, std::int64_t time_ns) {
+// Payloads that `fill` gives must be given for good.
+inline EventBuilder sealed(EventBuilder& builder, const Fill& fill, std::int64_t time_ns) {
   if (fill) fill(builder);
-  return must(builder.finish(time_ns));
+  must(builder.seal(time_ns));
+  return builder;
 }
-inline Event trace(Bytes id, const Fill& fill = {}, std::int64_t time_ns = 1) {
+inline EventBuilder trace(Bytes id, const Fill& fill = {}, std::int64_t time_ns = 1) {
   EventBuilder builder(EntityKind::trace, false);
   must(builder.id(id));
   must(builder.text(Field::name, "chat"));
   return sealed(builder, fill, time_ns);
 }
-inline Event observation(Bytes trace_id, Bytes id, const Fill& fill = {},
-                         std::int64_t time_ns = 1) {
+inline EventBuilder observation(Bytes trace_id, Bytes id, const Fill& fill = {},
+                                std::int64_t time_ns = 1) {
   EventBuilder builder(EntityKind::observation, false);
   must(builder.id(id));
   if (!trace_id.empty()) must(builder.trace_id(trace_id));
   return sealed(builder, fill, time_ns);
 }
-inline Event score(Bytes trace_id, Bytes session_id, Bytes id, std::int64_t time_ns = 1) {
+inline EventBuilder score(Bytes trace_id, Bytes session_id, Bytes id, std::int64_t time_ns = 1) {
   EventBuilder builder(EntityKind::score, false);
   must(builder.id(id));
   must(builder.subject(trace_id, {}, session_id));
@@ -70,7 +71,7 @@ inline Event score(Bytes trace_id, Bytes session_id, Bytes id, std::int64_t time
   builder.number(1);
   return sealed(builder, {}, time_ns);
 }
-inline Event session(Bytes id, std::int64_t time_ns = 1) {
+inline EventBuilder session(Bytes id, std::int64_t time_ns = 1) {
   EventBuilder builder(EntityKind::session, false);
   must(builder.id(id));
   builder.flag(Field::is_bookmarked, true);
@@ -78,7 +79,7 @@ inline Event session(Bytes id, std::int64_t time_ns = 1) {
 }
 
 inline Fill with_payload(Field field, Form form, std::string bytes) {
-  return [=](EventBuilder& builder) { builder.payload(field, form, bytes); };
+  return [=](EventBuilder& builder) { builder.payload(field, form, std::string(bytes)); };
 }
 
 // Text that does not get smaller, the same for the same seed.
@@ -264,7 +265,7 @@ class Scene {
   void start(Options options) {
     recorder_ = must(Recorder::start(environment_, std::move(options)));
   }
-  void record(const Event& event) const { must(recorder_->record(event, {})); }
+  void record(const EventBuilder& sealed) const { must(recorder_->record(sealed)); }
   void flush() const { (void)must(recorder_->flush(std::nullopt)); }
   // The error of a flush that must fail.
   [[nodiscard]] Error flush_error() const {

@@ -237,7 +237,7 @@ class RandomHistory {
                       : shown[0] == 't' ? model::Form::text
                       : shown[0] == 'n' ? model::Form::null
                                         : model::Form::bytes;
-    builder.payload(field, form, bytes);
+    builder.payload(field, form, std::string(bytes));
   }
 
   static Status add_subject(model::EventBuilder& builder, const std::string& shown) {

@@ -75,24 +75,6 @@ BOOST_AUTO_TEST_CASE(entities_come_back_from_their_records) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(events_come_back_from_the_queue) {
-  const std::uint64_t seed = random_seed();
-  for (std::size_t i = 0; i < scaled(1'000); ++i) {
-    DraftedMetadata source;
-    RandomHistory history(seed + i, EntityKind::observation);
-    model::Event event = history.draft(source).event;
-    event.trace_id = i % 3 == 0 ? "" : i % 3 == 1 ? "trace" : "00000000000000000123456789abcdef";
-    std::string bytes;
-    model::encode(event, bytes);
-    const model::Event again = value_of(model::decode_event(bytes));
-    BOOST_TEST(again.trace_id == event.trace_id);
-    BOOST_TEST((again.entity == event.entity));
-    for (std::size_t size = 0; size < bytes.size(); ++size) {
-      BOOST_REQUIRE(!model::decode_event(Bytes(bytes).substr(0, size)));
-    }
-  }
-}
-
 BOOST_AUTO_TEST_CASE(every_truncated_record_is_refused) {
   const std::uint64_t seed = random_seed();
   for (std::size_t i = 0; i < scaled(400); ++i) {

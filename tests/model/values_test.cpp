@@ -565,7 +565,8 @@ BOOST_AUTO_TEST_CASE(events_that_say_something_else_are_other_events) {
   add([](EventBuilder& b) { b.payload(Field::input, Form::text, times(100, "x")); });
   add([](EventBuilder& b) { b.payload(Field::input, Form::bytes, times(100, "x")); });
   add([](EventBuilder& b) { b.payload(Field::input, Form::text, times(100, "x") + "y"); });
-  add([](EventBuilder& b) { b.streamed(Field::input, times(100, "x")); });
+  const std::string streamed = times(100, "x");
+  add([&](EventBuilder& b) { b.streamed(Field::input, streamed); });
   std::sort(digests.begin(), digests.end());
   BOOST_TEST((std::unique(digests.begin(), digests.end()) == digests.end()));
 }

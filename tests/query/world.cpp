@@ -29,7 +29,7 @@ void put_text(EventBuilder& builder, Field field, const Text& text) {
 }
 
 void put_json(EventBuilder& builder, Field field, const std::string& json) {
-  if (!json.empty()) builder.payload(field, model::Form::json, json);
+  if (!json.empty()) builder.payload(field, model::Form::json, std::string(json));
 }
 
 void put_metadata(EventBuilder& builder, const Metadata& metadata) {

@@ -8,7 +8,7 @@ import unittest
 from typing import Any, Tuple, Union
 
 from support import StoreCase
-from tracelite import NULL, Form, InvalidError, Json, MisuseError, Payload
+from tracelite import NULL, Form, Json, MisuseError, Payload
 
 JSON_TEXTS = (
     '{"a" :\t[1 , 2,\r\n3 ] , "b":"\\/"}',
@@ -127,7 +127,7 @@ class PayloadTest(StoreCase):
         self.store.flush()
         self.assertEqual(self.store.get_trace("t").metadata, {"metadata": [1, 2]})
 
-    def test_refused(self) -> None:
+    def test_kept_in_a_form_that_it_is_of(self) -> None:
         texts: Tuple[Union[str, bytes], ...] = (
             "",
             "{",
@@ -140,12 +140,18 @@ class PayloadTest(StoreCase):
             b"\xff",
             b'"\xff"',
         )
-        for text in texts:
-            with self.subTest(text), self.assertRaises(InvalidError) as caught:
-                self.store.put_observation("o", input=Json(text))
-            self.assertEqual(caught.exception.field, "input")
-        with self.assertRaises(InvalidError):
-            self.store.put_observation("o", output=Payload(Form.TEXT, b"\xff"))
+        for i, text in enumerate(texts):
+            self.store.put_observation(f"o{i}", input=Json(text))
+        self.store.put_observation("text", output=Payload(Form.TEXT, b"\xff"))
+        self.store.flush()
+        for i, text in enumerate(texts):
+            with self.subTest(text):
+                given = text.encode() if isinstance(text, str) else text
+                row = self.store.get_observation(f"o{i}")
+                form = Form.BYTES if b"\xff" in given else Form.TEXT
+                self.assertEqual((row.input_form, row.input_bytes), (form, given))
+        row = self.store.get_observation("text")
+        self.assertEqual((row.output_form, row.output_bytes), (Form.BYTES, b"\xff"))
 
     def test_text_of_bytes(self) -> None:
         self.store.put_observation("o", input=b"\xff", output="x".encode())

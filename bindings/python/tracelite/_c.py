@@ -131,7 +131,8 @@ class Reason(IntEnum):
     SAMPLED_OUT = 13
     FIELD = 14
     WRITE_FAILED = 15
-    COUNT = 16
+    PAYLOAD = 16
+    COUNT = 17
 
 
 class LogLevel(IntEnum):
