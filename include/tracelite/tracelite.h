@@ -173,8 +173,9 @@ enum { TL_SOURCE_API = 0, TL_SOURCE_EVAL = 1, TL_SOURCE_ANNOTATION = 2 };
  *
  * JSON is one valid JSON text, TEXT is UTF-8, BYTES is anything. Looking through a large payload
  * takes time, so that is done behind the queue: JSON that is not valid is kept as TEXT, and TEXT
- * that is not UTF-8 as BYTES, which is counted (TL_REASON_PAYLOAD) and told to log. Metadata that is not a JSON object is kept under the key "metadata"; metadata merged
- * from several events is written anew with its keys sorted.
+ * that is not UTF-8 as BYTES, which is counted (TL_REASON_PAYLOAD) and told to log. Metadata that
+ * is not a JSON object is kept under the key "metadata"; metadata merged from several events is
+ * written anew with its keys sorted.
  *
  * NULL clears the field, as its bit in clear_mask does: it then reads back as ABSENT. The JSON text
  * null, given as JSON, is a value of an input or output like any other, and comes back as JSON;
