@@ -413,7 +413,7 @@ enum {
   TL_REASON_SAMPLED_OUT = 13,  /* not recorded: the sample rate left the trace out */
   TL_REASON_FIELD = 14,        /* a field of a wrong type that could be left out: dropped */
   TL_REASON_WRITE_FAILED = 15, /* a batch that could not be written and was given up */
-  TL_REASON_PAYLOAD = 16,      /* a payload that is not of its form: kept in one that it is of  */
+  TL_REASON_PAYLOAD = 16,      /* a payload that is not of its form: kept in one that it is of */
   TL_REASON_COUNT = 17
 };
 

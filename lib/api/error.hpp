@@ -47,24 +47,22 @@ bool copy_in(const Struct* given, Struct& own) {
   return true;
 }
 
-// A struct of the caller's version as ours, which is a copy only where the versions differ.
+// A struct of the caller's version, whose struct_size is set, as ours: a copy only where the
+// versions differ.
 template <class Struct>
 class Given {
  public:
-  explicit Given(const Struct* given) {
-    if (given->struct_size == sizeof(Struct)) {
-      struct_ = given;
-    } else if (own_.emplace(); copy_in(given, *own_)) {
-      struct_ = &*own_;
-    }
+  explicit Given(const Struct* given) : struct_(given) {
+    if (given->struct_size == sizeof(Struct)) return;
+    copy_in(given, own_.emplace());
+    struct_ = &*own_;
   }
   Given(const Given&) = delete;
   Given& operator=(const Given&) = delete;
-  explicit operator bool() const { return struct_ != nullptr; }  // struct_size is set
   const Struct& operator*() const { return *struct_; }
 
  private:
-  const Struct* struct_ = nullptr;
+  const Struct* struct_;
   std::optional<Struct> own_;
 };
 

@@ -34,17 +34,18 @@ Status record(const StoreState& state, EventBuilder& builder, const Status& fill
   return recorder.record(builder);
 }
 
-// The start of every put: checks the handle.
-Status receive(const tl_store* store, const void* given) {
+// The start of every put: checks the handle, and that the struct can be read.
+template <class Struct>
+Status receive(const tl_store* store, const Struct* given) {
   if (store == nullptr) return misuse("store must not be NULL");
   if (given == nullptr) return misuse("the value to put must not be NULL");
-  return store->state->recordable();
+  TL_TRY(store->state->recordable());
+  return given->struct_size < sizeof(given->struct_size) ? no_struct_size() : Status();
 }
 
 Status put_trace(tl_store* store, const tl_trace* given) {
   TL_TRY(receive(store, given));
   const Given<tl_trace> own(given);
-  if (!own) return no_struct_size();
   const tl_trace& trace = *own;
   EventBuilder builder(EntityKind::trace, false);
   const ingest::Options& options = store->state->recorder->options();
@@ -64,7 +65,6 @@ Status put_trace(tl_store* store, const tl_trace* given) {
 Status put_observation(tl_store* store, const tl_observation* given) {
   TL_TRY(receive(store, given));
   const Given<tl_observation> own(given);
-  if (!own) return no_struct_size();
   const tl_observation& observation = *own;
   if (!store->state->recorder->samples(from_text(observation.trace_id))) return {};
   EventBuilder builder(EntityKind::observation, false);
@@ -83,7 +83,6 @@ Status put_observation(tl_store* store, const tl_observation* given) {
 Status put_score(tl_store* store, const tl_score* given) {
   TL_TRY(receive(store, given));
   const Given<tl_score> own(given);
-  if (!own) return no_struct_size();
   const tl_score& score = *own;
   EventBuilder builder(EntityKind::score, false);
   Status filled = [&]() -> Status {
@@ -99,7 +98,6 @@ Status put_score(tl_store* store, const tl_score* given) {
 Status put_session(tl_store* store, const tl_session* given) {
   TL_TRY(receive(store, given));
   const Given<tl_session> own(given);
-  if (!own) return no_struct_size();
   const tl_session& session = *own;
   EventBuilder builder(EntityKind::session, false);
   Status filled = [&]() -> Status {

@@ -15,7 +15,7 @@ namespace tracelite::ingest {
 class GivenChecker : public model::PayloadChecker {
  public:
   using Tell = std::function<void(const std::string& field, const std::string& message)>;
-  // `tell` hears of what was repaired.
+  // `tell` hears once of each payload that was repaired.
   explicit GivenChecker(Tell tell) : tell_(std::move(tell)) {}
 
   // JSON that is none becomes text, text that is no UTF-8 becomes bytes, and metadata an object.

@@ -86,7 +86,7 @@ class EventBuilder {
   void warn(Reason reason, std::string field, std::string message);
   [[nodiscard]] const std::vector<Warning>& warnings() const { return warnings_; }
 
-  // Checks what concerns several fields, and seals the event; after it the others may be called.
+  // Checks what concerns several fields, and seals the event: no field is added after that.
   // Errors: invalid.
   Status seal(std::int64_t event_time_ns);
   [[nodiscard]] std::size_t size_bytes() const { return queued_size_bytes(parts_, payloads()); }
