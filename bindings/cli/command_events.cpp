@@ -33,6 +33,7 @@ struct ImportRequest {
   bool json = false;
   bool all_warnings = false;
   int compression_level = 0;  // the default
+  tl_durability durability = TL_DURABILITY_SYNC;
 };
 
 // An open file that is read from its beginning to its end.
@@ -172,7 +173,8 @@ class Outcomes {
 
 int run_import(Output& output, const ImportRequest& request) {
   Input input(request.file);
-  tracelite::Store store = open_to_record(request.database, request.compression_level);
+  tracelite::Store store =
+      open_to_record(request.database, request.compression_level, request.durability);
   ProgressLine progress("importing", "bytes");
   progress.set_total(input.size_bytes());
   Outcomes outcomes(output, progress, request);
@@ -255,6 +257,14 @@ void add_import_and_export(CLI::App& app, Action& action) {
                   "1 to 19, zstd's: higher is smaller and slower (default: 3)")
       ->type_name("LEVEL")
       ->check(CLI::Range(1, 19));
+  const std::map<std::string, tl_durability> durabilities = {
+      {"sync", TL_DURABILITY_SYNC}, {"last-commit", TL_DURABILITY_LAST_COMMIT}};
+  import_command
+      .add_option("--durability", import_request->durability,
+                  "sync (default): every commit is synced; last-commit: half as many syncs, and a "
+                  "power cut before the end may take the last commit")
+      ->transform(CLI::CheckedTransformer(durabilities, CLI::ignore_case).description(""))
+      ->type_name("WORD");
   import_command.add_flag(
       "--all-warnings", import_request->all_warnings,
       "List every warning, not only the first " + std::to_string(kWarningsShownMax));

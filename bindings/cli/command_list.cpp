@@ -1,4 +1,5 @@
-// traces, observations, scores, sessions, users, tags, environments, names, models.
+// traces, observations, scores, sessions, users, tags, environments, names, models,
+// days.
 
 #include <cstdio>
 #include <memory>
@@ -26,7 +27,7 @@ struct ListKind {
   const char* title;  // of a group's first column
   const char* description;
 };
-constexpr std::array<ListKind, 9> kListKinds = {{
+constexpr std::array<ListKind, 10> kListKinds = {{
     {TL_KIND_TRACE, "traces", "", "List traces"},
     {TL_KIND_OBSERVATION, "observations", "", "List observations: spans, generations, tools, ..."},
     {TL_KIND_SCORE, "scores", "", "List scores"},
@@ -36,6 +37,7 @@ constexpr std::array<ListKind, 9> kListKinds = {{
     {TL_KIND_ENVIRONMENT, "environments", "ENVIRONMENT", "List environments"},
     {TL_KIND_NAME, "names", "NAME", "List the names of observations"},
     {TL_KIND_MODEL, "models", "MODEL", "List models"},
+    {TL_KIND_DAY, "days", "DAY", "List days (UTC) with what each model was used for"},
 }};
 
 struct ListRequest {
@@ -47,6 +49,7 @@ struct ListRequest {
   std::string after;
   bool json = false;
   bool with_payloads = false;
+  bool with_previews = false;
 };
 
 // -------------------------------------------------------------------------------------- columns
@@ -77,6 +80,10 @@ std::vector<Column> columns_of(const ListKind& what) {
           {"LAST ACTIVITY", left, 0, 1}, {"SESSION", left, kIdWidth}, {"ENVIRONMENT", left, 8, 6},
           {"DURATION", right, 0, 4},     {"TRACES", right},           {"OBS", right, 0, 5},
           {"TOKENS", right, 0, 3},       {"COST", right, 0, 2},       {"NOTES", left, 8, 1}};
+    case TL_KIND_DAY:
+      return {{what.title, left},     {"MODEL", left, 12},     {"OBS", right, 0, 3},
+              {"INPUT", right, 0, 4}, {"OUTPUT", right, 0, 5}, {"TOKENS", right, 0, 2},
+              {"COST", right, 0, 1},  {"NOTES", left, 8, 6}};
     default:
       return {{"LAST ACTIVITY", left, 0, 1}, {what.title, left, 12},  {"TRACES", right},
               {"OBS", right, 0, 3},          {"TOKENS", right, 0, 2}, {"COST", right, 0, 2},
@@ -165,6 +172,18 @@ std::vector<Cell> group_cells(const tl_row& row) {
           notes(sums.error_count, sums.warning_count, sums.unfinished_count, false, false)};
 }
 
+std::vector<Cell> day_cells(const tl_row& row) {
+  const tl_aggregate& sums = *row.aggregate;
+  return {{shown(sums.key), Style::bold},
+          {shown(sums.model)},
+          {format_count(sums.observation_count)},
+          {count_or_nothing(sums.input_tokens)},
+          {count_or_nothing(sums.output_tokens)},
+          {count_or_nothing(sums.total_tokens)},
+          {format_cost(view(sums.total_cost))},
+          notes(sums.error_count, sums.warning_count, sums.unfinished_count, false, false)};
+}
+
 std::vector<Cell> session_cells(const tl_row& row) {
   const tl_session& session = *row.session;
   const tl_aggregate& sums = *row.aggregate;
@@ -190,6 +209,8 @@ std::vector<Cell> cells_of(const tl_row& row) {
       return score_cells(row);
     case TL_KIND_SESSION:
       return session_cells(row);
+    case TL_KIND_DAY:
+      return day_cells(row);
     default:
       return group_cells(row);
   }
@@ -222,7 +243,9 @@ std::string walk(ListRequest& request, const Show& show) {
 int run_list(Output& output, ListRequest& request) {
   std::string position;
   if (request.json) {
-    const Payloads payloads = request.with_payloads ? Payloads::all : Payloads::none;
+    const Payloads payloads = request.with_payloads   ? Payloads::all
+                              : request.with_previews ? Payloads::previews
+                                                      : Payloads::none;
     JsonWriter json(output);
     position = walk(request, [&](const tl_row& row, const tracelite::Cursor& cursor) {
       write_row(json, row, cursor, payloads);
@@ -281,6 +304,13 @@ void add_list(CLI::App& app, Action& action, const ListKind& what) {
         .add_flag("--io", request->with_payloads,
                   "With --json: read input, output and metadata as well, which lists do not")
         ->needs("--json");
+  }
+  if (what.kind == TL_KIND_TRACE || what.kind == TL_KIND_OBSERVATION) {
+    command
+        .add_flag("--previews", request->with_previews,
+                  "With --json: the first 200 characters of input and output")
+        ->needs("--json")
+        ->excludes("--io");
   }
   request->selection.add_options(command);
   command.callback([request, &action] {

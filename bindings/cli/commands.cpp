@@ -76,9 +76,11 @@ tracelite::Store open_to_change(const std::string& database) {
   return open_to_record(database);
 }
 
-tracelite::Store open_to_record(const std::string& database, int compression_level) {
+tracelite::Store open_to_record(const std::string& database, int compression_level,
+                                tl_durability durability) {
   tl_options options = tracelite::Store::options();
   options.compression_level = compression_level;
+  options.durability = durability;
   options.log = log;
   return open(database, options);
 }

@@ -28,6 +28,7 @@ void add_import_and_export(CLI::App& app, Action& action);
 void add_lists(CLI::App& app, Action& action);
 void add_trace(CLI::App& app, Action& action);
 void add_replay(CLI::App& app, Action& action);
+void add_tail(CLI::App& app, Action& action);
 void add_media(CLI::App& app, Action& action);
 void add_flags(CLI::App& app, Action& action);
 void add_delete(CLI::App& app, Action& action);
@@ -49,7 +50,8 @@ CLI::Option* add_as_stored(CLI::App& command, bool& as_stored);
 tracelite::Store open_to_read(const std::string& database);
 tracelite::Store open_to_change(const std::string& database);
 // Opens a file, or creates it.
-tracelite::Store open_to_record(const std::string& database, int compression_level = 0);
+tracelite::Store open_to_record(const std::string& database, int compression_level = 0,
+                                tl_durability durability = TL_DURABILITY_SYNC);
 
 // For an id of that kind, which the file does not have.
 std::string not_found_message(const std::string& database, const std::string& kind,

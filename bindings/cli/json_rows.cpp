@@ -150,9 +150,21 @@ void payload_member(JsonWriter& json, std::string_view name, const tracelite::Cu
   }
 }
 
+void preview_member(JsonWriter& json, std::string_view name, const tracelite::Cursor& cursor,
+                    tl_field field, const tl_payload& payload) {
+  json.key(name);
+  const bool is_text = payload.form == TL_FORM_JSON || payload.form == TL_FORM_TEXT;
+  is_text ? json.text(cursor.preview(field)) : json.null();
+}
+
 template <class Entity>
 void payload_members(JsonWriter& json, const Entity& entity, const tracelite::Cursor& cursor,
                      Payloads payloads) {
+  if (payloads == Payloads::previews) {
+    preview_member(json, "inputPreview", cursor, TL_FIELD_INPUT, entity.input);
+    preview_member(json, "outputPreview", cursor, TL_FIELD_OUTPUT, entity.output);
+    return;
+  }
   if (payloads == Payloads::input || payloads == Payloads::all) {
     payload_member(json, "input", cursor, TL_FIELD_INPUT, entity.input);
   }
@@ -186,6 +198,14 @@ void group_members(JsonWriter& json, const tl_aggregate& sums) {
   sum_members(json, sums);
   json.key("firstActivity").time(sums.first_activity_ns);
   json.key("lastActivity").time(sums.last_activity_ns);
+}
+
+void day_members(JsonWriter& json, const tl_aggregate& sums) {
+  member(json, "date", sums.key);
+  member(json, "model", sums.model);
+  json.key("countObservations").count(sums.observation_count);
+  level_members(json, sums);
+  sum_members(json, sums);
 }
 
 std::string_view group_key(tl_kind kind) {
@@ -311,7 +331,7 @@ void write_score(JsonWriter& json, const tl_score& score, const tracelite::Curso
   json.key("dataType").text(name_of(kDataTypes, score.data_type, "NUMERIC"));
   json.key("source").text(name_of(kSources, score.source, "API"));
   member(json, "comment", score, TL_FIELD_COMMENT, score.comment);
-  if (payloads != Payloads::none) {
+  if (payloads != Payloads::none && payloads != Payloads::previews) {
     payload_member(json, "metadata", cursor, TL_FIELD_METADATA, score.metadata);
   }
   member(json, "configId", score, TL_FIELD_CONFIG_ID, score.config_id);
@@ -335,6 +355,11 @@ void write_row(JsonWriter& json, const tl_row& row, const tracelite::Cursor& cur
       break;
     case TL_KIND_SESSION:
       write_session(json, row);
+      break;
+    case TL_KIND_DAY:
+      json.begin_object();
+      day_members(json, *row.aggregate);
+      json.end_object();
       break;
     default:
       json.begin_object();

@@ -52,8 +52,8 @@ class JsonWriter {
   tl_read_mode payload_mode_;
 };
 
-// Which payloads of the cursor's row to write.
-enum class Payloads : std::uint8_t { none, input, output, all };
+// Which payloads of the cursor's row to write; previews: how input and output begin.
+enum class Payloads : std::uint8_t { none, input, output, all, previews };
 
 // Each writes one object, of the row that the cursor gave last.
 void write_trace(JsonWriter& json, const tl_row& row, const tracelite::Cursor& cursor,

@@ -65,6 +65,7 @@ int main(int argc, char** argv) {
   cli::add_lists(app, action);
   cli::add_trace(app, action);
   cli::add_replay(app, action);
+  cli::add_tail(app, action);
   cli::add_media(app, action);
   cli::add_flags(app, action);
   cli::add_delete(app, action);

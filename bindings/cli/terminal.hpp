@@ -43,6 +43,8 @@ class Output {
 
   void write(std::string_view text);
   void flush();
+  // Forgets what was not flushed.
+  void drop() { buffer_.clear(); }
   [[nodiscard]] bool is_terminal() const { return is_terminal_; }
   // In columns; 0: no limit, because it is not a terminal.
   [[nodiscard]] std::size_t width() const { return width_; }

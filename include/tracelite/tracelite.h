@@ -7,7 +7,7 @@
  *   2. Opening     tl_open, tl_flush, tl_drop_when_full, tl_close
  *   3. Recording   live observations (tl_begin .. tl_end) and upserts by id (tl_put_...)
  *   4. Events      Langfuse ingestion events in and out
- *   5. Reading     snapshots, lists, trees, replays, payloads, media
+ *   5. Reading     snapshots, lists, trees, replays, payloads, media, following what is recorded
  *   6. Keeping     statistics, counters, deleting, check, reindex, compact, backup
  *   7. Errors and version
  *
@@ -37,7 +37,8 @@
  *              model refuses, TL_FORKED for a handle inherited through fork(); these three are not
  *              repeated below.
  *   Threads    A tl_store may be used from any number of threads at once. A tl_span, a tl_snapshot
- *              and a tl_cursor may be handed between threads, but used by one at a time.
+ *              and a tl_cursor may be handed between threads, but used by one at a time (but see
+ *              tl_cursor_cancel).
  *   Ownership  The library copies everything it is given before it returns. What it gives is valid
  *              as long as the function says, and never freed by the caller.
  *   Structs    Every struct that may grow starts with struct_size: set it to sizeof the struct, and
@@ -104,10 +105,11 @@ enum {
   TL_TIMEOUT = 15,     /* the time given has run out; the work goes on in the background        */
   TL_BUSY = 16,        /* somebody holds what is needed; try again                              */
   TL_FORKED = 17,      /* the handle belongs to the parent process; open the file again         */
-  TL_CANCELLED = 18,   /* a callback asked to stop                                              */
+  TL_CANCELLED = 18,   /* a callback, or tl_cursor_cancel, asked to stop                        */
   TL_UNSUPPORTED = 19, /* this platform, file system or build cannot do it                      */
   TL_LIMIT = 20,       /* a named limit would be passed                                         */
-  TL_INTERNAL = 21     /* a bug in tracelite: please report it                                  */
+  TL_INTERNAL = 21,    /* a bug in tracelite: please report it                                  */
+  TL_EXPIRED = 22      /* what is asked for is not known any more; begin anew                   */
 };
 
 /* Bytes with their size; not terminated. data == NULL means "absent". */
@@ -127,7 +129,8 @@ enum {
   TL_KIND_TAG = 6,
   TL_KIND_ENVIRONMENT = 7,
   TL_KIND_NAME = 8, /* names of observations */
-  TL_KIND_MODEL = 9
+  TL_KIND_MODEL = 9,
+  TL_KIND_DAY = 10 /* days (UTC) that observations began on, each with each of its models */
 };
 
 /* The type of an observation (MODEL: Langfuse's observation types). */
@@ -446,6 +449,14 @@ enum {
   TL_FULL_DROP = 1  /* the record is dropped and counted, the call returns TL_QUEUE_FULL  */
 };
 
+/* What a power cut may take of what was recorded. Whatever it is: a crash of the program takes no
+ * commit, the file is always sound, and what tl_flush has reported stays. Since 0.1.0. */
+typedef int32_t tl_durability;
+enum {
+  TL_DURABILITY_SYNC = 0,       /* every commit is synced: no commit is lost                      */
+  TL_DURABILITY_LAST_COMMIT = 1 /* half as many syncs: the last commit may be lost, never more    */
+};
+
 /* How to open; zero means the default everywhere, so {.struct_size = sizeof(tl_options)} is the
  * same as NULL. */
 typedef struct tl_options {
@@ -467,6 +478,7 @@ typedef struct tl_options {
   /* Of what this store records; whatever a file was written with, all can read it. */
   int32_t compression_level;      /* 1 to 19, default 3: zstd's; higher is smaller and slower */
   uint32_t dictionary_size_bytes; /* at most 1 MiB, default 32 KiB; below 256: no dictionaries */
+  tl_durability durability;       /* of what this store records */
 } tl_options;
 
 /*
@@ -486,7 +498,8 @@ TL_API tl_status tl_open(const char *path, const tl_options *options, tl_store *
 
 /*
  * Waits until everything recorded before this call, by any thread, is durable on disk. *position
- * (may be NULL) receives the number of the commit that holds it.
+ * (may be NULL) receives the number of the commit that holds it. That holds for every
+ * tl_options.durability: where commits are not synced each by itself, this syncs the last one.
  *
  * timeout_ms: 0 asks without waiting; UINT32_MAX waits without limit.
  * Errors: TL_TIMEOUT (the work goes on), TL_DISK_FULL, TL_IO, TL_CORRUPT (the writer cannot
@@ -510,8 +523,9 @@ typedef struct tl_close_report {
 
 /*
  * Drains the queue, waits until it is durable, closes the file and frees the store. No other call
- * on the store may be running. Spans, snapshots and cursors still open become invalid handles that
- * may only be freed (tl_end, tl_snapshot_close, tl_cursor_close), and return TL_MISUSE.
+ * on the store may be running but tl_wait, which returns TL_MISUSE then. Spans, snapshots and
+ * cursors still open become invalid handles that may only be freed (tl_end, tl_snapshot_close,
+ * tl_cursor_close), and return TL_MISUSE.
  *
  * timeout_ms: as in tl_flush. report may be NULL.
  * Errors: TL_TIMEOUT (the file is closed all the same; report->dropped_count tells what was lost),
@@ -671,9 +685,11 @@ typedef struct tl_filter {
  *   scores        environment, name, time and metadata: the score's own. session: its session, or
  *                 one of its trace. user, tags, release, version: of its trace. level, type, model:
  *                 of its observation, or of one in its trace.
- *   sessions, users, tags, environments, names, models
- *                 those that the traces (names and models: observations) selected by the filter
- *                 name, with aggregates over just these.
+ *   sessions, users, tags, environments, names, models, days
+ *                 those that the traces (names, models and days: observations) selected by the
+ *                 filter name, with aggregates over just these. Days that are asked for with no
+ *                 more than a model and times at midnight are kept summed up: the list takes no
+ *                 longer however many observations there are.
  * Time is a trace's timestamp, an observation's start time, a score's timestamp.
  */
 
@@ -702,9 +718,12 @@ TL_API tl_status tl_export(tl_store *store, tl_snapshot *snapshot, const tl_filt
 TL_API tl_status tl_snapshot_open(tl_store *store, tl_snapshot **snapshot);
 TL_API void tl_snapshot_close(tl_snapshot *snapshot); /* NULL is fine; cursors on it stay valid */
 
-/* The sums of a trace, or of all traces and observations that name a session, user, tag, ... */
+/* The sums of a trace, or of all traces and observations that name a session, user, tag, ... For
+ * TL_KIND_DAY those of the observations of one model, or of none, that began on one day: there
+ * trace_count and latency_ns are 0, and the activities are the first and the last nanosecond of the
+ * day. */
 typedef struct tl_aggregate {
-  tl_text key; /* groups: the user id, tag, environment, name or model */
+  tl_text key; /* groups: the user id, tag, environment, name or model; the day: "2026-11-21" */
   uint64_t trace_count;
   uint64_t observation_count;
   uint64_t score_count; /* traces and sessions */
@@ -720,6 +739,7 @@ typedef struct tl_aggregate {
   int64_t first_activity_ns; /* the earliest start */
   int64_t last_activity_ns;  /* the latest start or end */
   int64_t latency_ns;        /* latest end minus earliest start; 0 if nothing has ended */
+  tl_text model;             /* days: the model; empty: observations without one. Since 0.1.0 */
 } tl_aggregate;
 
 typedef int32_t tl_phase;
@@ -750,8 +770,8 @@ typedef struct tl_row {
 
 typedef int32_t tl_order;
 enum {
-  TL_ORDER_TIME = 0, /* timestamp, start time; groups: last activity */
-  TL_ORDER_NAME = 1, /* groups: the key; sessions: the id */
+  TL_ORDER_TIME = 0, /* timestamp, start time; groups: last activity; days: also the model */
+  TL_ORDER_NAME = 1, /* groups: the key; sessions: the id; days: the day, then the model */
   TL_ORDER_LATENCY = 2,
   TL_ORDER_TOKENS = 3,
   TL_ORDER_COST = 4,
@@ -761,7 +781,7 @@ enum {
 /*
  * Lists entities or groups of one kind. snapshot and filter may be NULL. `after` is a position from
  * tl_position (or absent): the list goes on after that row, and stays right while rows are added.
- * limit 0 means all. Lists never read payloads.
+ * limit 0 means all. Lists never read payloads; tl_preview shows how those of a row begin.
  * Errors: TL_INVALID (a position of another list), TL_BUSY, TL_CORRUPT, TL_IO, TL_NO_MEMORY.
  */
 TL_API tl_status tl_list(tl_store *store, tl_snapshot *snapshot, tl_kind kind,
@@ -792,9 +812,15 @@ typedef struct tl_replay_options {
 TL_API tl_status tl_replay(tl_store *store, tl_snapshot *snapshot, tl_text session_id,
                            const tl_replay_options *options, tl_cursor **cursor);
 
-/* The next row, or TL_DONE. row->struct_size must be set. Errors: TL_CORRUPT, TL_IO, TL_NO_MEMORY.
- */
+/* The next row, or TL_DONE. row->struct_size must be set.
+ * Errors: TL_CANCELLED (see tl_cursor_cancel), TL_CORRUPT, TL_IO, TL_NO_MEMORY. */
 TL_API tl_status tl_next(tl_cursor *cursor, tl_row *row);
+
+/* Makes tl_next return TL_CANCELLED: the call that is under way, within a millisecond or so, and
+ * every later one. For a list that takes longer than its reader wants to wait. May be called by any
+ * thread while another is in tl_next, but not once tl_cursor_close was called. Never waits. No
+ * errors of its own. Since 0.1.0. */
+TL_API tl_status tl_cursor_cancel(tl_cursor *cursor);
 
 /* The position after the last row that tl_next gave, for `after` of a later tl_list with the same
  * kind, filter and order; printable text, valid until the next call on the cursor.
@@ -803,9 +829,9 @@ TL_API tl_status tl_position(tl_cursor *cursor, tl_text *position);
 
 TL_API void tl_cursor_close(tl_cursor *cursor); /* NULL is fine */
 
-/* One entity by its id, as a cursor with one row. trace_id is needed for an observation whose id is
- * in several traces, and may be absent otherwise.
- * Errors: TL_NOT_FOUND, and those of tl_list. */
+/* One entity (or group, but not a day) by its id, as a cursor with one row. trace_id is needed for
+ * an observation whose id is in several traces, and may be absent otherwise. Errors: TL_NOT_FOUND,
+ * and those of tl_list. */
 TL_API tl_status tl_get(tl_store *store, tl_snapshot *snapshot, tl_kind kind, tl_text trace_id,
                         tl_text id, tl_cursor **cursor);
 
@@ -844,6 +870,16 @@ TL_API tl_status tl_payload_read(tl_cursor *cursor, tl_field field, tl_read_mode
 TL_API tl_status tl_payload_size(tl_cursor *cursor, tl_field field, tl_read_mode mode,
                                  uint64_t *size_bytes);
 
+/*
+ * The begin of input, output or metadata of the row that tl_next gave last, for a list to show: up
+ * to character_count characters (0: 200), as stored, that is with references in the place of media.
+ * Of BYTES as many bytes. Reads no more of the payload than that needs. *preview is valid until the
+ * next preview of this field or the next tl_next; empty where the field is absent or withheld.
+ * Errors: TL_INVALID (no such field), TL_CORRUPT, TL_IO, TL_NO_MEMORY. Since 0.1.0.
+ */
+TL_API tl_status tl_preview(tl_cursor *cursor, tl_field field, uint32_t character_count,
+                            tl_text *preview);
+
 typedef struct tl_medium {
   uint32_t struct_size;
   tl_text mime; /* its MIME type as it was first given; valid until this thread reads another */
@@ -861,6 +897,51 @@ typedef struct tl_medium {
 TL_API tl_status tl_media_read(tl_store *store, tl_snapshot *snapshot, tl_text id, uint64_t offset,
                                void *buffer, size_t capacity_bytes, size_t *size_bytes,
                                tl_medium *medium);
+
+/*
+ * Following what is recorded, by whatever process:
+ *
+ *     uint64_t newest, position = statistics.commit_number;        from tl_stats: from now on
+ *     while (tl_wait(store, position, UINT32_MAX, &newest) == TL_OK)
+ *       if (tl_changes(store, position, NULL, &position, &cursor) == TL_EXPIRED)
+ *         ... list anew, and go on from position
+ *       else
+ *         ... tl_next(cursor, &row), tl_cursor_close(cursor)
+ */
+
+/*
+ * Waits until the newest commit is another one than `position`, by any thread or process, this
+ * store's own included, and tells it in *newest. Costs nothing while nothing is committed: the
+ * operating system tells of each. Any number of threads may wait. tl_compact by anybody is a
+ * commit, after which positions go on. A position of another file returns at once.
+ *
+ * timeout_ms: 0 asks without waiting; UINT32_MAX waits without limit.
+ * Errors: TL_TIMEOUT (none came; *newest is position), TL_CANCELLED (a signal came to this thread;
+ * wait again), TL_MISUSE (the store was closed meanwhile), TL_UNSUPPORTED (not on Linux), TL_BUSY,
+ * TL_IO (the system watches no more files: see fs.inotify), TL_NO_MEMORY. Since 0.1.0.
+ */
+TL_API tl_status tl_wait(tl_store *store, uint64_t position, uint32_t timeout_ms, uint64_t *newest);
+
+/*
+ * What changed in the commits behind `position`: the traces, observations and scores that came or
+ * changed, each once, as it is now, in the order of time (a trace's timestamp, an observation's
+ * start, a score's timestamp). That is also an observation whose start is long ago, and the end of
+ * one begun before. What was deleted since is left out, and what only changed because something
+ * else did: a trace whose sums grew, a session. *newest receives the position to go on from.
+ *
+ * The file remembers the changes of its newest commits only, some thousand entities, and none from
+ * before a commit of more than 128, as an import makes them. If it does not go back to position,
+ * the answer is TL_EXPIRED, and *newest is set: list what is needed, with a snapshot opened after
+ * this call, and go on from *newest.
+ *
+ * filter may be NULL. It is about the row itself as in tl_list, with these differences: session_id
+ * and user_id mean that the row or its trace's record names it; tags and release are those of the
+ * trace's record; level, type and model select observations only; a filter by metadata is refused.
+ * The cursor has no positions. Errors: TL_EXPIRED, TL_INVALID (a filter by metadata), and those of
+ * tl_list. Since 0.1.0.
+ */
+TL_API tl_status tl_changes(tl_store *store, uint64_t position, const tl_filter *filter,
+                            uint64_t *newest, tl_cursor **cursor);
 
 /* ============================================================================================== */
 /* 6. Keeping                                                                                     */

@@ -25,6 +25,7 @@
 #include <initializer_list>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -309,11 +310,20 @@ class Cursor {
   Iterator begin() { return ++Iterator(this); }
   [[nodiscard]] std::default_sentinel_t end() const { return {}; }
 
+  // Any thread: next() fails with TL_CANCELLED, also one that is under way.
+  void cancel() const { require(tl_cursor_cancel(get())); }
+
   // Where `after` of a later list goes on after the row given last.
   [[nodiscard]] std::string position() const {
     tl_text position{};
     require(tl_position(get(), &position));
     return std::string(view(position));
+  }
+  // How input, output or metadata of the row given last begins; "" where it is absent.
+  [[nodiscard]] std::string preview(tl_field field, std::uint32_t character_count = 0) const {
+    tl_text preview{};
+    require(tl_preview(get(), field, character_count, &preview));
+    return std::string(view(preview));
   }
   // Input, output or metadata of the row given last: so many bytes from an offset, or all; ""
   // where it is absent.
@@ -438,6 +448,26 @@ class Store : public Reader {
     std::uint64_t commit = 0;
     require(tl_flush(store_, timeout_ms, &commit));
     return commit;
+  }
+  // Waits for a commit behind this one, of any process; nothing where none came in time, or a
+  // signal did.
+  [[nodiscard]] std::optional<std::uint64_t> wait(std::uint64_t position,
+                                                  std::uint32_t timeout_ms = kNoLimit) const {
+    std::uint64_t newest = 0;
+    const tl_status status = tl_wait(store_, position, timeout_ms, &newest);
+    if (status == TL_TIMEOUT || status == TL_CANCELLED) return std::nullopt;
+    require(status);
+    return newest;
+  }
+  // What changed behind a position, which becomes the one to go on from; nothing where that is not
+  // known any more, and everything has to be listed anew.
+  [[nodiscard]] std::optional<Cursor> changes(std::uint64_t &position,
+                                              const tl_filter &where = filter()) const {
+    tl_cursor *cursor = nullptr;
+    const tl_status status = tl_changes(store_, position, &where, &position, &cursor);
+    if (status == TL_EXPIRED) return std::nullopt;
+    require(status);
+    return Cursor(cursor);
   }
   // Whether this thread drops what finds a queue full, in place of waiting (see tl_drop_when_full).
   static void drop_when_full(bool drops) { tl_drop_when_full(drops ? 1 : 0); }

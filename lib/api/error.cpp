@@ -12,8 +12,12 @@ namespace {
 struct LastError {
   std::string field;
   std::string message;
-  tl_error_info info = {TL_OK, 0, "", ""};
+  tl_error_info info{};
 };
+
+constexpr tl_error_info kNoError = {TL_OK, 0, "", ""};
+// Most calls succeed after others that did: they look at nothing else.
+constinit thread_local bool thread_has_error = false;
 
 LastError& last_error() {
   thread_local LastError error;
@@ -27,7 +31,7 @@ constexpr const char* kStatusNames[] = {"TL_OK",           "TL_DONE",           
                                         "TL_READ_ONLY",    "TL_NO_MEMORY",      "TL_QUEUE_FULL",
                                         "TL_TIMEOUT",      "TL_BUSY",           "TL_FORKED",
                                         "TL_CANCELLED",    "TL_UNSUPPORTED",    "TL_LIMIT",
-                                        "TL_INTERNAL"};
+                                        "TL_INTERNAL",     "TL_EXPIRED"};
 
 static_assert(static_cast<tl_status>(Code::ok) == TL_OK);
 static_assert(static_cast<tl_status>(Code::done) == TL_DONE);
@@ -51,12 +55,13 @@ static_assert(static_cast<tl_status>(Code::cancelled) == TL_CANCELLED);
 static_assert(static_cast<tl_status>(Code::unsupported) == TL_UNSUPPORTED);
 static_assert(static_cast<tl_status>(Code::limit) == TL_LIMIT);
 static_assert(static_cast<tl_status>(Code::internal) == TL_INTERNAL);
+static_assert(static_cast<tl_status>(Code::expired) == TL_EXPIRED);
 static_assert(model::kReasonCount == TL_REASON_COUNT);
 
 }  // namespace
 
 tl_status succeeded() {
-  last_error().info = {TL_OK, 0, "", ""};
+  if (thread_has_error) thread_has_error = false;
   return TL_OK;
 }
 
@@ -66,6 +71,7 @@ tl_status report(const Error& error) {
   last.message = error.message;
   last.info = {static_cast<tl_status>(error.code), error.engine_code, last.field.c_str(),
                last.message.c_str()};
+  thread_has_error = true;
   return last.info.status;
 }
 
@@ -73,7 +79,10 @@ tl_status report(const Status& status) { return status ? succeeded() : report(st
 
 }  // namespace tracelite::api
 
-const tl_error_info* tl_error(void) { return &tracelite::api::last_error().info; }
+const tl_error_info* tl_error(void) {
+  namespace api = tracelite::api;
+  return api::thread_has_error ? &api::last_error().info : &api::kNoError;
+}
 
 const char* tl_status_name(tl_status status) {
   using tracelite::api::kStatusNames;

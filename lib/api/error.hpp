@@ -48,14 +48,14 @@ bool copy_in(const Struct* given, Struct& own) {
 }
 
 // A struct of the caller's version, whose struct_size is set, as ours: a copy only where the
-// versions differ.
+// versions differ. NULL: nothing is set.
 template <class Struct>
 class Given {
  public:
   explicit Given(const Struct* given) : struct_(given) {
-    if (given->struct_size == sizeof(Struct)) return;
-    copy_in(given, own_.emplace());
-    struct_ = &*own_;
+    if (given != nullptr && given->struct_size == sizeof(Struct)) return;
+    struct_ = &own_.emplace();
+    if (given != nullptr) copy_in(given, *own_);
   }
   Given(const Given&) = delete;
   Given& operator=(const Given&) = delete;

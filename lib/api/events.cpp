@@ -59,8 +59,8 @@ Status import_events(const ImportCall& call) {
   const exchange::ReadFunction read = [&](char* buffer, std::size_t capacity_bytes) {
     return call.read_fn(call.read_context, buffer, capacity_bytes);
   };
-  const exchange::EventSink sink = [&](const model::EventBuilder& sealed) {
-    return recorder.record(sealed);
+  const exchange::EventSink sink = [&](model::EventBuilder& sealed) {
+    return recorder.keeps(sealed) ? recorder.record(sealed) : Status();
   };
   exchange::ProgressFunction progress;
   if (call.progress != nullptr) {
@@ -71,7 +71,7 @@ Status import_events(const ImportCall& call) {
   auto imported = exchange::import_langfuse(
       read, sink, outcome_of(recorder, call.outcome_fn, call.outcome_context), progress);
   // What was read before a cancel is kept: it is made durable too.
-  auto flushed = recorder.flush(std::nullopt);
+  Status flushed = call.store->state->flush(std::nullopt);
   if (!imported) return std::move(imported).error();
   if (call.report != nullptr) {
     tl_import_report own{};
@@ -82,8 +82,7 @@ Status import_events(const ImportCall& call) {
     own.ignored_count = imported->ignored_count;
     copy_out(own, call.report);
   }
-  if (!flushed) return std::move(flushed).error();
-  return {};
+  return flushed;
 }
 
 Status export_events(tl_store* store, tl_snapshot* snapshot, const tl_filter* given,

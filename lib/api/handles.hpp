@@ -7,7 +7,9 @@
 #include <tracelite/tracelite.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,7 @@
 #include "ingest/recorder.hpp"
 #include "query/query.hpp"
 #include "query/snapshot.hpp"
+#include "store/commit_watch.hpp"
 #include "store/environment.hpp"
 
 namespace tracelite::api {
@@ -24,6 +27,7 @@ struct StoreState {
   std::shared_ptr<store::Environment> environment;
   std::shared_ptr<ingest::Recorder> recorder;  // null if read-only
   std::shared_ptr<query::ReaderPool> readers = std::make_shared<query::ReaderPool>();
+  store::CommitWatch watch;
   std::atomic<bool> closed{false};
   std::atomic<std::uint32_t> open_span_count{0};
 
@@ -35,6 +39,12 @@ struct StoreState {
     }
     if (closed.load()) return misuse("the store of this handle has been closed");
     return {};
+  }
+  // Everything recorded before is durable when ok, whatever the durability of its commits.
+  Status flush(std::optional<std::chrono::milliseconds> timeout) const {
+    TL_TRY(recorder->flush(timeout));
+    const bool is_synced = recorder->options().durability == store::Durability::synced;
+    return is_synced ? Status() : environment->sync();
   }
   // Also read_only.
   [[nodiscard]] Status recordable() const {
@@ -92,5 +102,6 @@ struct tl_cursor {
   bool has_position = false;
   bool has_row = false;
   std::string position;
+  std::string previews[3];  // of input, output, metadata
   tracelite::api::RowStorage storage;
 };

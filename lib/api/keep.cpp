@@ -87,7 +87,7 @@ Status delete_selected(tl_store* store, const tl_filter* given, tl_progress_fn p
   Status status = [&]() -> Status {
     TL_TRY(store->state->recordable());
     TL_TRY_ASSIGN(filter, convert(given));
-    TL_TRY(store->state->recorder->flush(std::nullopt));
+    TL_TRY(store->state->flush(std::nullopt));
     TL_TRY_ASSIGN(containers, select(*store->state, std::move(filter)));
     return maintain::delete_containers(store->state->environment, containers,
                                        progress_of(progress, progress_context), deleted);
@@ -116,14 +116,14 @@ Status check(tl_store* store, tl_finding_fn finding, void* finding_context, tl_p
 Status reindex(tl_store* store, tl_progress_fn progress, void* progress_context) {
   if (store == nullptr) return misuse("store must not be NULL");
   TL_TRY(store->state->recordable());
-  TL_TRY(store->state->recorder->flush(std::nullopt));
+  TL_TRY(store->state->flush(std::nullopt));
   return maintain::reindex(store->state->environment, progress_of(progress, progress_context));
 }
 
 Status compact(tl_store* store, tl_progress_fn progress, void* progress_context) {
   if (store == nullptr) return misuse("store must not be NULL");
   TL_TRY(store->state->recordable());
-  TL_TRY(store->state->recorder->flush(std::nullopt));
+  TL_TRY(store->state->flush(std::nullopt));
   return maintain::compact(store->state->environment, progress_of(progress, progress_context));
 }
 
@@ -133,7 +133,7 @@ Status backup(tl_store* store, const char* path, tl_progress_fn progress, void* 
     return make_error(Code::misuse, "a path is needed", "path");
   }
   TL_TRY(store->state->usable());
-  if (store->state->recorder != nullptr) TL_TRY(store->state->recorder->flush(std::nullopt));
+  if (store->state->recorder != nullptr) TL_TRY(store->state->flush(std::nullopt));
   return maintain::backup(store->state->environment, path, progress_of(progress, progress_context));
 }
 

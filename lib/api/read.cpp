@@ -55,7 +55,7 @@ Status list(tl_store* store, tl_snapshot* snapshot, tl_kind kind, const tl_filte
             tl_order given_order, tl_text after, std::uint64_t limit, tl_cursor** cursor) {
   return open_cursor(store, snapshot, true, cursor,
                      [&](SnapshotPointer view) -> Result<std::unique_ptr<query::Cursor>> {
-                       if (kind < TL_KIND_TRACE || kind > TL_KIND_MODEL) {
+                       if (kind < TL_KIND_TRACE || kind > TL_KIND_DAY) {
                          return make_error(Code::invalid, "no such kind to list", "kind");
                        }
                        const tl_order by = given_order & ~TL_ORDER_ASCENDING;
@@ -88,6 +88,17 @@ Status replay(tl_store* store, tl_snapshot* snapshot, tl_text session_id,
         }
         return query::replay(std::move(view), from_text(session_id), pace);
       });
+}
+
+Status changes(tl_store* store, std::uint64_t position, const tl_filter* given,
+               std::uint64_t* newest, tl_cursor** cursor) {
+  if (newest == nullptr) return misuse("newest must not be NULL");
+  *newest = position;
+  return open_cursor(store, nullptr, false, cursor,
+                     [&](SnapshotPointer view) -> Result<std::unique_ptr<query::Cursor>> {
+                       TL_TRY_ASSIGN(filter, convert(given));
+                       return query::changes(std::move(view), position, std::move(filter), *newest);
+                     });
 }
 
 // TL_DONE is no failure: it is returned beside the Status.
@@ -164,6 +175,39 @@ Status payload_size(tl_cursor* cursor, tl_field field, tl_read_mode mode,
   return {};
 }
 
+// The first characters of a text, or bytes of anything else.
+std::size_t preview_size_bytes(std::string_view text, model::Form form, std::size_t count) {
+  if (form != model::Form::json && form != model::Form::text) return std::min(text.size(), count);
+  std::size_t characters = 0;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const bool begins = (static_cast<unsigned char>(text[at]) & 0xc0) != 0x80;
+    if (begins && ++characters > count) return at;
+  }
+  return text.size();
+}
+
+Status preview(tl_cursor* cursor, tl_field field, std::uint32_t character_count, tl_text* given) {
+  constexpr std::uint32_t kCharacterCount = 200;
+  constexpr std::uint64_t kCharacterSizeBytesMax = 4;
+  if (given == nullptr) return misuse("preview must not be NULL");
+  *given = {"", 0};
+  auto found = find_payload(cursor, field, TL_READ_AS_STORED);
+  if (!found) return found.error().code == Code::not_found ? Status() : std::move(found).error();
+  const model::PayloadView& view = **found;
+  if (view.value.form == model::Form::withheld) return {};
+  if (character_count == 0) character_count = kCharacterCount;
+  TL_TRY_ASSIGN(whole_size, cursor->cursor->payload_size_bytes(view, payload::ReadMode::as_stored));
+  std::string& text = cursor->previews[field == TL_FIELD_INPUT    ? 0
+                                       : field == TL_FIELD_OUTPUT ? 1
+                                                                  : 2];
+  text.resize(
+      static_cast<std::size_t>(std::min(whole_size, kCharacterSizeBytesMax * character_count)));
+  TL_TRY_ASSIGN(size, cursor->cursor->read_payload(view, payload::ReadMode::as_stored, 0, text));
+  text.resize(preview_size_bytes({text.data(), size}, view.value.form, character_count));
+  *given = {text.data(), text.size()};
+  return {};
+}
+
 Status read_medium(tl_store* store, tl_snapshot* snapshot, tl_text id, std::uint64_t offset,
                    std::span<char> room, std::size_t* size_bytes, tl_medium* given) {
   if (size_bytes == nullptr) return misuse("size_bytes must not be NULL");
@@ -235,10 +279,24 @@ tl_status tl_get(tl_store* store, tl_snapshot* snapshot, tl_kind kind, tl_text t
   });
 }
 
+tl_status tl_changes(tl_store* store, uint64_t position, const tl_filter* filter, uint64_t* newest,
+                     tl_cursor** cursor) {
+  return api::guarded([&] { return api::changes(store, position, filter, newest, cursor); });
+}
+
 tl_status tl_next(tl_cursor* cursor, tl_row* row) {
   bool done = false;
   const tl_status status = api::guarded([&] { return api::next(cursor, row, done); });
   return status == TL_OK && done ? TL_DONE : status;
+}
+
+tl_status tl_cursor_cancel(tl_cursor* cursor) {
+  return api::guarded([&]() -> tracelite::Status {
+    if (cursor == nullptr) return api::misuse("cursor must not be NULL");
+    TL_TRY(cursor->state->usable());
+    cursor->cursor->cancel();
+    return {};
+  });
 }
 
 tl_status tl_position(tl_cursor* cursor, tl_text* position) {
@@ -253,6 +311,11 @@ tl_status tl_payload_read(tl_cursor* cursor, tl_field field, tl_read_mode mode, 
     return api::read_payload(cursor, field, mode, offset,
                              {static_cast<char*>(buffer), capacity_bytes}, size_bytes);
   });
+}
+
+tl_status tl_preview(tl_cursor* cursor, tl_field field, uint32_t character_count,
+                     tl_text* preview) {
+  return api::guarded([&] { return api::preview(cursor, field, character_count, preview); });
 }
 
 tl_status tl_payload_size(tl_cursor* cursor, tl_field field, tl_read_mode mode,

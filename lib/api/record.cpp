@@ -34,6 +34,12 @@ Status record(const StoreState& state, EventBuilder& builder, const Status& fill
   return recorder.record(builder);
 }
 
+// The same for what the sample rate may leave out.
+Status record_sampled(const StoreState& state, EventBuilder& builder, const Status& filled) {
+  if (filled && !state.recorder->keeps(builder)) return {};
+  return record(state, builder, filled);
+}
+
 // The start of every put: checks the handle, and that the struct can be read.
 template <class Struct>
 Status receive(const tl_store* store, const Struct* given) {
@@ -59,20 +65,20 @@ Status put_trace(tl_store* store, const tl_trace* given) {
     if (options.default_release.empty() || sets(trace.set_mask, TL_FIELD_RELEASE)) return {};
     return builder.text(Field::release, options.default_release, true);
   }();
-  return record(*store->state, builder, filled);
+  return record_sampled(*store->state, builder, filled);
 }
 
 Status put_observation(tl_store* store, const tl_observation* given) {
   TL_TRY(receive(store, given));
   const Given<tl_observation> own(given);
   const tl_observation& observation = *own;
-  if (!store->state->recorder->samples(from_text(observation.trace_id))) return {};
+  const bool has_trace = observation.trace_id.data != nullptr;
+  const tl_text sampling_id = has_trace ? observation.trace_id : observation.id;
+  if (!store->state->recorder->keeps(from_text(sampling_id))) return {};
   EventBuilder builder(EntityKind::observation, false);
   Status filled = [&]() -> Status {
     TL_TRY(builder.id(from_text(observation.id)));
-    if (observation.trace_id.data != nullptr) {
-      TL_TRY(builder.trace_id(from_text(observation.trace_id)));
-    }
+    if (has_trace) TL_TRY(builder.trace_id(from_text(observation.trace_id)));
     TL_TRY(fill(builder, observation));
     return add_default_environment(builder, store->state->recorder->options(),
                                    observation.set_mask);
@@ -92,7 +98,7 @@ Status put_score(tl_store* store, const tl_score* given) {
     TL_TRY(fill(builder, score));
     return add_default_environment(builder, store->state->recorder->options(), score.set_mask);
   }();
-  return record(*store->state, builder, filled);
+  return record_sampled(*store->state, builder, filled);
 }
 
 Status put_session(tl_store* store, const tl_session* given) {
@@ -123,8 +129,9 @@ Status begin(tl_store* store, tl_span* parent, const tl_observation* given, tl_s
   *span = nullptr;
   if (store == nullptr) return misuse("store must not be NULL");
   TL_TRY(store->state->recordable());
-  tl_observation observation{};
-  if (given != nullptr && !copy_in(given, observation)) return no_struct_size();
+  if (given != nullptr && given->struct_size < sizeof(given->struct_size)) return no_struct_size();
+  const Given<tl_observation> own(given);
+  const tl_observation& observation = *own;
 
   std::string trace_id(from_text(observation.trace_id));
   std::string id(from_text(observation.id));
@@ -132,9 +139,10 @@ Status begin(tl_store* store, tl_span* parent, const tl_observation* given, tl_s
   if (trace_id.empty()) trace_id = ingest::random_trace_id();
   if (id.empty()) id = ingest::random_observation_id();
 
-  EventBuilder builder(EntityKind::observation, false);
   auto made = std::make_unique<tl_span>(
-      tl_span{store->state, ingest::LiveObservation(store->state->recorder, trace_id, id)});
+      tl_span{store->state,
+              ingest::LiveObservation(store->state->recorder, std::move(trace_id), std::move(id))});
+  EventBuilder builder(EntityKind::observation, false);
   Status filled = [&]() -> Status {
     TL_TRY(fill(builder, observation));
     if (parent != nullptr && !sets(observation.set_mask, TL_FIELD_PARENT_OBSERVATION_ID)) {
@@ -150,7 +158,7 @@ Status begin(tl_store* store, tl_span* parent, const tl_observation* given, tl_s
     store->state->recorder->refused(filled.error());
     return filled;
   }
-  TL_TRY(made->live.record(builder));
+  if (made->live.keeps_next()) TL_TRY(made->live.record(builder));
   store->state->open_span_count.fetch_add(1);
   *span = made.release();
   return {};
@@ -161,8 +169,9 @@ Status add_fields(tl_span* span, const tl_observation* given, EventBuilder& buil
                   std::uint64_t& set_mask) {
   set_mask = 0;
   if (given == nullptr) return {};
-  tl_observation observation{};
-  if (!copy_in(given, observation)) return no_struct_size();
+  if (given->struct_size < sizeof(given->struct_size)) return no_struct_size();
+  const Given<tl_observation> own(given);
+  const tl_observation& observation = *own;
   Status filled = fill(builder, observation);
   if (!filled) {
     span->live.recorder().refused(filled.error());
@@ -180,6 +189,7 @@ Status add_fields(tl_span* span, const tl_observation* given, EventBuilder& buil
 Status update(tl_span* span, const tl_observation* given) {
   TL_TRY(usable(span));
   if (given == nullptr) return misuse("the observation must not be NULL");
+  if (!span->live.keeps_next()) return {};
   EventBuilder builder = span->live.update();
   std::uint64_t set_mask = 0;
   TL_TRY(add_fields(span, given, builder, set_mask));
@@ -193,6 +203,7 @@ Status append(tl_span* span, tl_field field, tl_text text) {
   }
   if (text.size_bytes == 0) return {};
   if (text.data == nullptr) return misuse("the text has a size, but no data");
+  if (!span->live.keeps_next()) return {};
   return span->live.append(static_cast<Field>(field), from_text(text));
 }
 
@@ -201,15 +212,15 @@ Status end(tl_span* given_span, const tl_observation* given) {
   const std::unique_ptr<tl_span> span(given_span);
   span->state->open_span_count.fetch_sub(1);
   TL_TRY(usable(span.get()));
-  EventBuilder builder = span->live.update();
+  if (!span->live.keeps_next()) return {};
+  std::optional<EventBuilder> last(span->live.update());
   std::uint64_t set_mask = 0;
-  Status filled = add_fields(span.get(), given, builder, set_mask);
+  Status filled = add_fields(span.get(), given, *last, set_mask);
   // A span that ends with a bad field has still ended.
-  EventBuilder bare = span->live.update();
-  EventBuilder& last = filled ? builder : bare;
-  if (!filled || !sets(set_mask, TL_FIELD_END_TIME)) last.time(Field::end_time, model::now_ns());
-  span->live.add_held_back(last);
-  TL_TRY(span->live.record(last));
+  if (!filled) last.emplace(span->live.update());
+  if (!filled || !sets(set_mask, TL_FIELD_END_TIME)) last->time(Field::end_time, model::now_ns());
+  span->live.add_held_back(*last);
+  TL_TRY(span->live.record(*last));
   return filled;
 }
 

@@ -1,4 +1,4 @@
-// tl_open, tl_flush, tl_drop_when_full, tl_close.
+// tl_open, tl_flush, tl_wait, tl_drop_when_full, tl_close.
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
@@ -57,6 +57,12 @@ Result<ingest::Options> convert(const tl_options& options) {
   }
   own.full_policy = static_cast<ingest::FullPolicy>(options.full_policy);
   own.queue_wait_ms = options.queue_wait_ms;
+  if (options.durability != TL_DURABILITY_SYNC && options.durability != TL_DURABILITY_LAST_COMMIT) {
+    return make_error(Code::invalid,
+                      "durability is TL_DURABILITY_SYNC or TL_DURABILITY_LAST_COMMIT",
+                      "durability");
+  }
+  own.durability = static_cast<store::Durability>(options.durability);
   if (options.sample_rate_set != 0) {
     if (!(options.sample_rate >= 0 && options.sample_rate <= 1)) {
       return make_error(Code::invalid, "sample_rate is a number from 0 to 1", "sample_rate");
@@ -135,8 +141,20 @@ Status flush_store(tl_store* store, std::uint32_t timeout_ms, std::uint64_t* pos
     if (position != nullptr) *position = store->state->environment->last_transaction_id();
     return {};
   }
-  TL_TRY_ASSIGN(commit, store->state->recorder->flush(timeout_of(timeout_ms)));
-  if (position != nullptr) *position = commit;
+  TL_TRY(store->state->flush(timeout_of(timeout_ms)));
+  if (position != nullptr) *position = store->state->environment->last_transaction_id();
+  return {};
+}
+
+Status wait_for_commit(tl_store* store, std::uint64_t position, std::uint32_t timeout_ms,
+                       std::uint64_t* newest) {
+  if (store == nullptr) return misuse("store must not be NULL");
+  if (newest == nullptr) return misuse("newest must not be NULL");
+  *newest = position;
+  const std::shared_ptr<StoreState> state = store->state;  // tl_close frees the store meanwhile
+  TL_TRY(state->usable());
+  TL_TRY_ASSIGN(found, state->watch.wait(state->environment, position, timeout_of(timeout_ms)));
+  *newest = found;
   return {};
 }
 
@@ -153,17 +171,14 @@ Status close_store(tl_store* store, std::uint32_t timeout_ms, tl_close_report* r
   if (state.environment->forked()) {
     status = state.usable();
   } else if (state.recorder != nullptr) {
-    status = [&]() -> Status {
-      TL_TRY_ASSIGN(commit, state.recorder->flush(timeout_of(timeout_ms)));
-      static_cast<void>(commit);
-      return {};
-    }();
+    status = state.flush(timeout_of(timeout_ms));
     state.closed.store(true);
     // What the flush left over gets no more time.
     const auto left = status ? std::optional<std::chrono::milliseconds>() : timeout_of(0);
     own.dropped_count = state.recorder->close(left).dropped_count;
   }
   state.closed.store(true);
+  if (!state.environment->forked()) state.watch.close();
   if (report != nullptr) copy_out(own, report);
   if (own.dropped_count > 0 && !status) {
     Error error = std::move(status).error();
@@ -183,6 +198,11 @@ tl_status tl_open(const char* path, const tl_options* options, tl_store** store)
 tl_status tl_flush(tl_store* store, uint32_t timeout_ms, uint64_t* position) {
   return tracelite::api::guarded(
       [&] { return tracelite::api::flush_store(store, timeout_ms, position); });
+}
+
+tl_status tl_wait(tl_store* store, uint64_t position, uint32_t timeout_ms, uint64_t* newest) {
+  return tracelite::api::guarded(
+      [&] { return tracelite::api::wait_for_commit(store, position, timeout_ms, newest); });
 }
 
 void tl_drop_when_full(int32_t drops) { tracelite::ingest::thread_drops() = drops != 0; }

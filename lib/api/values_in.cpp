@@ -70,11 +70,19 @@ class Filler {
     if ((clear_mask_ & bit) != 0) builder_.clear(field);
     return (set_mask_ & bit) != 0;
   }
+  [[nodiscard]] bool touches(Field field) const {
+    return ((set_mask_ | clear_mask_) & TL_BIT(static_cast<int>(field))) != 0;
+  }
 
+  // Most fields of most structs are neither set nor cleared: that is found out without a call.
   Status text(Field field, tl_text text) {
-    if (!is_set(field)) return {};
-    if (text.data == nullptr) return invalid(field, "the field is set, but its text is absent");
-    return builder_.text(field, from_text(text));
+    return touches(field) ? put_text(field, text) : Status();
+  }
+  Status tags(const tl_text* tags, std::size_t count) {
+    return touches(Field::tags) ? put_tags(tags, count) : Status();
+  }
+  Status payload(Field field, const tl_payload& payload) {
+    return touches(field) ? put_payload(field, payload) : Status();
   }
 
   void time(Field field, std::int64_t time_ns) {
@@ -85,35 +93,9 @@ class Filler {
     if (is_set(field)) builder_.flag(field, value != 0);
   }
 
-  Status tags(const tl_text* tags, std::size_t count) {
-    if (!is_set(Field::tags)) return {};
-    if (tags == nullptr && count > 0) return invalid(Field::tags, "the list of tags is NULL");
-    for (std::size_t i = 0; i < count; ++i) TL_TRY(builder_.tag(from_text(tags[i])));
-    return {};
-  }
-
-  Status payload(Field field, const tl_payload& payload) {
-    if (!is_set(field)) return {};
-    const Bytes bytes = from_text(payload.text);
-    switch (payload.form) {
-      case TL_FORM_ABSENT:
-        return {};
-      case TL_FORM_NULL:
-        builder_.clear(field);
-        return {};
-      case TL_FORM_JSON:
-      case TL_FORM_TEXT:
-      case TL_FORM_BYTES:
-        builder_.unchecked_payload(field, static_cast<Form>(payload.form), bytes);
-        return {};
-      default:
-        return invalid(field, "the form of a payload is NULL, JSON, TEXT or BYTES");
-    }
-  }
-
   template <class Enum>
   Result<std::optional<Enum>> choice(Field field, std::int32_t value, int least, int greatest) {
-    if (!is_set(field)) return std::optional<Enum>();
+    if (!touches(field) || !is_set(field)) return std::optional<Enum>();
     if (value < least || value > greatest) {
       return invalid(field, "no such value: " + std::to_string(value));
     }
@@ -121,10 +103,45 @@ class Filler {
   }
 
  private:
+  Status put_text(Field field, tl_text text);
+  Status put_tags(const tl_text* tags, std::size_t count);
+  Status put_payload(Field field, const tl_payload& payload);
+
   EventBuilder& builder_;
   std::uint64_t set_mask_;
   std::uint64_t clear_mask_;
 };
+
+Status Filler::put_text(Field field, tl_text text) {
+  if (!is_set(field)) return {};
+  if (text.data == nullptr) return invalid(field, "the field is set, but its text is absent");
+  return builder_.text(field, from_text(text));
+}
+
+Status Filler::put_tags(const tl_text* tags, std::size_t count) {
+  if (!is_set(Field::tags)) return {};
+  if (tags == nullptr && count > 0) return invalid(Field::tags, "the list of tags is NULL");
+  for (std::size_t i = 0; i < count; ++i) TL_TRY(builder_.tag(from_text(tags[i])));
+  return {};
+}
+
+Status Filler::put_payload(Field field, const tl_payload& payload) {
+  if (!is_set(field)) return {};
+  switch (payload.form) {
+    case TL_FORM_ABSENT:
+      return {};
+    case TL_FORM_NULL:
+      builder_.clear(field);
+      return {};
+    case TL_FORM_JSON:
+    case TL_FORM_TEXT:
+    case TL_FORM_BYTES:
+      builder_.unchecked_payload(field, static_cast<Form>(payload.form), from_text(payload.text));
+      return {};
+    default:
+      return invalid(field, "the form of a payload is NULL, JSON, TEXT or BYTES");
+  }
+}
 
 Status fill_model(Filler& filler, EventBuilder& builder, const tl_observation& observation) {
   TL_TRY(filler.text(Field::model, observation.model));

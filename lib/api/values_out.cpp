@@ -210,6 +210,7 @@ void show_aggregate(RowStorage& storage) {
   to.first_activity_ns = from.first_activity_ns;
   to.last_activity_ns = from.last_activity_ns;
   to.latency_ns = from.latency_ns;
+  to.model = to_text(from.model);
 }
 
 }  // namespace

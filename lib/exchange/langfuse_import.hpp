@@ -24,7 +24,7 @@ inline constexpr std::size_t kDocumentSizeBytesMax = std::size_t{1} << 30;
 // Gives the next bytes: how many were put into the buffer, 0 at the end, less than 0 to fail.
 using ReadFunction = std::function<std::int64_t(char* buffer, std::size_t capacity_bytes)>;
 // Takes a sealed event with its warnings; an error stops the import (queue closed, read-only, ...).
-using EventSink = std::function<Status(const model::EventBuilder& sealed)>;
+using EventSink = std::function<Status(model::EventBuilder& sealed)>;
 // Bytes read so far; returns true to cancel.
 using ProgressFunction = std::function<bool(std::uint64_t done_bytes)>;
 

@@ -1,16 +1,19 @@
 // A merge of two ordered row streams per table.
 #include "index/compare.hpp"
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "index/statement.hpp"
+#include "index/trace_members.hpp"
 
 namespace tracelite::index {
 namespace {
 
 struct Table {
   const char* name;
-  const char* rows;  // one column, the row as text, in an order both indexes share
+  const char* rows;  // the row as text, in an order both indexes share; of a trace also its members
 };
 
 #define TL_TERM(column) "(SELECT text FROM term WHERE term.id = " column ")"
@@ -19,6 +22,10 @@ constexpr Table kTables[] = {
     {"term",
      "SELECT kind || '|' || quote(text) || '|' || uses FROM term WHERE uses > 0 "
      "ORDER BY kind, text"},
+    {"term_hash",
+     "SELECT kind || '|' || quote(text) || '|' || hash FROM term_hash h JOIN term ON term.id = "
+     "h.id "
+     "WHERE uses > 0 ORDER BY kind, text"},
     {"trace",
      "SELECT container || '|' || quote(id) || '|' || time_ns || '|' || "
      "quote(" TL_TERM("name") ") || '|' || quote(" TL_TERM(
@@ -27,8 +34,8 @@ constexpr Table kTables[] = {
                             "version") ") || '|' || "
                                        "has_record || '|' || quote(root) || '|' || "
                                        "quote(root_rank) || '|' || "
-                                       "quote(root_start_ns) || '|' || quote(sums) FROM "
-                                       "trace ORDER BY container"},
+                                       "quote(root_start_ns) || '|' || quote(sums), members "
+                                       "FROM trace ORDER BY container"},
     {"observation",
      "SELECT container || '|' || entity || '|' || start_ns || '|' || quote(duration_ns) || '|' || "
      "quote(" TL_TERM("name") ") || '|' || quote(" TL_TERM(
@@ -46,8 +53,15 @@ constexpr Table kTables[] = {
          "environment") ") || '|' || "
                         "quote(observation) FROM score ORDER BY container, entity"},
     {"member",
-     "SELECT container || '|' || term.kind || '|' || quote(term.text) || '|' || member.count "
-     "FROM member JOIN term ON term.id = member.term ORDER BY container, term.kind, term.text"},
+     "SELECT container || '|' || term.kind || '|' || quote(term.text) || '|' || moment "
+     "FROM member JOIN term ON term.id = member.term "
+     "ORDER BY container, term.kind, term.text, moment"},
+    {"session",
+     "SELECT quote(term.text) || '|' || activity || '|' || cost || '|' || quote(sums) "
+     "FROM session JOIN term ON term.id = session.term ORDER BY term.text"},
+    {"day",
+     "SELECT day || '|' || quote(" TL_TERM("model") ") || '|' || quote(sums) AS row FROM day "
+                                                    "ORDER BY row"},
     {"attribute",
      "SELECT container || '|' || attribute.kind || '|' || entity || '|' || quote(term.text) || "
      "'|' || quote(value) FROM attribute JOIN term ON term.id = attribute.term "
@@ -56,21 +70,57 @@ constexpr Table kTables[] = {
 
 #undef TL_TERM
 
-Result<bool> next(Statement& statement, std::string& row) {
-  TL_TRY_ASSIGN(more, statement.step());
-  if (more) row = statement.bytes(0);
-  return more;
-}
+// The rows of a table in one of the indexes.
+class Rows {
+ public:
+  static Result<Rows> open(sqlite3* connection, const Table& table) {
+    Rows rows;
+    TL_TRY_ASSIGN(all, Statement::prepare(connection, table.rows));
+    TL_TRY_ASSIGN(term,
+                  Statement::prepare(connection,
+                                     "SELECT kind || '|' || quote(text) FROM term WHERE id = ?1"));
+    rows.rows_ = std::move(all);
+    rows.term_ = std::move(term);
+    return rows;
+  }
+
+  Result<bool> next(std::string& row) {
+    TL_TRY_ASSIGN(more, rows_.step());
+    if (!more) return false;
+    row = rows_.bytes(0);
+    if (sqlite3_column_count(rows_.get()) > 1) TL_TRY(add_members(rows_.bytes(1), row));
+    return true;
+  }
+
+ private:
+  // Numbers of terms differ between the indexes, and with them the order.
+  Status add_members(Bytes coded, std::string& row) {
+    std::vector<std::string> texts;
+    const TraceMembers members = TraceMembers::decode(coded);
+    for (const TraceMembers::Member& member : members.all()) {
+      term_.bind(1, member.term);
+      const ResetGuard guard(term_);
+      TL_TRY_ASSIGN(found, term_.step());
+      texts.push_back("|" + (found ? std::string(term_.bytes(0)) : "no such term") + "|" +
+                      std::to_string(member.count));
+    }
+    std::sort(texts.begin(), texts.end());
+    for (const std::string& text : texts) row += text;
+    return {};
+  }
+
+  Statement rows_, term_;
+};
 
 Status compare_table(const Table& table, sqlite3* expected, sqlite3* actual,
                      const DifferenceFunction& differs) {
-  TL_TRY_ASSIGN(left, Statement::prepare(expected, table.rows));
-  TL_TRY_ASSIGN(right, Statement::prepare(actual, table.rows));
+  TL_TRY_ASSIGN(left, Rows::open(expected, table));
+  TL_TRY_ASSIGN(right, Rows::open(actual, table));
   std::string left_row;
   std::string right_row;
   while (true) {
-    TL_TRY_ASSIGN(left_more, next(left, left_row));
-    TL_TRY_ASSIGN(right_more, next(right, right_row));
+    TL_TRY_ASSIGN(left_more, left.next(left_row));
+    TL_TRY_ASSIGN(right_more, right.next(right_row));
     if (!left_more && !right_more) return {};
     if (left_more && right_more && left_row == right_row) continue;
     // One difference a table is enough: what follows it is shifted.

@@ -21,13 +21,28 @@ using record::RecordKind;
 
 namespace {
 
+// SQLite keeps the text of the schema in the file, and reads it whenever a connection is opened.
+std::string without_comments(Bytes sql) {
+  std::string bare;
+  while (!sql.empty()) {
+    const std::size_t line_size = std::min(sql.find('\n'), sql.size() - 1) + 1;
+    Bytes line = sql.substr(0, line_size);
+    sql.remove_prefix(line_size);
+    line = line.substr(0, line.find("--"));
+    while (!line.empty() && (line.back() == ' ' || line.back() == '\n')) line.remove_suffix(1);
+    bare.append(line).push_back('\n');
+  }
+  return bare;
+}
+
 Status create_schema(sqlite3* connection) {
   TL_TRY_ASSIGN(find,
                 Statement::prepare(connection, "SELECT 1 FROM sqlite_schema WHERE name = 'term'"));
   TL_TRY_ASSIGN(exists, find.step());
   find.reset();
   if (exists) return {};
-  const int code = sqlite3_exec(connection, kSchema, nullptr, nullptr, nullptr);
+  const std::string schema = without_comments(kSchema);
+  const int code = sqlite3_exec(connection, schema.c_str(), nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) return sqlite_error(connection, code, "creating the index");
   return {};
 }
@@ -36,12 +51,12 @@ Status prepare_all(sqlite3* connection, Statements& sql) {
   const std::pair<Statement*, const char*> all[] = {
       {&sql.find_trace,
        "SELECT time_ns, name, environment, release, version, has_record, root, root_rank, "
-       "root_start_ns, sums FROM trace WHERE container = ?1"},
+       "root_start_ns, sums, members FROM trace WHERE container = ?1"},
       {&sql.put_trace,
        "INSERT OR REPLACE INTO trace(container, id, time_ns, name, environment, release, version, "
-       "has_record, root, root_rank, root_start_ns, sums) "
-       "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"},
-      {&sql.put_sums, "UPDATE trace SET sums = ?2 WHERE container = ?1"},
+       "has_record, root, root_rank, root_start_ns, sums, members) "
+       "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"},
+      {&sql.put_sums, "UPDATE trace SET sums = ?2, members = ?3 WHERE container = ?1"},
       {&sql.erase_trace, "DELETE FROM trace WHERE container = ?1"},
       {&sql.put_observation,
        "INSERT OR REPLACE INTO observation(container, entity, start_ns, duration_ns, name, model, "
@@ -60,17 +75,27 @@ Status prepare_all(sqlite3* connection, Statements& sql) {
        "INSERT OR REPLACE INTO score(container, entity, time_ns, id, name, environment, "
        "observation) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
       {&sql.erase_score, "DELETE FROM score WHERE container = ?1 AND entity = ?2"},
-      {&sql.add_member, "INSERT OR IGNORE INTO member(term, container, count) VALUES(?1, ?2, 1)"},
-      {&sql.find_member, "SELECT count FROM member WHERE term = ?1 AND container = ?2"},
-      {&sql.put_member, "INSERT OR REPLACE INTO member(term, container, count) VALUES(?1, ?2, ?3)"},
-      {&sql.erase_member, "DELETE FROM member WHERE term = ?1 AND container = ?2"},
-      {&sql.find_other_member, "SELECT 1 FROM member WHERE term = ?1 AND container <> ?2 LIMIT 1"},
+      {&sql.add_member,
+       "INSERT OR REPLACE INTO member(term, moment, container) VALUES(?1, ?2, ?3)"},
+      {&sql.erase_member, "DELETE FROM member WHERE term = ?1 AND moment = ?2 AND container = ?3"},
+      {&sql.find_member, "SELECT 1 FROM member WHERE term = ?1 LIMIT 1"},
       {&sql.put_attribute,
        "INSERT OR REPLACE INTO attribute(term, value, kind, container, entity) "
        "VALUES(?1, ?2, ?3, ?4, ?5)"},
       {&sql.erase_attribute,
        "DELETE FROM attribute WHERE term = ?1 AND value = ?2 AND kind = ?3 AND container = ?4 "
        "AND entity = ?5"},
+      {&sql.find_session, "SELECT sums FROM session WHERE term = ?1"},
+      {&sql.put_session,
+       "INSERT OR REPLACE INTO session(term, activity, cost, sums) VALUES(?1, ?2, ?3, ?4)"},
+      {&sql.put_session_sums, "UPDATE session SET sums = ?2 WHERE term = ?1"},
+      {&sql.erase_session, "DELETE FROM session WHERE term = ?1"},
+      {&sql.session_traces,
+       "SELECT t.time_ns, t.sums FROM member m CROSS JOIN trace t ON t.container = m.container "
+       "WHERE m.term = ?1"},
+      {&sql.find_day, "SELECT sums FROM day WHERE day = ?1 AND model = ?2"},
+      {&sql.put_day, "INSERT OR REPLACE INTO day(day, model, sums) VALUES(?1, ?2, ?3)"},
+      {&sql.erase_day, "DELETE FROM day WHERE day = ?1 AND model = ?2"},
   };
   for (const auto& [statement, text] : all) {
     TL_TRY_ASSIGN(prepared, Statement::prepare(connection, text));
@@ -97,16 +122,21 @@ Result<std::unique_ptr<IndexWriter>> IndexWriter::open(sqlite3* connection) {
 void IndexWriter::forget() {
   state_->terms.forget();
   state_->latest_trace.reset();
+  state_->sessions.clear();
+  state_->days.clear();
   state_->counts = {};
 }
 
 Status IndexWriter::flush() {
   TL_TRY(state_->write_latest_trace());
+  TL_TRY(state_->write_sessions());
+  TL_TRY(state_->write_days());
   return state_->terms.write_uses();
 }
 
 CountChanges IndexWriter::take_counts() {
-  assert(!state_->latest_trace && !state_->terms.has_unwritten());
+  assert(!state_->latest_trace && state_->sessions.empty() && state_->days.empty() &&
+         !state_->terms.has_unwritten());
   return std::exchange(state_->counts, {});
 }
 
@@ -116,40 +146,22 @@ Status IndexWriter::State::use_session(Bytes session, int difference) {
   TL_TRY_ASSIGN(term, terms.number(TermKind::session, session));
   TL_TRY_ASSIGN(change, terms.use(term, difference));
   counts.sessions += change;
+  if (change != 0) {
+    TL_TRY_ASSIGN(row, read_session(term));
+    row->exists = change > 0;
+  }
   return change < 0 ? terms.remove(TermKind::session, session, term) : Status();
 }
 
 Status IndexWriter::State::change_member(TermKind kind, Bytes text,
                                          record::ContainerNumber container, int difference) {
   TL_TRY_ASSIGN(term, terms.number(kind, text));
-  std::int64_t count = 0;
-  bool is_new = false;
-  if (difference == 1) {  // mostly there is none
-    sql.add_member.bind(1, term);
-    sql.add_member.bind(2, to_integer(container));
-    TL_TRY(sql.add_member.run());
-    is_new = sqlite3_changes(connection) == 1;
-  }
-  if (!is_new) {
-    sql.find_member.bind(1, term);
-    sql.find_member.bind(2, to_integer(container));
-    const ResetGuard guard(sql.find_member);
-    TL_TRY_ASSIGN(row, sql.find_member.step());
-    if (row) count = sql.find_member.integer(0);
-  }
-  const std::int64_t now = count + difference;
-  if (!is_new) {
-    Statement& change = now > 0 ? sql.put_member : sql.erase_member;
-    change.bind(1, term);
-    change.bind(2, to_integer(container));
-    if (now > 0) change.bind(3, now);
-    TL_TRY(change.run());
-  }
-  const bool appeared = count == 0 && now > 0;
-  const bool vanished = count > 0 && now <= 0;
-  if (!appeared && !vanished) return {};
-  if (kind == TermKind::session) return use_session(text, appeared ? 1 : -1);
-  TL_TRY_ASSIGN(existence, terms.use(term, appeared ? 1 : -1));
+  TL_TRY(load_trace(container));
+  const int change = latest_trace->members.change(term, kind == TermKind::session, difference);
+  latest_trace->change_sums();
+  if (change == 0) return {};
+  if (kind == TermKind::session) return use_session(text, change);
+  TL_TRY_ASSIGN(existence, terms.use(term, change));
   if (kind == TermKind::user) counts.users += existence;
   return existence < 0 ? terms.remove(kind, text, term) : Status();
 }
@@ -255,6 +267,48 @@ Status IndexWriter::State::change_attributes(const Change& change) {
   return apply(sql.put_attribute, change.attributes_after, change.attributes_before);
 }
 
+// ------------------------------------------------------------------------------ days
+
+Status IndexWriter::State::change_day(const Observed* before, const Observed* after) {
+  const auto sums_of = [this](const Observed& observed) -> Result<DaySums*> {
+    TL_TRY_ASSIGN(model, terms.optional_number(TermKind::model, observed.view.model));
+    if (days.size() >= kUnwrittenDaysMax) TL_TRY(write_days());
+    return &days[{day_of(observed.figures.start_ns), model.value_or(0)}];
+  };
+  if (before != nullptr) {
+    TL_TRY_ASSIGN(sums, sums_of(*before));
+    sums->take_off(before->figures);
+  }
+  if (after != nullptr) {
+    TL_TRY_ASSIGN(sums, sums_of(*after));
+    sums->add(after->figures);
+  }
+  return {};
+}
+
+Status IndexWriter::State::write_days() {
+  for (const auto& [key, change] : days) {
+    if (change.is_empty()) continue;
+    DaySums sums = change;
+    sql.find_day.bind(1, key.first);
+    sql.find_day.bind(2, key.second);
+    {
+      const ResetGuard guard(sql.find_day);
+      TL_TRY_ASSIGN(found, sql.find_day.step());
+      if (found) sums.add(DaySums::decode(sql.find_day.bytes(0)));
+    }
+    Statement& write = sums.is_empty() ? sql.erase_day : sql.put_day;
+    std::string coded;
+    sums.encode(coded);
+    write.bind(1, key.first);
+    write.bind(2, key.second);
+    if (!sums.is_empty()) write.bind_blob(3, coded);
+    TL_TRY(write.run());
+  }
+  days.clear();
+  return {};
+}
+
 // ------------------------------------------------------------------------------ observations
 
 Status IndexWriter::State::change_observation(const Change& change, const Observed* before,
@@ -265,6 +319,7 @@ Status IndexWriter::State::change_observation(const Change& change, const Observ
   if (after != nullptr) members_after = {after->view.session_id, after->view.user_id, {}};
   TL_TRY(change_members(members_before, members_after, change.key.container));
   TL_TRY(change_attributes(change));
+  TL_TRY(change_day(before, after));
   counts.observations += (after != nullptr ? 1 : 0) - (before != nullptr ? 1 : 0);
   if (after == nullptr) {
     sql.erase_observation.bind(1, to_integer(change.key.container));
@@ -321,8 +376,10 @@ Status IndexWriter::State::change_score(const Change& change) {
     const bool is_of_session = view && view->subject_kind == model::SubjectKind::session;
     return is_of_session ? std::optional(view->session_id) : std::nullopt;
   };
-  TL_TRY(change_members({session_of(before), {}, {}}, {session_of(after), {}, {}},
-                        change.key.container));
+  if (session_of(before) != session_of(after)) {
+    if (session_of(after)) TL_TRY(use_session(*session_of(after), 1));
+    if (session_of(before)) TL_TRY(use_session(*session_of(before), -1));
+  }
   if (!after) {
     sql.erase_score.bind(1, to_integer(change.key.container));
     sql.erase_score.bind(2, to_integer(change.key.entity));
@@ -381,12 +438,12 @@ Status IndexWriter::erase(const Change& change) {
   return make_error(Code::internal, "a record of an unknown kind");
 }
 
-Result<bool> IndexWriter::has_traces(Bytes session_id, record::ContainerNumber own) {
+Result<bool> IndexWriter::has_traces(Bytes session_id) {
+  TL_TRY(state_->write_latest_trace());
   TL_TRY_ASSIGN(term, state_->terms.find(TermKind::session, session_id));
   if (!term) return false;
-  Statement& find = state_->sql.find_other_member;
+  Statement& find = state_->sql.find_member;
   find.bind(1, *term);
-  find.bind(2, to_integer(own));
   const ResetGuard guard(find);
   return find.step();
 }

@@ -66,8 +66,8 @@ class IndexWriter {
   // that are left. `header` is the trace's, or null where that is gone as well.
   Status erase(const Change& change);
   Status recount_trace(record::ContainerNumber container, Bytes id, const model::Entity* header);
-  // Whether a trace belongs to the session, which has a container of its own.
-  Result<bool> has_traces(Bytes session_id, record::ContainerNumber own);
+  // Whether a trace belongs to the session.
+  Result<bool> has_traces(Bytes session_id);
 
   // Rows that a batch changes again and again (a trace's own, uses of terms) are written by this:
   // call it before the transaction commits.

@@ -1,9 +1,15 @@
 // What the files of IndexWriter share: its statements, and the row of a trace in memory.
 #pragma once
 
+#include <map>
+#include <utility>
+
+#include "index/day_sums.hpp"
+#include "index/group_sums.hpp"
 #include "index/index_value.hpp"
 #include "index/index_writer.hpp"
 #include "index/terms.hpp"
+#include "index/trace_members.hpp"
 #include "index/trace_sums.hpp"
 
 namespace tracelite::index {
@@ -12,8 +18,10 @@ struct Statements {
   Statement find_trace, put_trace, put_sums, erase_trace;
   Statement put_observation, erase_observation, figures, root, count_scores;
   Statement put_score, erase_score;
-  Statement add_member, find_member, put_member, erase_member, find_other_member;
+  Statement add_member, erase_member, find_member;
   Statement put_attribute, erase_attribute;
+  Statement find_day, put_day, erase_day;
+  Statement find_session, put_session, put_session_sums, erase_session, session_traces;
 };
 
 // A row of `trace`, as it is read, changed and written back.
@@ -30,13 +38,34 @@ struct TraceRow {
   friend bool operator==(const TraceRow&, const TraceRow&) = default;
 };
 
+// What the rows of `member` of a trace are made from, and what its sessions have of it.
+struct Membership {
+  std::int64_t time_ns = 0;
+  TraceMembers members;
+  TraceSums sums;
+};
+
+// The row of a session.
+struct SessionRow {
+  std::optional<GroupSums> stored;  // what the row says; none: it is not there
+  GroupSums sums;
+  bool exists = false;
+  bool must_sum_up = false;  // `sums` says nothing
+};
+
 // The row of the trace that was changed last: entities come trace by trace, so each changes it
 // again.
 struct LatestTrace {
   record::ContainerNumber container = 0;
   std::string id;
-  TraceRow row;  // as it shall be
+  TraceRow row;          // as it shall be
+  TraceMembers members;  // the same
+  Membership stored;
   enum class Unwritten : std::uint8_t { nothing, sums, row } unwritten = Unwritten::nothing;
+
+  void change_sums() {
+    if (unwritten == Unwritten::nothing) unwritten = Unwritten::sums;
+  }
 };
 
 // The members of a trace that one entity names.
@@ -62,13 +91,29 @@ struct Observed {
   Figures figures;
 };
 
+// More days, models and sessions are written at once.
+inline constexpr std::size_t kUnwrittenDaysMax = 4096;
+inline constexpr std::size_t kUnwrittenSessionsMax = 4096;
+
 struct IndexWriter::State {
   sqlite3* connection = nullptr;
   Terms terms;
   Statements sql;
   CountChanges counts;
   std::optional<LatestTrace> latest_trace;
+  std::map<std::pair<std::int64_t, TermNumber>, DaySums> days;  // what write_days() adds
 
+  std::map<TermNumber, SessionRow> sessions;  // what write_sessions() writes
+
+  // index_writer_sessions.cpp
+  Result<SessionRow*> read_session(TermNumber term);
+  // One of its traces has changed.
+  Status change_sessions(const Membership& before, const Membership& after);
+  Status sum_up_session(TermNumber term, GroupSums& sums);
+  Status write_sessions();
+
+  Status change_day(const Observed* before, const Observed* after);
+  Status write_days();
   Status change_member(TermKind kind, Bytes text, record::ContainerNumber container,
                        int difference);
   Status change_members(const Members& before, const Members& after,
@@ -81,15 +126,19 @@ struct IndexWriter::State {
 
   // index_writer_traces.cpp
   // What these change is written when another trace is read, or by write_latest_trace().
+  Status load_trace(record::ContainerNumber container);  // as latest_trace
   Result<TraceRow> read_trace(record::ContainerNumber container);
   void change_trace(record::ContainerNumber container, Bytes id, const TraceRow& row);
   // Of a row that is there.
   void change_sums(const TraceRow& row);
   Status erase_trace(record::ContainerNumber container);
   Status write_latest_trace();
-  Status write_trace(record::ContainerNumber container, Bytes id, const TraceRow& row);
-  Status write_sums(record::ContainerNumber container, const TraceRow& row);
+  Status write_trace(const LatestTrace& trace);
+  Status write_sums(const LatestTrace& trace);
+  Status write_members(record::ContainerNumber container, const Membership& before,
+                       const Membership& after);
   Status sum_up(record::ContainerNumber container, TraceSums& sums);
+  Status find_root(const Change& change, const Observed* after, const TraceRow& row, TraceRow& now);
   Status rebuild_root(record::ContainerNumber container, TraceRow& row);
   // Writes the row of a trace with this header, or none if there is nothing to see. `row` is what
   // there was, with the sums of now.

@@ -1,4 +1,7 @@
 // The row of a trace: what is kept of its observations and scores, and when there is one at all.
+#include <algorithm>
+#include <cassert>
+
 #include "index/index_writer_state.hpp"
 
 namespace tracelite::index {
@@ -31,7 +34,12 @@ Entity no_trace(Bytes id) {
 }  // namespace
 
 Result<TraceRow> IndexWriter::State::read_trace(record::ContainerNumber container) {
-  if (latest_trace && latest_trace->container == container) return latest_trace->row;
+  TL_TRY(load_trace(container));
+  return latest_trace->row;
+}
+
+Status IndexWriter::State::load_trace(record::ContainerNumber container) {
+  if (latest_trace && latest_trace->container == container) return {};
   TL_TRY(write_latest_trace());
   latest_trace.emplace().container = container;
   TraceRow& row = latest_trace->row;
@@ -39,7 +47,7 @@ Result<TraceRow> IndexWriter::State::read_trace(record::ContainerNumber containe
   find.bind(1, to_integer(container));
   const ResetGuard guard(find);
   TL_TRY_ASSIGN(found, find.step());
-  if (!found) return row;
+  if (!found) return {};
   row.exists = true;
   row.time_ns = find.integer(0);
   row.name = optional_integer(find, 1);
@@ -51,50 +59,51 @@ Result<TraceRow> IndexWriter::State::read_trace(record::ContainerNumber containe
   row.root_rank = find.integer(7);
   row.root_start_ns = find.integer(8);
   row.sums = TraceSums::decode(find.bytes(9), row.time_ns);
-  return row;
+  latest_trace->members = TraceMembers::decode(find.bytes(10));
+  latest_trace->stored = {row.time_ns, latest_trace->members, row.sums};
+  return {};
 }
 
 // `container` is the one that was read last, here and below.
 void IndexWriter::State::change_trace(record::ContainerNumber container, Bytes id,
                                       const TraceRow& row) {
   if (!row.exists) ++counts.traces;
-  latest_trace = {container, std::string(id), row, LatestTrace::Unwritten::row};
+  assert(latest_trace && latest_trace->container == container);
+  latest_trace->id = id;
+  latest_trace->row = row;
   latest_trace->row.exists = true;
+  latest_trace->unwritten = LatestTrace::Unwritten::row;
 }
 
 void IndexWriter::State::change_sums(const TraceRow& row) {
   latest_trace->row.sums = row.sums;
-  if (latest_trace->unwritten == LatestTrace::Unwritten::nothing) {
-    latest_trace->unwritten = LatestTrace::Unwritten::sums;
-  }
+  latest_trace->change_sums();
 }
 
 Status IndexWriter::State::erase_trace(record::ContainerNumber container) {
   --counts.traces;
-  latest_trace.reset();
+  const LatestTrace latest = *std::exchange(latest_trace, std::nullopt);
+  TL_TRY(write_members(container, latest.stored, {}));
   sql.erase_trace.bind(1, to_integer(container));
   return sql.erase_trace.run();
 }
 
 Status IndexWriter::State::write_latest_trace() {
   if (!latest_trace) return {};
+  if (sessions.size() >= kUnwrittenSessionsMax) TL_TRY(write_sessions());
   const LatestTrace latest = *std::exchange(latest_trace, std::nullopt);
-  switch (latest.unwritten) {
-    case LatestTrace::Unwritten::row:
-      return write_trace(latest.container, latest.id, latest.row);
-    case LatestTrace::Unwritten::sums:
-      return write_sums(latest.container, latest.row);
-    case LatestTrace::Unwritten::nothing:
-      break;
-  }
-  return {};
+  if (latest.unwritten == LatestTrace::Unwritten::nothing || !latest.row.exists) return {};
+  TL_TRY(latest.unwritten == LatestTrace::Unwritten::row ? write_trace(latest)
+                                                         : write_sums(latest));
+  return write_members(latest.container, latest.stored,
+                       {latest.row.time_ns, latest.members, latest.row.sums});
 }
 
-Status IndexWriter::State::write_trace(record::ContainerNumber container, Bytes id,
-                                       const TraceRow& row) {
-  const IndexId index_id(id);
+Status IndexWriter::State::write_trace(const LatestTrace& trace) {
+  const IndexId index_id(trace.id);
+  const TraceRow& row = trace.row;
   Statement& put = sql.put_trace;
-  put.bind(1, to_integer(container));
+  put.bind(1, to_integer(trace.container));
   index_id.bind(put, 2);
   put.bind(3, row.time_ns);
   put.bind(4, row.name);
@@ -108,15 +117,45 @@ Status IndexWriter::State::write_trace(record::ContainerNumber container, Bytes 
   std::string sums;
   row.sums.encode(row.time_ns, sums);
   put.bind_blob(12, sums);
+  std::string members;
+  trace.members.encode(members);
+  if (!members.empty()) put.bind_blob(13, members);
   return put.run();
 }
 
-Status IndexWriter::State::write_sums(record::ContainerNumber container, const TraceRow& row) {
+Status IndexWriter::State::write_sums(const LatestTrace& trace) {
   std::string sums;
-  row.sums.encode(row.time_ns, sums);
-  sql.put_sums.bind(1, to_integer(container));
+  trace.row.sums.encode(trace.row.time_ns, sums);
+  sql.put_sums.bind(1, to_integer(trace.container));
   sql.put_sums.bind_blob(2, sums);
+  std::string members;
+  trace.members.encode(members);
+  if (!members.empty()) sql.put_sums.bind_blob(3, members);
   return sql.put_sums.run();
+}
+
+Status IndexWriter::State::write_members(record::ContainerNumber container,
+                                         const Membership& before, const Membership& after) {
+  const std::vector<TermNumber> old_terms = before.members.terms();
+  const std::vector<TermNumber> new_terms = after.members.terms();
+  const std::int64_t moment_before = moment_of(before.time_ns);
+  const std::int64_t moment_after = moment_of(after.time_ns);
+  const bool has_moved = moment_before != moment_after;
+  // Those of `all` that are not among the others at the same moment.
+  const auto apply = [&](Statement& change, std::int64_t moment, const auto& all,
+                         const auto& others) -> Status {
+    for (const TermNumber term : all) {
+      if (!has_moved && std::binary_search(others.begin(), others.end(), term)) continue;
+      change.bind(1, term);
+      change.bind(2, moment);
+      change.bind(3, to_integer(container));
+      TL_TRY(change.run());
+    }
+    return {};
+  };
+  TL_TRY(apply(sql.erase_member, moment_before, old_terms, new_terms));
+  TL_TRY(apply(sql.add_member, moment_after, new_terms, old_terms));
+  return change_sessions(before, after);
 }
 
 // From the rows: only where it cannot be told from the one that changed.
@@ -201,6 +240,28 @@ Status IndexWriter::recount_trace(record::ContainerNumber container, Bytes id,
   return state_->show_trace(container, model::view_trace(header == nullptr ? none : *header), row);
 }
 
+// After one observation changed: it is the root itself, or has no say in it, but where the root
+// went or fell behind.
+Status IndexWriter::State::find_root(const Change& change, const Observed* after,
+                                     const TraceRow& row, TraceRow& now) {
+  const bool was_root = row.root && from_integer(*row.root) == change.key.entity;
+  if (!row.root || (after == nullptr && was_root)) {
+    return rebuild_root(change.key.container, now);
+  }
+  if (after == nullptr) return {};
+  const RootRank current{row.root_rank, row.root_start_ns, from_integer(*row.root)};
+  const RootRank own{after->view.parent_id ? 1 : 0, after->view.start_ns, change.key.entity};
+  if (current < own) return was_root ? rebuild_root(change.key.container, now) : Status();
+  TL_TRY_ASSIGN(name, terms.optional_number(TermKind::name, after->view.name));
+  TL_TRY_ASSIGN(environment, terms.number(TermKind::environment, after->view.environment));
+  now.root = to_integer(change.key.entity);
+  now.root_rank = own.has_parent;
+  now.root_start_ns = own.start_ns;
+  now.name = name;
+  now.environment = environment;
+  return {};
+}
+
 // The trace's row after one of its observations came, changed or went.
 Status IndexWriter::State::count_in_trace(const Change& change, const Observed* before,
                                           const Observed* after) {
@@ -219,15 +280,7 @@ Status IndexWriter::State::count_in_trace(const Change& change, const Observed* 
     // Only its two flags may keep a trace without observations in sight: trace_changed decides.
     return erase_trace(change.key.container);
   }
-  const RootRank current{row.root_rank, row.root_start_ns,
-                         row.root ? from_integer(*row.root) : UINT64_MAX};
-  const bool was_root = row.root && from_integer(*row.root) == change.key.entity;
-  bool rebuild = !row.root || after == nullptr;
-  if (after != nullptr && row.root) {
-    const RootRank own{after->view.parent_id ? 1 : 0, after->view.start_ns, change.key.entity};
-    rebuild = was_root || own < current;
-  }
-  if (rebuild) TL_TRY(rebuild_root(change.key.container, now));
+  TL_TRY(find_root(change, after, row, now));
   now.time_ns = now.sums.earliest_start_ns;
   if (!row.exists || now != row) change_trace(change.key.container, change.id, now);
   return {};

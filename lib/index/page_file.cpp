@@ -275,7 +275,8 @@ Status PageFile::check_header(Bytes page, std::uint64_t unsealed_count, bool has
   }
   if (page.substr(kFormatsOffset, 2) != "\x01\x01"sv) return corrupt("it is in WAL mode");
   const std::uint32_t page_count = field_at(page, kPageCountOffset);
-  if (has_sealed ? unsealed_count >= page_count : unsealed_count != page_count) {
+  // What is sealed need not be pages: all of these may have been written since.
+  if (has_sealed ? unsealed_count > page_count : unsealed_count != page_count) {
     return corrupt(std::to_string(unsealed_count) + " pages where its header says " +
                    std::to_string(page_count));
   }

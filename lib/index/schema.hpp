@@ -24,13 +24,28 @@ enum class TermKind : std::uint8_t {
 // Ids: a TEXT, or a BLOB of 8 or 16 bytes for lower-case hex (the same rule as in records).
 // Entity keys are 64-bit unsigned numbers, stored as the signed number with the same bits.
 // Costs are whole units of 10^-12: an INTEGER where it fits, else a BLOB (model::append_int128).
+
+// A trace's time as the keys of `member` have it, in units of 2^kMomentShift nanoseconds from
+// kMomentZero: from 2017 to 2036 it takes half as many bytes as the time itself, and it changes
+// less often. What falls into one moment is sorted by whoever reads it.
+inline constexpr int kMomentShift = 27;  // 134 ms
+inline constexpr std::int64_t kMomentZero = std::int64_t{1'800'000'000'000'000'000} >> kMomentShift;
+constexpr std::int64_t moment_of(std::int64_t time_ns) {
+  return (time_ns >> kMomentShift) - kMomentZero;
+}
+// The time by which trace_time and observation_time have their rows: two bytes less than the time.
+inline constexpr int kTimeShift = 20;  // as the schema says
+
 inline constexpr const char* kSchema = R"sql(
-CREATE TABLE term(                    -- uses: its rows in `member`, and a session's own
-  id INTEGER PRIMARY KEY,             -- record; counted for sessions, users and tags only
+CREATE TABLE term(                    -- uses: the traces it is a member of; of a session also
+  id INTEGER PRIMARY KEY,             -- its own scores and record; not counted for other kinds
   kind INTEGER NOT NULL,
   text TEXT NOT NULL,
   uses INTEGER NOT NULL DEFAULT 0);
-CREATE UNIQUE INDEX term_text ON term(kind, text);
+CREATE TABLE term_hash(               -- finds a term: less than half the size of an index on text
+  hash INTEGER NOT NULL,              -- Terms::hash of kind and text
+  id INTEGER NOT NULL,
+  PRIMARY KEY(hash, id)) WITHOUT ROWID;
 
 CREATE TABLE trace(                   -- one row for each visible trace
   container INTEGER PRIMARY KEY,
@@ -40,8 +55,10 @@ CREATE TABLE trace(                   -- one row for each visible trace
   has_record INTEGER NOT NULL,        -- 0: derived from its observations
   root INTEGER,                       -- entity key of the root it is derived from
   root_rank INTEGER, root_start_ns INTEGER,   -- 0 without a parent, 1 with; its start
-  sums NOT NULL);                     -- of its observations and scores: index/trace_sums.hpp
-CREATE INDEX trace_time ON trace(time_ns);
+  sums NOT NULL,                      -- of its observations and scores: index/trace_sums.hpp
+  members);                           -- sessions, users, tags: index/trace_members.hpp
+CREATE INDEX trace_time ON trace(time_ns >> 20, name);   -- by the millisecond, about; the name is
+                                                         -- asked without the row
 
 CREATE TABLE observation(             -- clustered by trace: a commit touches few pages
   container INTEGER NOT NULL,
@@ -55,7 +72,7 @@ CREATE TABLE observation(             -- clustered by trace: a commit touches fe
   total_tokens INTEGER,               -- NULL: the sum of the two
   cost NOT NULL,
   PRIMARY KEY(container, entity)) WITHOUT ROWID;
-CREATE INDEX observation_time ON observation(start_ns);
+CREATE INDEX observation_time ON observation(start_ns >> 20);
 CREATE INDEX observation_problem ON observation(level, start_ns, model) WHERE level >= 3;
 
 CREATE TABLE score(
@@ -68,11 +85,25 @@ CREATE TABLE score(
   PRIMARY KEY(container, entity)) WITHOUT ROWID;
 CREATE INDEX score_time ON score(time_ns);
 
-CREATE TABLE member(                  -- traces by session, user and tag, and a session that has
-  term INTEGER NOT NULL,              -- scores by itself; count: how many of the trace and its
-  container INTEGER NOT NULL,         -- observations, or of the scores, name it
-  count INTEGER NOT NULL,
-  PRIMARY KEY(term, container)) WITHOUT ROWID;
+CREATE TABLE member(                  -- traces by session, user and tag in the order of time: as
+  term INTEGER NOT NULL,              -- `trace` says, and written with it
+  moment INTEGER NOT NULL,            -- moment_of(trace.time_ns)
+  container INTEGER NOT NULL,
+  PRIMARY KEY(term, moment, container)) WITHOUT ROWID;
+
+CREATE TABLE session(                 -- sums of sessions, one row for each visible one
+  term INTEGER PRIMARY KEY,
+  activity INTEGER NOT NULL,          -- activity_rank, cost_rank
+  cost INTEGER NOT NULL,
+  sums NOT NULL);                     -- index/group_sums.hpp
+CREATE INDEX session_activity ON session(activity);
+CREATE INDEX session_cost ON session(cost);
+
+CREATE TABLE day(                     -- observations by the day (UTC) that they began on
+  day INTEGER NOT NULL,               -- since 1970
+  model INTEGER NOT NULL,             -- a term; 0: without a model
+  sums NOT NULL,                      -- index/day_sums.hpp
+  PRIMARY KEY(day, model)) WITHOUT ROWID;
 
 CREATE TABLE attribute(               -- metadata: keys at the top level, with their scalar values
   term INTEGER NOT NULL,              -- the key

@@ -1,19 +1,28 @@
 // Finding and making terms, and counting who uses them.
 #include "index/terms.hpp"
 
+#include <xxhash.h>
+
 namespace tracelite::index {
 
 Result<Terms> Terms::open(sqlite3* connection) {
   Terms terms;
-  TL_TRY_ASSIGN(
-      find, Statement::prepare(connection, "SELECT id FROM term WHERE kind = ?1 AND text = ?2"));
+  TL_TRY_ASSIGN(find, Statement::prepare(connection,
+                                         "SELECT t.id FROM term_hash h CROSS JOIN term t "
+                                         "WHERE h.hash = ?3 AND t.id = h.id "
+                                         "AND t.kind = ?1 AND t.text = ?2"));
   TL_TRY_ASSIGN(insert, Statement::prepare(connection,
                                            "INSERT INTO term(kind, text) VALUES(?1, ?2) "
                                            "RETURNING id"));
   TL_TRY_ASSIGN(read, Statement::prepare(connection, "SELECT uses FROM term WHERE id = ?1"));
   TL_TRY_ASSIGN(write, Statement::prepare(connection, "UPDATE term SET uses = ?2 WHERE id = ?1"));
-  TL_TRY_ASSIGN(remove,
-                Statement::prepare(connection, "DELETE FROM term WHERE kind = ?1 AND text = ?2"));
+  TL_TRY_ASSIGN(remove, Statement::prepare(connection, "DELETE FROM term WHERE id = ?1"));
+  TL_TRY_ASSIGN(insert_hash,
+                Statement::prepare(connection, "INSERT INTO term_hash(hash, id) VALUES(?1, ?2)"));
+  TL_TRY_ASSIGN(remove_hash, Statement::prepare(
+                                 connection, "DELETE FROM term_hash WHERE hash = ?1 AND id = ?2"));
+  terms.insert_hash_ = std::move(insert_hash);
+  terms.remove_hash_ = std::move(remove_hash);
   terms.find_ = std::move(find);
   terms.insert_ = std::move(insert);
   terms.read_uses_ = std::move(read);
@@ -36,6 +45,7 @@ Result<std::optional<TermNumber>> Terms::number_by(Statement& statement, TermKin
                                                    Bytes text) {
   statement.bind(1, static_cast<std::int64_t>(kind));
   statement.bind_text(2, text);
+  if (&statement == &find_) statement.bind(3, hash(kind, text));
   const ResetGuard guard(statement);
   TL_TRY_ASSIGN(row, statement.step());
   if (!row) return std::optional<TermNumber>();
@@ -57,8 +67,20 @@ Result<TermNumber> Terms::number(TermKind kind, Bytes text) {
   TL_TRY_ASSIGN(found, find(kind, text));
   if (found) return *found;
   TL_TRY_ASSIGN(made, number_by(insert_, kind, text));
-  if (made) return *made;
-  return make_error(Code::internal, "a term was neither found nor made");
+  if (!made) return make_error(Code::internal, "a term was neither found nor made");
+  TL_TRY(change_hash(insert_hash_, kind, text, *made));
+  return *made;
+}
+
+std::int64_t Terms::hash(TermKind kind, Bytes text) {
+  const std::string key = cache_key(kind, text);
+  return static_cast<std::int64_t>(XXH3_64bits(key.data(), key.size()) & INT32_MAX);
+}
+
+Status Terms::change_hash(Statement& statement, TermKind kind, Bytes text, TermNumber term) {
+  statement.bind(1, hash(kind, text));
+  statement.bind(2, term);
+  return statement.run();
 }
 
 Result<std::optional<TermNumber>> Terms::optional_number(TermKind kind, std::optional<Bytes> text) {
@@ -98,8 +120,8 @@ Status Terms::write_uses() {
 Status Terms::remove(TermKind kind, Bytes text, TermNumber term) {
   cache_.erase(cache_key(kind, text));
   uses_.erase(term);
-  remove_.bind(1, static_cast<std::int64_t>(kind));
-  remove_.bind_text(2, text);
+  TL_TRY(change_hash(remove_hash_, kind, text, term));
+  remove_.bind(1, term);
   return remove_.run();
 }
 

@@ -17,6 +17,8 @@ using TermNumber = std::int64_t;
 class Terms {
  public:
   static Result<Terms> open(sqlite3* connection);
+  // The place of a text in `term_hash`: 31 bits of XXH3-64 of the kind's byte and the text.
+  static std::int64_t hash(TermKind kind, Bytes text);
 
   // The number of a text, made if need be.
   Result<TermNumber> number(TermKind kind, Bytes text);
@@ -41,9 +43,10 @@ class Terms {
     std::int64_t now = 0;
   };
   Result<std::optional<TermNumber>> number_by(Statement& statement, TermKind kind, Bytes text);
+  Status change_hash(Statement& statement, TermKind kind, Bytes text, TermNumber term);
   void forget_numbers() { cache_.clear(), cache_size_bytes_ = 0; }
 
-  Statement find_, insert_, read_uses_, write_uses_, remove_;
+  Statement find_, insert_, insert_hash_, read_uses_, write_uses_, remove_, remove_hash_;
   std::unordered_map<std::string, TermNumber> cache_;  // kind byte, then the text
   std::size_t cache_size_bytes_ = 0;                   // about
   std::map<TermNumber, Uses> uses_;                    // what write_uses() writes

@@ -96,6 +96,21 @@ void TraceSums::add(const TraceSums& other) {
   }
 }
 
+bool TraceSums::take_off(const TraceSums& other) {
+  if (is_at_its_end(*this)) return false;
+  score_count -= other.score_count;
+  for (std::size_t i = 0; i < level_counts.size(); ++i) level_counts[i] -= other.level_counts[i];
+  unfinished_count -= other.unfinished_count;
+  input_tokens -= other.input_tokens;
+  output_tokens -= other.output_tokens;
+  total_tokens -= other.total_tokens;
+  cost -= other.cost;
+  if (observation_count() > 0) return true;
+  earliest_start_ns = last_activity_ns = 0;
+  latest_end_ns.reset();
+  return true;
+}
+
 bool TraceSums::change(const Figures* before, const Figures* after) {
   if (before != nullptr) {
     if (is_at_its_end(*this) || may_narrow(*this, *before, after)) return false;

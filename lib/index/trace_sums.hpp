@@ -47,6 +47,9 @@ struct TraceSums {
 
   void add(const Figures& observation);
   void add(const TraceSums& other);
+  // The counts and sums of what was added before; but the times stay, as long as there are
+  // observations. False if it cannot be done: a sum is at the end of its range.
+  [[nodiscard]] bool take_off(const TraceSums& other);
   // One observation comes, changes or goes (nullptr: it was, or is, not there). False if the sums
   // after it cannot be told from those before: they must be summed up anew.
   [[nodiscard]] bool change(const Figures* before, const Figures* after);

@@ -7,6 +7,7 @@
 #include "ingest/applier_strays.hpp"
 #include "ingest/joiner.hpp"
 #include "ingest/pending.hpp"
+#include "record/changes.hpp"
 
 namespace tracelite::ingest {
 
@@ -46,6 +47,7 @@ Status Applier::apply(store::WriteTransaction& transaction, const std::vector<Ev
   transaction_ = &transaction;
   TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
   statistics_ = statistics;
+  changed_.clear();
   has_pending_ = std::any_of(events.begin(), events.end(), refers_to_stored_payload);
   TL_TRY(media_.put(transaction, events));
   TL_TRY_ASSIGN(works, gather(events));
@@ -144,6 +146,7 @@ Status Applier::finish() {
   TL_TRY(payloads_.flush(*transaction_));
   TL_TRY(index_.flush());
   index::add(statistics_, index_.take_counts());
+  TL_TRY(record::add_changes(*transaction_, std::move(changed_)));
   return record::write_statistics(*transaction_, statistics_);
 }
 
@@ -158,6 +161,7 @@ Status Applier::apply_trace(Work& work) {
   TL_TRY_ASSIGN(attributed, attributes_if_changed(&*before, &after));
   TL_TRY(choose_group(work.container, after));
   TL_TRY(save(key, &*before, after));
+  changed_.push_back(key);
   return index_.trace_changed(
       {key, after.id, &*before, &after, std::move(attributed.before), std::move(attributed.after)});
 }
@@ -192,8 +196,8 @@ Status Applier::apply_observation(Work& work) {
   }
   TL_TRY_ASSIGN(attributed, attributes_if_changed(before, &after));
   TL_TRY(save(key, before, after));
-  return index_.observation_changed({key, work.trace_id, before, &after,
-                                     std::move(attributed.before), std::move(attributed.after)});
+  return show_observation({key, work.trace_id, before, &after, std::move(attributed.before),
+                           std::move(attributed.after)});
 }
 
 Status Applier::apply_stray(Work& work) {
@@ -244,6 +248,7 @@ Status Applier::apply_score(Work& work) {
     TL_TRY(record::add_container(*transaction_, DirectoryKind::score, after.id, container));
   }
   TL_TRY(save(key, before, after));
+  changed_.push_back(key);
   if (!moves) {
     return index_.score_changed(
         {key, {}, before, &after, std::move(attributed.before), std::move(attributed.after)});
@@ -382,6 +387,11 @@ Status Applier::finish_payloads(Entity& entity) {
     TL_TRY(media_.take_out(*transaction_, reg));
   }
   return {};
+}
+
+Status Applier::show_observation(const index::Change& change) {
+  if (change.after != nullptr) changed_.push_back(change.key);
+  return index_.observation_changed(change);
 }
 
 Status Applier::save(const RecordKey& key, const Entity* before, Entity& after) {

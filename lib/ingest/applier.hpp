@@ -61,6 +61,8 @@ class Applier {
   Result<model::Entity> join(const model::Entity* before, Work& work);
   Status append_streams(const model::Entity& before, model::Entity& event);
   Status finish_payloads(model::Entity& entity);
+  // Into the index, and on the list of what has changed.
+  Status show_observation(const index::Change& change);
   Status save(const record::RecordKey& key, const model::Entity* before, model::Entity& after);
   // What the payloads of a container share text with: its session's, or else its own.
   Result<payload::GroupNumber> group_of(record::ContainerNumber container);
@@ -85,7 +87,8 @@ class Applier {
   index::IndexWriter& index_;
   store::WriteTransaction* transaction_ = nullptr;  // during apply()
   record::Statistics statistics_;
-  bool has_pending_ = false;  // an event refers to payloads on the pending list
+  std::vector<record::RecordKey> changed_;  // what readers see otherwise than before
+  bool has_pending_ = false;                // an event refers to payloads on the pending list
   std::unordered_map<std::string, record::ContainerNumber> containers_;  // kind, then id
   std::size_t containers_size_bytes_ = 0;                                // about
   std::unordered_map<record::ContainerNumber, payload::GroupNumber> groups_;

@@ -116,10 +116,9 @@ Status Applier::settle(StrayChange& change) {
       TL_TRY_ASSIGN(now, attributes(*place.after));
       attributes_after = std::move(now);
     }
-    TL_TRY(index_.observation_changed(
-        {place.key, place.trace_id, place.before ? &*place.before : nullptr,
-         place.after ? &*place.after : nullptr, std::move(place.attributes_before),
-         std::move(attributes_after)}));
+    TL_TRY(show_observation({place.key, place.trace_id, place.before ? &*place.before : nullptr,
+                             place.after ? &*place.after : nullptr,
+                             std::move(place.attributes_before), std::move(attributes_after)}));
     if (place.after) continue;
     // The placeholder trace goes away, unless it has something of its own.
     const RecordKey header{place.key.container, RecordKind::header, 0};

@@ -1,4 +1,5 @@
-// What payloads turn out to be, on the writer's side: whoever records does not wait for it.
+// What payloads turn out to be: found on the writer's side, so that whoever records does not wait
+// for it, or by a caller who would have to wait for the writer anyway.
 //
 // Knows forms and JSON; must not know the queue. Nothing is lost here: what is not what it was said
 // to be is kept in a form that it is.

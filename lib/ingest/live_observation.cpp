@@ -49,7 +49,15 @@ Bytes first_piece(Bytes text) {
 
 LiveObservation::LiveObservation(std::shared_ptr<Recorder> recorder, std::string trace_id,
                                  std::string id)
-    : recorder_(std::move(recorder)), trace_id_(std::move(trace_id)), id_(std::move(id)) {}
+    : recorder_(std::move(recorder)),
+      trace_id_(std::move(trace_id)),
+      id_(std::move(id)),
+      is_kept_(is_sampled(trace_id_, recorder_->options().sample_rate)) {}
+
+bool LiveObservation::keeps_next() {
+  if (!is_kept_) recorder_->count(model::Reason::sampled_out);
+  return is_kept_;
+}
 
 EventBuilder LiveObservation::update() const { return {EntityKind::observation, true}; }
 

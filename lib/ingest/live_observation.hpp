@@ -31,6 +31,10 @@ class LiveObservation {
   // A builder for the next event of this observation.
   [[nodiscard]] model::EventBuilder update() const;
 
+  // Whether the sample rate keeps the next event of this observation: asked before it is built, by
+  // whoever builds it. False is counted.
+  bool keeps_next();
+
   // What the caller set wins over what append() would set.
   void field_was_set(model::Field field);
 
@@ -46,6 +50,7 @@ class LiveObservation {
   std::shared_ptr<Recorder> recorder_;
   const std::string trace_id_;
   const std::string id_;
+  const bool is_kept_;
   std::int64_t last_stamp_ns_ = 0;
   bool has_appended_ = false;
   std::string held_input_, held_output_;

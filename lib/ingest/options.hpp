@@ -33,6 +33,7 @@ struct Options {
   FullPolicy full_policy = FullPolicy::wait;
   std::uint32_t queue_wait_ms = 0;  // 0: without limit
   double sample_rate = 1;
+  store::Durability durability = store::Durability::synced;
   MaskFunction mask;
   LogFunction log;
   int compression_level = store::kQuickPacking.level;

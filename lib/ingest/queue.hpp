@@ -1,22 +1,20 @@
 // The bounded queue between the threads that record and the one that writes.
 //
-// Holds queued events and knows their number and bytes; must not know what they say. Every event
-// has a sequence number, from 1; what is durable is told by the highest number of a commit.
+// Holds queued events and knows their bytes; must not know what they say. What is durable is told
+// by the position in the ring behind the last event of a commit.
 //
-// Who records takes a place under the lock and fills it without; the writer waits at a place that
-// is not filled yet.
+// Who records takes a place and fills it without a lock, unless the queue is full or the writer has
+// to be woken. The writer sleeps until a position that it names is passed: it is woken once when
+// something comes, and once more if much comes before the commit interval is over.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "ingest/options.hpp"
@@ -31,17 +29,13 @@ inline constexpr std::uint64_t kEagerSizeBytes = std::uint64_t{4} << 20;
 
 inline constexpr std::chrono::milliseconds kRetryPause{200};
 
-// What a longer queue holds beyond it is allocated event by event.
-inline constexpr std::uint64_t kRingSizeBytesMax = std::uint64_t{64} << 20;
-
 struct Batch {
   std::vector<Bytes> events;  // until the batch is released
   std::uint64_t size_bytes = 0;
-  std::uint64_t last_sequence = 0;  // of the last event
 
  private:
   friend class Queue;
-  std::size_t room_bytes_ = 0;                      // of the ring
+  Ring::Position end_ = 0;                          // behind its last event
   std::vector<std::unique_ptr<char[]>> elsewhere_;  // what the ring had no room for
 };
 
@@ -49,28 +43,41 @@ struct Batch {
 // that must not wait.
 bool& thread_drops();
 
-class Queue {
+class Queue {  // NOLINT(clang-analyzer-optin.performance.Padding): the ring has lines of its own
  public:
   explicit Queue(const Options& options)
-      : options_(options),
-        ring_(static_cast<std::size_t>(std::min(options.queue_size_bytes, kRingSizeBytesMax))) {}
+      : options_(options), ring_(static_cast<std::size_t>(options.queue_size_bytes)) {}
 
   // Takes an event in: `fill(char*)` writes its bytes, and must not fail. Errors: queue_full (by
   // policy, that of the thread included, or the wait ran out), misuse (closed).
   template <class Fill>
   Status push(std::size_t size_bytes, const Fill& fill) {
-    TL_TRY_ASSIGN(place, reserve(size_bytes));
-    fill(place->data);
-    place->is_filled.store(true, std::memory_order_release);
+    Ring::Place place = ring_.reserve(size_bytes);
+    if (place.data == nullptr) {
+      TL_TRY_ASSIGN(late, reserve_when_there_is_room(size_bytes));
+      place = std::move(late);
+    }
+    fill(place.data);
+    const Ring::Position begin = place.begin;
+    const Ring::Position end = place.end;
+    ring_.publish(std::move(place));
+    const Ring::Position wake_at = wake_at_.load();
+    if (begin < wake_at && wake_at <= end) wake_writer();
     return {};
+  }
+  // Whether the calling thread may soon have to wait for the writer, which is behind: then it had
+  // better do some of the work.
+  [[nodiscard]] bool may_soon_wait() const {
+    return options_.full_policy == FullPolicy::wait && !thread_drops() &&
+           ring_.used_bytes() * 2 > ring_.capacity_bytes();
   }
 
   // For the writer: waits for events, gathers for the commit interval unless somebody flushes, and
-  // takes up to max_size_bytes (at least one event). An empty batch: the queue is closed and empty.
+  // takes up to max_size_bytes (at least one event). An empty batch: the queue is closed and empty,
+  // or its deadline has passed.
   Batch take(std::uint64_t max_size_bytes);
-  // Nobody reads the events any more: their memory is used again. They count as waiting all the
-  // same, until done().
-  void release(Batch& batch);
+  // Nobody reads the events any more.
+  static void release(Batch& batch);
   // The batch is durable: its room is free again. If some of its events were dropped, `dropped`
   // says why, and the next flush returns it.
   void done(Batch& batch, std::optional<Error> dropped);
@@ -84,41 +91,41 @@ class Queue {
 
   // No more pushes; the writer drains what is left until the deadline, then gives up.
   void close(std::optional<std::chrono::steady_clock::time_point> deadline);
-  [[nodiscard]] std::uint64_t waiting_count() const;
-  [[nodiscard]] std::uint64_t waiting_size_bytes() const;
+  // What was pushed and is not durable. The count is for the writer, and for others when it has
+  // ended.
+  [[nodiscard]] std::uint64_t waiting_count() const { return ring_.count_left(); }
+  [[nodiscard]] std::uint64_t waiting_size_bytes() const { return ring_.used_bytes(); }
 
  private:
   using Lock = std::unique_lock<std::mutex>;
-  struct Place {
-    char* data = nullptr;
-    std::size_t size_bytes = 0;
-    std::size_t room_bytes = 0;  // of the ring
-    std::unique_ptr<char[]> elsewhere;
-    std::atomic<bool> is_filled{false};
-    void take_memory(Ring& ring, std::size_t wanted_bytes);
-  };
-  Result<Place*> reserve(std::size_t size_bytes);
+  using Deadline = std::optional<std::chrono::steady_clock::time_point>;
+  Result<Ring::Place> reserve_when_there_is_room(std::size_t size_bytes);
   Status wait_for_room(Lock& lock, std::size_t size_bytes);
-  void take_front(Batch& batch);
-  [[nodiscard]] bool has_room_for(std::uint64_t size_bytes) const;
-  [[nodiscard]] bool has_much() const;
-  void gather(Lock& lock);
+  void wake_writer();
+  // False: closed, and the deadline has passed.
+  bool wait_for_events();
+  void sleep(Lock& lock, Ring::Position until_reserved, Deadline until);
+  [[nodiscard]] bool is_over() const {
+    return deadline_ && std::chrono::steady_clock::now() >= *deadline_;
+  }
+
+  static constexpr Ring::Position kAwake = UINT64_MAX;
 
   const Options& options_;
-  mutable std::mutex mutex_;
-  std::condition_variable not_full_, not_empty_, progress_;
   Ring ring_;
-  std::deque<Place> places_;      // the oldest first
-  std::uint64_t size_bytes_ = 0;  // of the events here and of the batch in work
-  std::uint64_t pushed_sequence_ = 0, durable_sequence_ = 0;
-  std::uint64_t flush_sequence_ = 0;  // somebody waits for this one
-  std::chrono::steady_clock::time_point oldest_at_{};
-  std::optional<Error> error_;    // of the last try, until one succeeds
-  std::optional<Error> dropped_;  // not yet told by a flush
+  std::atomic<Ring::Position> wake_at_{kAwake};  // the writer sleeps until this is reserved
+  mutable std::mutex mutex_;                     // of all below
+  std::condition_variable not_full_, not_empty_, progress_;
+  Ring::Position flush_until_ = 0;  // somebody waits for this
+  std::optional<Error> error_;      // of the last try, until one succeeds
+  std::optional<Error> dropped_;    // not yet told by a flush
   std::uint64_t failure_count_ = 0;
   bool is_short_ = false;  // an event found no room since the last take
   bool closed_ = false;
-  std::optional<std::chrono::steady_clock::time_point> deadline_;
+  Deadline deadline_;
+  // The writer's own: events that came after this moment may wait for others.
+  std::chrono::steady_clock::time_point taken_at_ = std::chrono::steady_clock::now();
+  bool left_some_ = false;
 };
 
 }  // namespace tracelite::ingest

@@ -1,7 +1,6 @@
 // The caller's side of recording.
 #include "ingest/recorder.hpp"
 
-#include "ingest/sampling.hpp"
 #include "ingest/writer.hpp"
 #include "model/time.hpp"
 
@@ -42,15 +41,19 @@ void Recorder::refused(const Error& error) {
       error.field.empty() ? error.message : error.field + ": " + error.message);
 }
 
-bool Recorder::samples(Bytes trace_id) {
-  if (options_.sample_rate >= 1 || trace_id.empty()) return true;
-  if (is_sampled(trace_id, options_.sample_rate)) return true;
-  count(model::Reason::sampled_out);
-  return false;
+GivenChecker Recorder::checker() {
+  return GivenChecker([this](const std::string& field, const std::string& message) {
+    count(model::Reason::payload);
+    log(LogLevel::warning, model::Reason::payload, field + ": " + message);
+  });
 }
 
-Status Recorder::record(const model::EventBuilder& sealed) {
-  if (options_.sample_rate < 1 && !samples(sealed.sampling_id())) return {};
+Status Recorder::record(model::EventBuilder& sealed) {
+  // Who would soon have to wait for the writer does a part of its work instead.
+  if (queue_.may_soon_wait()) {
+    GivenChecker checks = checker();
+    sealed.check_payloads(checks);
+  }
   Status pushed = queue_.push(sealed.size_bytes(), [&](char* out) { sealed.write(out); });
   if (!pushed) {
     if (pushed.error().code == Code::queue_full) {

@@ -14,8 +14,10 @@
 #include <thread>
 #include <vector>
 
+#include "ingest/given_checker.hpp"
 #include "ingest/options.hpp"
 #include "ingest/queue.hpp"
+#include "ingest/sampling.hpp"
 #include "model/event.hpp"
 #include "model/result.hpp"
 #include "record/statistics.hpp"
@@ -32,7 +34,7 @@ struct CloseReport {
   std::uint64_t dropped_count = 0;
 };
 
-class Recorder {
+class Recorder {  // NOLINT(clang-analyzer-optin.performance.Padding): the queue's ring again
  public:
   // Starts the writer thread. Errors: no_memory.
   static Result<std::unique_ptr<Recorder>> start(std::shared_ptr<store::Environment> environment,
@@ -41,11 +43,22 @@ class Recorder {
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
-  // Reports the warnings, leaves out what the sample rate says, and queues a sealed event: its
-  // payloads are copied. Errors: queue_full, misuse (closing).
-  Status record(const model::EventBuilder& sealed);
-  // What the sample rate says of a trace: false is counted, and the event need not be built.
-  bool samples(Bytes trace_id);
+  // Reports the warnings, and queues a sealed event that the sample rate keeps: its payloads are
+  // copied. Errors: queue_full, misuse (closing).
+  Status record(model::EventBuilder& sealed);
+  Status record(model::EventBuilder&& sealed) { return record(sealed); }
+  // Whether the sample rate keeps an event of this trace, or of what has no trace. False is
+  // counted.
+  bool keeps(Bytes sampling_id) {
+    if (options_.sample_rate >= 1 || is_sampled(sampling_id, options_.sample_rate)) return true;
+    count(model::Reason::sampled_out);
+    return false;
+  }
+  bool keeps(const model::EventBuilder& event) {
+    return options_.sample_rate >= 1 || keeps(event.sampling_id());
+  }
+  // Looks through payloads that were given unchecked, and tells what was repaired.
+  [[nodiscard]] GivenChecker checker();
   // An event or put that was refused: counted, and reported.
   void refused(const Error& error);
   void count(model::Reason reason, std::uint64_t number = 1);

@@ -4,12 +4,11 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <cmath>
 
 namespace tracelite::ingest {
 
 bool is_sampled(Bytes trace_id, double rate) {
-  if (rate >= 1) return true;
+  if (rate >= 1 || trace_id.empty()) return true;
   if (!(rate > 0)) return false;
   const bool w3c =
       trace_id.size() == 32 && std::all_of(trace_id.begin(), trace_id.end(), [](char c) {
@@ -23,8 +22,7 @@ bool is_sampled(Bytes trace_id, double rate) {
   } else {
     number = XXH3_64bits(trace_id.data(), trace_id.size());
   }
-  const double bound = std::ldexp(rate, 64);
-  return static_cast<double>(number) < bound;
+  return static_cast<double>(number) < rate * 0x1p64;
 }
 
 }  // namespace tracelite::ingest

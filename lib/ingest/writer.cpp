@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "ingest/given_checker.hpp"
 #include "ingest/pending.hpp"
 #include "payload/json_scanner.hpp"
 #include "payload/media_scan.hpp"
@@ -56,10 +55,7 @@ std::vector<Event> Writer::decode(Batch& batch) {
   std::vector<Event> events;
   events.reserve(batch.events.size());
   media_.clear();
-  GivenChecker checker([this](const std::string& field, const std::string& message) {
-    recorder_.count(Reason::payload);
-    recorder_.log(LogLevel::warning, Reason::payload, field + ": " + message);
-  });
+  GivenChecker checker = recorder_.checker();
   for (const Bytes queued : batch.events) {
     auto event = model::assemble(queued, checker);
     if (!event) {
@@ -70,7 +66,7 @@ std::vector<Event> Writer::decode(Batch& batch) {
     media_.take_out(events.back());
     if (recorder_.options().mask) mask(events.back());
   }
-  recorder_.queue_.release(batch);
+  Queue::release(batch);
   return events;
 }
 
@@ -188,7 +184,7 @@ Status Writer::prepare(store::WriteTransaction& transaction) {
 }
 
 Result<bool> Writer::write_in_transaction(std::vector<Event>& events) {
-  TL_TRY_ASSIGN(transaction, recorder_.environment_->begin_write());
+  TL_TRY_ASSIGN(transaction, recorder_.environment_->begin_write(recorder_.options().durability));
   TL_TRY_ASSIGN(complete, has_stored_payloads(transaction, events));
   if (!complete) return false;
   const std::uint64_t id = transaction.id();
@@ -279,7 +275,7 @@ Result<Writer::StoredInParts> Writer::store_in_parts(Bytes bytes, bool is_medium
   StoredInParts stored;
   Bytes left = bytes;
   while (!left.empty()) {
-    TL_TRY_ASSIGN(transaction, recorder_.environment_->begin_write());
+    TL_TRY_ASSIGN(transaction, recorder_.environment_->begin_write(recorder_.options().durability));
     if (transaction.id() != last_transaction_id_ + 1) forget();
     if (stored.number != 0) {
       TL_TRY_ASSIGN(there, is_pending(transaction, stored.number, stored.since));

@@ -20,6 +20,7 @@
 #include "maintain/build_index.hpp"
 #include "model/media.hpp"
 #include "payload/media_store.hpp"
+#include "record/changes.hpp"
 #include "record/entity_store.hpp"
 #include "record/records.hpp"
 #include "store/replacement.hpp"
@@ -137,8 +138,14 @@ Status Rewriter::run() {
   TL_TRY(begin());
   TL_TRY(copy_counters());
   TL_TRY(copy_records());
-  // A file without records has no index, as one that was just made.
-  if (record_count_ > 0) TL_TRY(build_index());
+  // A file without records has neither a list of changes nor an index, as one that was just made.
+  if (record_count_ > 0) {
+    // Records keep their keys, and transactions go on beyond those of the old file.
+    TL_TRY(begin());
+    TL_TRY(record::copy_changes(from_, *writing_));
+    TL_TRY(commit());
+    TL_TRY(build_index());
+  }
   if (indexed_count_ != record_count_) {
     return make_error(Code::internal, std::to_string(record_count_) + " records were written, " +
                                           std::to_string(indexed_count_) + " were found");

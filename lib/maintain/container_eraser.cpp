@@ -25,7 +25,7 @@ Status ContainerEraser::erase_alone(ContainerNumber container) {
   TL_TRY_ASSIGN(header, reader_.load(key));
   if (!header) return {};
   if (header->kind == EntityKind::session) {
-    TL_TRY_ASSIGN(has_traces, index_.has_traces(header->id, container));
+    TL_TRY_ASSIGN(has_traces, index_.has_traces(header->id));
     if (has_traces) return {};
   }
   bool is_done = true;
@@ -168,7 +168,7 @@ Result<bool> ContainerEraser::is_needed(ContainerNumber container, const Entity&
   TL_TRY_ASSIGN(more, cursor.seek({container, RecordKind::observation, 0}));
   if (more && cursor.key().container == container) return true;
   if (header.kind != EntityKind::session) return false;
-  return index_.has_traces(header.id, container);
+  return index_.has_traces(header.id);
 }
 
 }  // namespace tracelite::maintain

@@ -7,6 +7,7 @@
 #include "index/page_file.hpp"
 #include "maintain/container_eraser.hpp"
 #include "maintain/reindex.hpp"
+#include "record/changes.hpp"
 #include "record/records.hpp"
 #include "record/runs.hpp"
 #include "store/write.hpp"
@@ -255,6 +256,7 @@ Status sweep(store::Environment& environment, bool has_deleted) {
     // All that is sealed by now is of no use; and it needs dictionaries to be read.
     TL_TRY(transaction.clear(KeySpace::sealed));
     TL_TRY(transaction.clear(KeySpace::dictionary));
+    TL_TRY(record::forget_changes(transaction));
     return rebuild_index(transaction, {});
   });
 }

@@ -40,23 +40,27 @@ inline std::int64_t unzigzag(std::uint64_t value) {
   return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
 }
 
-// Sum and difference that wrap around: a difference of any two times fits and comes back.
-// True if every byte is printable ASCII: 8 at a time, for texts that mostly are.
-inline bool is_printable_ascii(Bytes text) {
+// Which of 8 bytes are not printable ASCII: their high bits are set.
+inline std::uint64_t unprintable_of(std::uint64_t word) {
   constexpr std::uint64_t kOnes = 0x0101010101010101;
-  constexpr std::uint64_t kHighBits = 0x80 * kOnes;
-  std::uint64_t found = 0;
-  while (!text.empty()) {
-    std::uint64_t word = 0x2020202020202020;
-    const std::size_t size = text.size() < sizeof word ? text.size() : sizeof word;
-    std::memcpy(&word, text.data(), size);
-    const std::uint64_t deleted = word ^ (0x7f * kOnes);  // 0 where a byte is DEL
-    found |= word | ((word - 0x20 * kOnes) & ~word) | ((deleted - kOnes) & ~deleted);
-    text.remove_prefix(size);
-  }
-  return (found & kHighBits) == 0;
+  const std::uint64_t deleted = word ^ (0x7f * kOnes);  // 0 where a byte is DEL
+  return (word | ((word - 0x20 * kOnes) & ~word) | ((deleted - kOnes) & ~deleted)) & (0x80 * kOnes);
 }
 
+// True if every byte is printable ASCII: 8 at a time, for texts that mostly are.
+inline bool is_printable_ascii(Bytes text) {
+  std::uint64_t found = 0;
+  std::uint64_t word = 0;
+  for (; text.size() >= sizeof word; text.remove_prefix(sizeof word)) {
+    std::memcpy(&word, text.data(), sizeof word);
+    found |= unprintable_of(word);
+  }
+  word = 0x2020202020202020;
+  for (const char c : text) word = word << 8 | static_cast<unsigned char>(c);
+  return (found | unprintable_of(word)) == 0;
+}
+
+// Sum and difference that wrap around: a difference of any two times fits and comes back.
 inline std::int64_t wrapping_add(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
 }

@@ -122,10 +122,10 @@ std::pair<std::string, bool> repair_environment(Bytes text) {
 
 // The last part of a field counts; a payload that is given is behind all of them.
 void EventBuilder::put(Field field, Bytes value, std::uint8_t flags) {
-  if (GivenPayload* before = given(field); before != nullptr) {
+  if (GivenPayload* before = is_payload(field) ? given(field) : nullptr; before != nullptr) {
     *before = std::move(payloads_[--payload_count_]);
   }
-  append_part(parts_, {static_cast<std::uint8_t>(field), flags}, value);
+  parts_.append({static_cast<std::uint8_t>(field), flags}, value);
 }
 
 GivenPayload& EventBuilder::give(Field field, Form form, std::uint8_t flags, Bytes bytes) {
@@ -147,7 +147,7 @@ GivenPayload* EventBuilder::given(Field field) {
 
 std::optional<Part> EventBuilder::find(std::uint8_t field) const {
   std::optional<Part> found;
-  for (Bytes left = parts_; !left.empty();) {
+  for (Bytes left = parts_.bytes(); !left.empty();) {
     const Part part = take_part(left);
     if (part.head.field == field) found = part;
   }
@@ -167,13 +167,14 @@ Status EventBuilder::id(Bytes id) {
   } else {
     TL_TRY(check_id(id, "id"));
   }
-  append_part(parts_, {PartHead::kId}, id);
+  parts_.append({PartHead::kId}, id);
+  has_id_ = true;
   return {};
 }
 
 Status EventBuilder::trace_id(Bytes id) {
   TL_TRY(check_id(id, "traceId"));
-  append_part(parts_, {PartHead::kTraceId}, id);
+  parts_.append({PartHead::kTraceId}, id);
   return {};
 }
 
@@ -254,25 +255,26 @@ Status EventBuilder::tag(Bytes tag) {
   return {};
 }
 
+void EventBuilder::put_byte(Field field, std::uint8_t value, std::uint8_t flags) {
+  put(field, {reinterpret_cast<const char*>(&value), 1}, flags);
+}
+
 void EventBuilder::time(Field field, std::int64_t time_ns, bool weak) {
-  std::string value;
-  append_varint(value, zigzag(time_ns));
-  put(field, value, weak_flag(weak));
+  put(field, {reinterpret_cast<const char*>(&time_ns), sizeof time_ns},
+      static_cast<std::uint8_t>(PartHead::kNumber | weak_flag(weak)));
 }
 
 void EventBuilder::integer(Field field, std::int64_t value) { time(field, value); }
 
 void EventBuilder::flag(Field field, bool value) {
-  put(field, std::string(1, value ? '\1' : '\0'));
+  put_byte(field, static_cast<std::uint8_t>(value));
 }
 
 void EventBuilder::type(ObservationType type, bool weak) {
-  put(Field::type, std::string(1, static_cast<char>(type)), weak_flag(weak));
+  put_byte(Field::type, static_cast<std::uint8_t>(type), weak_flag(weak));
 }
 
-void EventBuilder::level(Level level) {
-  put(Field::level, std::string(1, static_cast<char>(level)));
-}
+void EventBuilder::level(Level level) { put_byte(Field::level, static_cast<std::uint8_t>(level)); }
 
 void EventBuilder::number(double value) {
   std::string bytes;
@@ -281,11 +283,11 @@ void EventBuilder::number(double value) {
 }
 
 void EventBuilder::data_type(DataType type) {
-  put(Field::data_type, std::string(1, static_cast<char>(type)));
+  put_byte(Field::data_type, static_cast<std::uint8_t>(type));
 }
 
 void EventBuilder::source(Source source) {
-  put(Field::source, std::string(1, static_cast<char>(source)));
+  put_byte(Field::source, static_cast<std::uint8_t>(source));
 }
 
 void EventBuilder::payload(Field field, Form form, Bytes bytes) { give(field, form, 0, bytes); }
@@ -296,6 +298,15 @@ void EventBuilder::own_payload(Field field, Form form, std::string bytes) {
 
 void EventBuilder::unchecked_payload(Field field, Form form, Bytes bytes) {
   give(field, form, PartHead::kUnchecked, bytes);
+}
+
+void EventBuilder::check_payloads(PayloadChecker& checker) {
+  for (GivenPayload& payload : std::span(payloads_).first(payload_count_)) {
+    if ((payload.head.flags & PartHead::kUnchecked) == 0) continue;
+    payload.head.flags &= static_cast<std::uint8_t>(~PartHead::kUnchecked);
+    checker.check(static_cast<Field>(payload.head.field), payload.head.form, payload.given,
+                  payload.own);
+  }
 }
 
 void EventBuilder::streamed(Field field, Bytes text) {
@@ -382,7 +393,7 @@ Status EventBuilder::check_score() {
 
 Status EventBuilder::seal(std::int64_t event_time_ns) {
   event_time_ns_ = event_time_ns;
-  if (!find(PartHead::kId)) return make_error(Code::invalid, "an id is needed", "id");
+  if (!has_id_) return make_error(Code::invalid, "an id is needed", "id");
   if (kind_ == EntityKind::score) TL_TRY(check_score());
   if (!tags_.empty()) {
     std::sort(tags_.begin(), tags_.end());
@@ -413,7 +424,7 @@ Status EventBuilder::seal(std::int64_t event_time_ns) {
 }
 
 void EventBuilder::write(char* out) const {
-  write_queued({kind_, is_update_, event_time_ns_}, parts_, payloads(), out);
+  write_queued({kind_, is_update_, event_time_ns_}, parts_.bytes(), payloads(), out);
 }
 
 std::string EventBuilder::sampling_id() const {

@@ -47,10 +47,7 @@ enum class SubjectKind : std::uint8_t { trace = 1, observation = 2, session = 3 
 
 class EventBuilder {
  public:
-  EventBuilder(EntityKind kind, bool is_update) : kind_(kind), is_update_(is_update) {
-    constexpr std::size_t kUsualSizeBytes = 384;  // one allocation, mostly
-    parts_.reserve(kUsualSizeBytes);
-  }
+  EventBuilder(EntityKind kind, bool is_update) : kind_(kind), is_update_(is_update) {}
 
   // Each checks and adds one field. Absent fields are simply not added.
   Status id(Bytes id);
@@ -86,10 +83,15 @@ class EventBuilder {
   void warn(Reason reason, std::string field, std::string message);
   [[nodiscard]] const std::vector<Warning>& warnings() const { return warnings_; }
 
+  // Has what is not checked looked at here instead of on the other side.
+  void check_payloads(PayloadChecker& checker);
+
   // Checks what concerns several fields, and seals the event: no field is added after that.
   // Errors: invalid.
   Status seal(std::int64_t event_time_ns);
-  [[nodiscard]] std::size_t size_bytes() const { return queued_size_bytes(parts_, payloads()); }
+  [[nodiscard]] std::size_t size_bytes() const {
+    return queued_size_bytes(parts_.bytes(), payloads());
+  }
   void write(char* out) const;  // size_bytes() bytes, for assemble()
   // What sampling goes by; empty: the event is always kept.
   [[nodiscard]] std::string sampling_id() const;
@@ -100,6 +102,7 @@ class EventBuilder {
 
  private:
   void put(Field field, Bytes value, std::uint8_t flags = 0);
+  void put_byte(Field field, std::uint8_t value, std::uint8_t flags = 0);
   GivenPayload& give(Field field, Form form, std::uint8_t flags, Bytes bytes);
   [[nodiscard]] GivenPayload* given(Field field);
   [[nodiscard]] std::span<const GivenPayload> payloads() const {
@@ -114,7 +117,8 @@ class EventBuilder {
   EntityKind kind_;
   bool is_update_;
   std::int64_t event_time_ns_ = 0;
-  std::string parts_;                       // see queued_event.hpp
+  bool has_id_ = false;
+  Parts parts_;
   std::array<GivenPayload, 3> payloads_{};  // parts behind those: input, output, metadata
   std::size_t payload_count_ = 0;
   std::vector<std::string> tags_;

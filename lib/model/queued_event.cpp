@@ -57,6 +57,13 @@ std::uint64_t digest_of(const Event& event) {
 
 Register register_of(const Part& part, PayloadChecker& checker) {
   const auto field = static_cast<Field>(part.head.field);
+  if ((part.head.flags & PartHead::kNumber) != 0) {
+    std::int64_t number = 0;
+    std::memcpy(&number, part.bytes.data(), std::min(sizeof number, part.bytes.size()));
+    std::string value;
+    append_varint(value, zigzag(number));
+    return {field, static_cast<std::uint8_t>(part.head.flags & ~PartHead::kNumber), 0, value};
+  }
   if ((part.head.flags & PartHead::kGiven) == 0) {
     return {field, part.head.flags, 0, std::string(part.bytes)};
   }
@@ -76,12 +83,6 @@ Register register_of(const Part& part, PayloadChecker& checker) {
 }
 
 }  // namespace
-
-void append_part(std::string& parts, PartHead head, Bytes bytes) {
-  head.size_bytes = bytes.size();
-  parts.append(reinterpret_cast<const char*>(&head), sizeof head);
-  parts.append(bytes);
-}
 
 std::size_t queued_size_bytes(Bytes parts, std::span<const GivenPayload> payloads) {
   std::size_t size_bytes = sizeof(QueuedHead) + parts.size();

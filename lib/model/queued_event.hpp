@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 
@@ -27,6 +28,7 @@ struct QueuedHead {
 struct PartHead {
   static constexpr std::uint8_t kId = 0xfe, kTraceId = 0xff;  // in the place of a field
   enum Flag : std::uint8_t {                                  // beside those of Register
+    kNumber = 0x20,     // the bytes are an int64 that a register holds as zigzag varint
     kGiven = 0x40,      // the bytes are those of a payload, not the coded value of a register
     kUnchecked = 0x80,  // nobody has looked whether they are what their form says
   };
@@ -44,7 +46,38 @@ struct GivenPayload {
   [[nodiscard]] Bytes bytes() const { return own.empty() ? given : Bytes(own); }
 };
 
-void append_part(std::string& parts, PartHead head, Bytes bytes);
+// The small parts of an event as they are collected: on the stack, unless they are many.
+class Parts {
+ public:
+  void append(PartHead head, Bytes bytes) {
+    head.size_bytes = bytes.size();
+    char* end = grow(sizeof head + bytes.size());
+    std::memcpy(end, &head, sizeof head);
+    if (!bytes.empty()) std::memcpy(end + sizeof head, bytes.data(), bytes.size());
+  }
+  [[nodiscard]] Bytes bytes() const {
+    return {larger_.empty() ? own_ : larger_.data(), size_bytes_};
+  }
+
+ private:
+  // Room behind what there is.
+  char* grow(std::size_t size_bytes) {
+    const std::size_t before = size_bytes_;
+    size_bytes_ += size_bytes;
+    if (size_bytes_ > kOwnSizeBytes) {
+      if (larger_.empty()) larger_.assign(own_, before);
+      larger_.resize(size_bytes_);
+      return larger_.data() + before;
+    }
+    return own_ + before;
+  }
+
+  static constexpr std::size_t kOwnSizeBytes = 512;
+  std::size_t size_bytes_ = 0;
+  std::string larger_;  // instead of own_, once that is full
+  char own_[kOwnSizeBytes];
+};
+
 std::size_t queued_size_bytes(Bytes parts, std::span<const GivenPayload> payloads);
 // Writes as many bytes as that.
 void write_queued(const QueuedHead& head, Bytes parts, std::span<const GivenPayload> payloads,

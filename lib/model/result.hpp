@@ -36,6 +36,7 @@ enum class Code : std::int32_t {
   unsupported = 19,  // this platform, file system or build cannot do it
   limit = 20,        // a named limit of the model or the file would be passed
   internal = 21,     // a bug in tracelite
+  expired = 22,      // what is asked for was there and has made room; begin anew
 };
 
 struct Error {

@@ -13,6 +13,15 @@ void Accumulator::add_trace(std::int64_t time_ns, const index::TraceSums& sums) 
   sums_.add(sums);
 }
 
+void Accumulator::add(const index::GroupSums& group) {
+  if (group.trace_count == 0) return;
+  trace_count_ += group.trace_count;
+  first_ns_ = has_time_ ? std::min(first_ns_, group.first_ns) : group.first_ns;
+  last_ns_ = has_time_ ? std::max(last_ns_, group.last_ns) : group.last_ns;
+  has_time_ = true;
+  sums_.add(group.sums);
+}
+
 Aggregate Accumulator::finish() const {
   Aggregate sums;
   sums.trace_count = trace_count_;

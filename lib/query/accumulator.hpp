@@ -1,6 +1,7 @@
 // The sums of a trace or a group, made from index rows one by one.
 #pragma once
 
+#include "index/group_sums.hpp"
 #include "index/trace_sums.hpp"
 #include "query/query.hpp"
 
@@ -17,6 +18,8 @@ class Accumulator {
   // and traces.
   void add_trace(std::int64_t time_ns, const index::TraceSums& sums);
   void count_trace() { ++trace_count_; }
+  void add(const index::TraceSums& sums) { sums_.add(sums); }
+  void add(const index::GroupSums& group);
   void add_observation(const index::Figures& figures) { sums_.add(figures); }
   [[nodiscard]] Aggregate finish() const;
 

@@ -80,6 +80,7 @@ Status add_bare_scores(const Snapshot::Use& use, const Filter& filter, Container
 Status add_bare_sessions(const Snapshot::Use& use, const Filter& filter, Containers& found) {
   TL_TRY_ASSIGN(rows, use.prepare("SELECT text FROM term t WHERE kind = ?1 AND uses > 0 AND "
                                   "NOT EXISTS(SELECT 1 FROM member m WHERE m.term = t.id)"));
+  TL_TRY_ASSIGN(find_score, use.prepare("SELECT 1 FROM score WHERE container = ?1 LIMIT 1"));
   rows->bind(1, static_cast<std::int64_t>(index::TermKind::session));
   const EntityReader reader(use.transaction());
   for (;;) {
@@ -87,6 +88,9 @@ Status add_bare_sessions(const Snapshot::Use& use, const Filter& filter, Contain
     if (!more) return {};
     TL_TRY_ASSIGN(container, reader.find_session(rows->bytes(0)));
     if (!container) continue;
+    find_score.bind(static_cast<std::int64_t>(*container));
+    TL_TRY_ASSIGN(has_score, find_score->step());
+    if (has_score) continue;
     TL_TRY_ASSIGN(header, reader.load({*container, record::RecordKind::header, 0}));
     if (!header || header->orders.empty()) continue;
     const std::int64_t put_ns = header->last_order().event_time_ns;

@@ -10,6 +10,13 @@ Result<std::string> Cursor::position() const {
   return make_error(Code::misuse, "only a list has a position, and only after its first row");
 }
 
+Result<Snapshot::Use> Cursor::use() {
+  if (cancelled_) return make_error(Code::cancelled, "this walk over rows was cancelled");
+  TL_TRY_ASSIGN(use, snapshot_->use());
+  use.watch(cancelled_);
+  return use;
+}
+
 Result<std::string> Cursor::payload(const model::PayloadView& view, payload::ReadMode mode) {
   TL_TRY_ASSIGN(use, snapshot_->use());
   return record::EntityReader(use.transaction()).payload(view, mode);

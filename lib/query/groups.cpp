@@ -1,15 +1,17 @@
-// Lists of sessions, users, tags, environments, names and models with their sums.
+// Lists of sessions, users, tags, environments, names, models and days with their sums.
 //
-// All groups of a list are summed once, when its first row is asked for, in one pass over the
-// traces (or observations) that the filter selects; they are kept in memory, sorted: as many as
-// there are groups, or as the limit asks for. A position is the key and the sum that the list is
-// ordered by, so another cursor goes on behind it whatever has changed since.
+// Where no sums are kept (collector.hpp), all groups of a list are summed once, when its first row
+// is asked for, in one pass over the traces (or observations) that the filter selects; they are
+// kept in memory, sorted: as many as there are groups, or as the limit asks for. A position is the
+// key and the sum that the list is ordered by, so another cursor goes on behind it whatever has
+// changed since.
 #include <algorithm>
 #include <unordered_map>
 #include <utility>
 
 #include "index/index_value.hpp"
 #include "query/accumulator.hpp"
+#include "query/collector.hpp"
 #include "query/list.hpp"
 #include "query/position.hpp"
 #include "query/reader.hpp"
@@ -20,9 +22,6 @@ namespace tracelite::query {
 namespace {
 
 using index::TermKind;
-
-constexpr std::int64_t kNoTerm = 0;  // terms count from 1
-constexpr Bytes kDefaultEnvironment = "default";
 
 TermKind term_kind(Kind kind) {
   switch (kind) {
@@ -45,76 +44,6 @@ TermKind term_kind(Kind kind) {
 // named by any trace.
 bool has_members(Kind kind) { return kind <= Kind::tag; }
 bool may_be_bare(Kind kind) { return kind <= Kind::user; }
-
-struct Group {
-  std::int64_t term = kNoTerm;
-  model::Int128 rank = 0;  // what the list is ordered by, before the key
-  Aggregate sums;          // with the key
-};
-
-model::Int128 rank_of(const Aggregate& sums, OrderBy by) {
-  switch (by) {
-    case OrderBy::time:
-      return sums.last_activity_ns;
-    case OrderBy::latency:
-      return sums.latency_ns;
-    case OrderBy::tokens:
-      return sums.total_tokens;
-    case OrderBy::cost:
-      return sums.total_cost;
-    case OrderBy::name:
-      break;
-  }
-  return 0;
-}
-
-// Keeps the first `limit` groups of the order behind a position.
-class Collector {
- public:
-  Collector(ListOrder order, std::uint64_t limit) : order_(order), limit_(limit) {}
-
-  void start_after(model::Int128 rank, std::string key) {
-    after_ = Group{kNoTerm, rank, {}};
-    after_->sums.key = std::move(key);
-  }
-  void add(std::int64_t term, Bytes key, Aggregate sums);
-  // Sorted.
-  std::vector<Group> take();
-
- private:
-  [[nodiscard]] bool before(const Group& a, const Group& b) const {
-    const Group& low = order_.ascending ? a : b;
-    const Group& high = order_.ascending ? b : a;
-    return low.rank != high.rank ? low.rank < high.rank : low.sums.key < high.sums.key;
-  }
-
-  ListOrder order_;
-  std::uint64_t limit_;
-  std::optional<Group> after_;
-  std::vector<Group> groups_;  // at the limit: a heap with the last of the order on top
-};
-
-void Collector::add(std::int64_t term, Bytes key, Aggregate sums) {
-  Group group{term, rank_of(sums, order_.by), std::move(sums)};
-  group.sums.key = key;
-  if (after_ && !before(*after_, group)) return;
-  const auto compare = [this](const Group& a, const Group& b) { return before(a, b); };
-  if (groups_.size() < limit_) {
-    groups_.push_back(std::move(group));
-    if (groups_.size() == limit_) std::make_heap(groups_.begin(), groups_.end(), compare);
-    return;
-  }
-  if (!before(group, groups_.front())) return;
-  std::pop_heap(groups_.begin(), groups_.end(), compare);
-  groups_.back() = std::move(group);
-  std::push_heap(groups_.begin(), groups_.end(), compare);
-}
-
-std::vector<Group> Collector::take() {
-  std::sort(groups_.begin(), groups_.end(),
-            [this](const Group& a, const Group& b) { return before(a, b); });
-  return std::move(groups_);
-}
 
 // ------------------------------------------------------------------------------ summing
 
@@ -234,10 +163,12 @@ Status collect_observed(const Snapshot::Use& use, Kind kind, const Filter& filte
   return collect_sums(use, sums, collector);
 }
 
-Status collect(const Snapshot::Use& use, Kind kind, const Filter& filter,
+Status collect(const Snapshot::Use& use, Kind kind, const Filter& filter, ListOrder order,
                std::optional<std::int64_t> only, Collector& collector) {
+  if (has_session_sums(kind, filter)) return collect_sessions(use, order, only, collector);
   if (has_members(kind)) return collect_members(use, kind, filter, only, collector);
   if (kind == Kind::environment) return collect_environments(use, filter, only, collector);
+  if (kind == Kind::day) return collect_days(use, filter, collector);
   return collect_observed(use, kind, filter, only, collector);
 }
 
@@ -245,9 +176,10 @@ Status fill(const Snapshot::Use& use, Kind kind, Group group, Row& row) {
   row = Row();
   row.kind = kind;
   row.aggregate = std::move(group.sums);
+  if (kind == Kind::day) split_day(row.aggregate);
   if (kind != Kind::session) return {};
   const std::string id = row.aggregate.key;
-  return load_session(use, group.term, id, row);
+  return load_session(use, group.term, id, group.may_have_own, row);
 }
 
 // ------------------------------------------------------------------------------ the cursor
@@ -260,21 +192,32 @@ class GroupCursor : public Cursor {
         kind_(kind),
         filter_(std::move(filter)),
         order_(order),
-        collector_(order, limit == 0 ? UINT64_MAX : limit) {}
+        remaining_(limit == 0 ? UINT64_MAX : limit),
+        page_size_(is_paged() ? kFirstPageSize : UINT64_MAX) {}
 
   Status start_after(Bytes after);
   Result<bool> next(Row& row) override;
   Result<std::string> position() const override;
 
  private:
+  // Whether an index has the groups in order: else all are summed up, once.
+  [[nodiscard]] bool is_paged() const {
+    return has_session_sums(kind_, filter_) &&
+           (order_.by == OrderBy::time || order_.by == OrderBy::cost);
+  }
+  Status fetch(const Snapshot::Use& use);
+
   Kind kind_;
   Filter filter_;
   ListOrder order_;
-  Collector collector_;  // empty, with its order, limit and start
-  bool is_collected_ = false;
+  std::uint64_t remaining_;
+  std::uint64_t page_size_;
+  bool is_last_page_ = false;
   std::vector<Group> groups_;
   std::size_t next_ = 0;
-  std::vector<Value> last_;
+  // Where the page begins.
+  std::optional<std::pair<model::Int128, std::string>> after_;
+  bool is_any_given_ = false;
 };
 
 Status GroupCursor::start_after(Bytes after) {
@@ -283,26 +226,42 @@ Status GroupCursor::start_after(Bytes after) {
   if (values[0].bytes.size() != sizeof(model::Int128)) {
     return make_error(Code::invalid, "this is no position that a list has given", "after");
   }
-  collector_.start_after(from_sortable(values[0].bytes), values[1].bytes);
+  after_.emplace(from_sortable(values[0].bytes), values[1].bytes);
   return {};
 }
 
 Result<std::string> GroupCursor::position() const {
-  if (last_.empty()) return Cursor::position();
-  return encode_position(fingerprint(kind_, filter_, order_), last_);
+  if (!is_any_given_) return Cursor::position();
+  return encode_position(fingerprint(kind_, filter_, order_),
+                         {Value::blob(sortable(after_->first)), Value::text(after_->second)});
+}
+
+Status GroupCursor::fetch(const Snapshot::Use& use) {
+  const std::uint64_t size = std::min(page_size_, remaining_);
+  Collector collector(order_, size);
+  if (after_) collector.start_after(after_->first, after_->second);
+  if (use.connection() != nullptr) {
+    TL_TRY(collect(use, kind_, filter_, order_, std::nullopt, collector));
+  }
+  groups_ = collector.take();
+  next_ = 0;
+  is_last_page_ = groups_.size() < size || !is_paged();
+  page_size_ = std::min(page_size_ * kPageGrowth, kPageSizeMax);
+  return {};
 }
 
 Result<bool> GroupCursor::next(Row& row) {
-  TL_TRY_ASSIGN(use, snapshot_->use());
-  if (!is_collected_) {
-    Collector collector = collector_;  // a copy: after a failure the next call begins anew
-    if (use.connection() != nullptr) TL_TRY(collect(use, kind_, filter_, std::nullopt, collector));
-    groups_ = collector.take();
-    is_collected_ = true;
+  if (remaining_ == 0) return false;
+  TL_TRY_ASSIGN(use, this->use());
+  if (next_ == groups_.size()) {
+    if (is_last_page_) return false;
+    TL_TRY(fetch(use));
+    if (groups_.empty()) return false;
   }
-  if (next_ == groups_.size()) return false;
   Group& group = groups_[next_++];
-  last_ = {Value::blob(sortable(group.rank)), Value::text(group.sums.key)};
+  --remaining_;
+  after_.emplace(group.rank, group.sums.key);
+  is_any_given_ = true;
   TL_TRY(fill(use, kind_, std::move(group), row));
   return true;
 }
@@ -325,7 +284,7 @@ Result<Row> group_by_key(Snapshot& snapshot, Kind kind, Bytes key) {
   TL_TRY_ASSIGN(term, find_term(use, term_kind(kind), key));
   if (!term && !(kind == Kind::environment && key == kDefaultEnvironment)) return missing;
   Collector collector({}, 1);
-  TL_TRY(collect(use, kind, {}, term ? term->number : kNoTerm, collector));
+  TL_TRY(collect(use, kind, {}, {}, term ? term->number : kNoTerm, collector));
   std::vector<Group> groups = collector.take();
   if (groups.empty()) return missing;
   Row row;

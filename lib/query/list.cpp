@@ -4,8 +4,9 @@
 // (keyset), so that rows may come and go, and the view may be renewed. Pages grow, so that a list
 // that must be sorted anew for each of them is sorted a few times only; kPageSizeMax bounds memory.
 //
-// Where an index gives the rows in the order of time, they are read until the page is full; SQLite
-// is not asked to sort or to limit, since it would make a temporary B-tree for every page.
+// Where an index gives the rows in the order of time, or of moments (index::moment_of), they are
+// read until the page is full; SQLite is not asked to sort or to limit, since it would make a
+// temporary B-tree for every page.
 #include "query/list.hpp"
 
 #include <algorithm>
@@ -19,9 +20,6 @@
 namespace tracelite::query {
 namespace {
 
-constexpr std::uint64_t kFirstPageSize = 64;
-constexpr std::uint64_t kPageGrowth = 4;
-constexpr std::uint64_t kPageSizeMax = 16'384;
 // So many keys, and a quarter of the page, may be collected in vain before they are thrown away.
 constexpr std::size_t kPruneSize = 16;
 
@@ -117,6 +115,7 @@ class Page {
   }
 
   // Whether a key with this rank has no place any more.
+  [[nodiscard]] bool is_full() const { return keys_.size() >= size_; }
   [[nodiscard]] bool is_beyond(const Value& rank) const {
     if (keys_.size() < size_ || !(is_ranked_ || is_pruned_)) return false;
     return order_.before(keys_[size_ - 1].rank, rank);
@@ -166,7 +165,10 @@ class EntityCursor : public Cursor {
 
  private:
   Status fetch(const Snapshot::Use& use);
+  // The filter, without times that lie before the page.
+  [[nodiscard]] Filter filter_of_page() const;
   [[nodiscard]] Sql page_query(const Selection& selection) const;
+  Status collect(const Selection& selection, index::Statement& rows, Page& page) const;
   [[nodiscard]] Key read_key(const index::Statement& row) const;
   Result<bool> load(const Snapshot::Use& use, const Key& key, Row& row);
 
@@ -198,36 +200,65 @@ Result<std::string> EntityCursor::position() const {
   return encode_position(fingerprint(kind_, filter_, order_), key_order_.values(last));
 }
 
+Filter EntityCursor::filter_of_page() const {
+  Filter filter = filter_;
+  if (!after_ || order_.by != OrderBy::time) return filter;
+  const std::int64_t first_ns = after_->rank.integer;
+  if (order_.ascending) {
+    filter.from_ns = std::max(filter.from_ns.value_or(INT64_MIN), first_ns);
+  } else if (first_ns < INT64_MAX) {
+    filter.to_ns = std::min(filter.to_ns.value_or(INT64_MAX), first_ns + 1);
+  }
+  return filter;
+}
+
 Sql EntityCursor::page_query(const Selection& selection) const {
-  const bool by_time = order_.by == OrderBy::time;
   const char* rank = rank_of(kind_, order_.by);
   Sql sql;
   sql.reserve();
-  sql.add("SELECT ").add(rank).add(", ").add(columns_of(kind_));
+  sql.add("SELECT ").add(rank).add(", ").add(selection.moment).add(", ").add(columns_of(kind_));
   if (kind_ == Kind::trace) sql.add(TraceKey::kColumns);
   sql.add(" FROM ").add(selection.from).add(" WHERE 1").add(selection.where);
-  if (after_ && by_time) {
-    sql.add(" AND ").add(rank).add(order_.ascending ? " >= " : " <= ").bind(after_->rank);
-  }
-  // What came first has most likely the least number: then what follows is soon beyond the page.
-  const char* read_by = selection.is_in_time_order ? rank
-                        : selection.is_driven      ? "d.container"
-                                                   : "";
-  if (*read_by != '\0') sql.add(" ORDER BY ").add(read_by).add(order_.ascending ? "" : " DESC");
+  if (order_.by != OrderBy::time || selection.order == ReadingOrder::any) return sql;
+  // Of observations by their traces: what is in the last of these is most likely the last, and the
+  // rest is soon beyond the page.
+  sql.add(" ORDER BY ").add(selection.order == ReadingOrder::time ? rank : selection.moment);
+  sql.add(order_.ascending ? "" : " DESC");
   return sql;
 }
 
 Key EntityCursor::read_key(const index::Statement& row) const {
   Key key;
-  key.id = Value::of_column(row, 1);
+  key.id = Value::of_column(row, 2);
   if (kind_ == Kind::trace) {
-    key.trace = TraceKey::read(row, 2);
+    key.trace = TraceKey::read(row, 3);
     key.container = key.trace->container;
   } else {
-    key.container = row.integer(2);
-    key.entity = row.integer(3);
+    key.container = row.integer(3);
+    key.entity = row.integer(4);
   }
   return key;
+}
+
+Status EntityCursor::collect(const Selection& selection, index::Statement& rows, Page& page) const {
+  const bool by_time = order_.by == OrderBy::time;
+  const bool ends_by_moment = by_time && selection.order == ReadingOrder::moment;
+  std::optional<std::int64_t> last_moment;  // in which the page was filled
+  for (;;) {
+    TL_TRY_ASSIGN(more, rows.step());
+    if (!more) return {};
+    if (last_moment && rows.integer(1) != *last_moment) return {};
+    Value rank = Value::of_column(rows, 0);
+    if (page.is_beyond(rank)) {
+      if (selection.order == ReadingOrder::time) return {};
+      continue;
+    }
+    Key key = read_key(rows);
+    key.rank = std::move(rank);
+    if (after_ && !key_order_(*after_, key)) continue;
+    page.add(std::move(key));
+    if (ends_by_moment && !last_moment && page.is_full()) last_moment = rows.integer(1);
+  }
 }
 
 Status EntityCursor::fetch(const Snapshot::Use& use) {
@@ -240,7 +271,9 @@ Status EntityCursor::fetch(const Snapshot::Use& use) {
     return {};
   }
   const std::uint64_t size = std::min(page_size_, remaining_);
-  TL_TRY_ASSIGN(selection, select_rows(use, kind_, filter_, {order_.by == OrderBy::time, size}));
+  const Filter filter = filter_of_page();
+  TL_TRY_ASSIGN(selection, select_rows(use, kind_, filter,
+                                       {order_.by == OrderBy::time, order_.ascending, size}));
   if (!selection) {
     is_last_page_ = true;
     return {};
@@ -248,19 +281,8 @@ Status EntityCursor::fetch(const Snapshot::Use& use) {
   const Sql sql = page_query(*selection);
   TL_TRY_ASSIGN(rows, use.prepare(sql.text));
   rows.bind(sql.values);
-  Page page(key_order_, selection->is_in_time_order, size);
-  for (;;) {
-    TL_TRY_ASSIGN(more, rows->step());
-    if (!more) break;
-    Value rank = Value::of_column(*rows, 0);
-    if (page.is_beyond(rank)) {
-      if (selection->is_in_time_order) break;
-      continue;
-    }
-    Key key = read_key(*rows);
-    key.rank = std::move(rank);
-    if (!after_ || key_order_(*after_, key)) page.add(std::move(key));
-  }
+  Page page(key_order_, selection->order == ReadingOrder::time, size);
+  TL_TRY(collect(*selection, *rows, page));
   page_ = page.take();
   is_last_page_ = page_.size() < size;
   page_size_ = std::min(page_size_ * kPageGrowth, kPageSizeMax);
@@ -277,7 +299,7 @@ Result<bool> EntityCursor::load(const Snapshot::Use& use, const Key& key, Row& r
 
 Result<bool> EntityCursor::next(Row& row) {
   if (remaining_ == 0) return false;
-  TL_TRY_ASSIGN(use, snapshot_->use());
+  TL_TRY_ASSIGN(use, this->use());
   for (;;) {
     if (next_in_page_ == page_.size()) {
       if (is_last_page_) return false;
@@ -314,7 +336,7 @@ Result<std::unique_ptr<Cursor>> list_entities(std::shared_ptr<Snapshot> snapshot
 
 Result<std::unique_ptr<Cursor>> list(std::shared_ptr<Snapshot> snapshot, Kind kind, Filter filter,
                                      ListOrder order, Bytes after, std::uint64_t limit) {
-  if (kind < Kind::trace || kind > Kind::model) {
+  if (kind < Kind::trace || kind > Kind::day) {
     return make_error(Code::invalid, "there is no such kind", "kind");
   }
   if (order.by > OrderBy::cost) return make_error(Code::invalid, "there is no such order", "order");

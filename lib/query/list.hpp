@@ -5,11 +5,16 @@
 
 namespace tracelite::query {
 
+// Rows that a list reads at once: pages grow, and are bounded.
+inline constexpr std::uint64_t kFirstPageSize = 64;
+inline constexpr std::uint64_t kPageGrowth = 4;
+inline constexpr std::uint64_t kPageSizeMax = 16'384;
+
 // Traces, observations, scores. `filter` is normalised.
 Result<std::unique_ptr<Cursor>> list_entities(std::shared_ptr<Snapshot> snapshot, Kind kind,
                                               Filter filter, ListOrder order, Bytes after,
                                               std::uint64_t limit);
-// Sessions, users, tags, environments, names, models.
+// Sessions, users, tags, environments, names, models, days.
 Result<std::unique_ptr<Cursor>> list_groups(std::shared_ptr<Snapshot> snapshot, Kind kind,
                                             Filter filter, ListOrder order, Bytes after,
                                             std::uint64_t limit);

@@ -4,6 +4,7 @@
 // not know the C API or any exchange format.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -28,6 +29,7 @@ enum class Kind : std::uint8_t {  // the numbers of tl_kind
   environment = 7,
   name = 8,
   model = 9,
+  day = 10,
 };
 
 // Every condition given must hold. How each applies to each kind is said at tl_filter.
@@ -50,6 +52,7 @@ struct ListOrder {
 
 struct Aggregate {
   std::string key;
+  std::string model;  // of days
   std::uint64_t trace_count = 0, observation_count = 0, score_count = 0;
   std::uint64_t level_counts[model::kLevelCount] = {};
   std::uint64_t unfinished_count = 0;
@@ -86,8 +89,11 @@ class Cursor {
  public:
   virtual ~Cursor() = default;
   // False at the end. A row that an earlier call has filled must come back as it was, or empty:
-  // what is in it may be used again. Errors: corrupt, io, no_memory.
+  // what is in it may be used again. Errors: cancelled, corrupt, io, no_memory.
   virtual Result<bool> next(Row& row) = 0;
+  // Any thread, at any time: next() fails with `cancelled`, also one that is under way, and stays
+  // so.
+  void cancel() { cancelled_ = true; }
   // The position after the last row, as printable text; misuse where there is none.
   virtual Result<std::string> position() const;
   // A payload of the row that next() gave last, at this cursor's snapshot.
@@ -100,7 +106,13 @@ class Cursor {
 
  protected:
   explicit Cursor(std::shared_ptr<Snapshot> snapshot) : snapshot_(std::move(snapshot)) {}
+  // The snapshot for one call of next(), which can be cancelled. Errors: cancelled.
+  Result<Snapshot::Use> use();
+
   std::shared_ptr<Snapshot> snapshot_;
+
+ private:
+  std::atomic<bool> cancelled_ = false;
 };
 
 // `after`: a position of a list with the same kind, filter and order, or empty. limit 0: all.
@@ -117,5 +129,12 @@ Result<std::unique_ptr<Cursor>> replay(std::shared_ptr<Snapshot> snapshot, Bytes
 // One entity. `trace_id` may be empty for an observation whose id is in one trace only.
 Result<std::unique_ptr<Cursor>> get(std::shared_ptr<Snapshot> snapshot, Kind kind, Bytes trace_id,
                                     Bytes id);
+
+// The traces, observations and scores that commits behind a number changed, each once, as it is in
+// the snapshot, in the order of time. `newest` becomes the number to go on from, also where it
+// fails. The session and the user of a filter: the row or its trace names it. Errors: expired (the
+// list of changes does not reach back so far), invalid (a filter by metadata).
+Result<std::unique_ptr<Cursor>> changes(std::shared_ptr<Snapshot> snapshot, std::uint64_t behind,
+                                        Filter filter, std::uint64_t& newest);
 
 }  // namespace tracelite::query

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "index/index_value.hpp"
+#include "index/trace_members.hpp"
 #include "record/entity_store.hpp"
 
 namespace tracelite::query {
@@ -62,6 +63,16 @@ void cost_function(sqlite3_context* context, int, sqlite3_value** values) {
   answer(context, cost_of(values[0]));
 }
 
+void names_function(sqlite3_context* context, int, sqlite3_value** values) {
+  const std::int64_t term = sqlite3_value_int64(values[1]);
+  sqlite3_result_int(context, index::TraceMembers::names(bytes_of(values[0]), term) ? 1 : 0);
+}
+
+// So many steps of SQLite's take some ten microseconds.
+constexpr int kStepsBetweenLooks = 1000;
+
+int shall_stop(void* reader) { return static_cast<const Reader*>(reader)->is_cancelled() ? 1 : 0; }
+
 void observation_function(sqlite3_context* context, int, sqlite3_value** values) {
   const auto* reader = static_cast<const Reader*>(sqlite3_user_data(context));
   const std::string id =
@@ -88,6 +99,7 @@ constexpr Function kFunctions[] = {
     {"tl_duration", 1, duration_function}, {"tl_cost", 1, cost_function},
     {"tl_latency", 2, latency_function},   {"tl_tokens", 1, tokens_function},
     {"tl_cost_of", 1, cost_of_function},   {"tl_observation", 2, observation_function},
+    {"tl_names", 2, names_function},
 };
 
 }  // namespace
@@ -120,6 +132,7 @@ Result<std::unique_ptr<Reader>> Reader::open(store::ReadTransaction& transaction
   reader->statements_ = std::make_unique<StatementCache>(reader->handle());
   reader->transaction_ = &transaction;
   TL_TRY(reader->add_functions());
+  sqlite3_progress_handler(reader->handle(), kStepsBetweenLooks, shall_stop, reader.get());
   TL_TRY(reader->run("BEGIN"));
   return reader;
 }

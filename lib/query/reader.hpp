@@ -8,9 +8,11 @@
 //   tl_tokens(sums)              of a trace, saturated at 2^63-1
 //   tl_cost(cost)                a cost of the index as 16 bytes that sort like the number
 //   tl_cost_of(sums)             the cost of a trace, in the same form
+//   tl_names(members, term)      whether a trace with these members names a session, user or tag
 //   tl_observation(container, id)  the entity key of the observation with this id, or NULL
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -60,6 +62,9 @@ class Reader {
   [[nodiscard]] sqlite3* handle() const { return connection_->handle(); }
   Result<CachedStatement> prepare(Bytes sql) { return statements_->prepare(sql); }
   TermCache& terms() { return terms_; }
+  // What runs meanwhile fails with `cancelled` once this is true. Null: nothing can cancel it.
+  void watch(const std::atomic<bool>* cancelled) { cancelled_ = cancelled; }
+  [[nodiscard]] bool is_cancelled() const { return cancelled_ != nullptr && cancelled_->load(); }
   // The transaction that is attached; for the SQL functions.
   [[nodiscard]] const store::Transaction* transaction() const { return transaction_; }
 
@@ -72,6 +77,7 @@ class Reader {
   std::unique_ptr<StatementCache> statements_;  // gone before the connection
   TermCache terms_;
   const store::Transaction* transaction_ = nullptr;
+  const std::atomic<bool>* cancelled_ = nullptr;
   // What rooms below had decoded of the commit that was read last, for the next view of it.
   store::Companions companions_;
 };

@@ -194,7 +194,7 @@ Result<bool> ReplayCursor::load(const Snapshot::Use& use, std::uint32_t actor, R
 }
 
 Result<bool> ReplayCursor::next(Row& row) {
-  TL_TRY_ASSIGN(use, snapshot_->use());
+  TL_TRY_ASSIGN(use, this->use());
   if (use.connection() == nullptr) return false;
   while (next_ < steps_.size()) {
     const Step& step = steps_[next_++];
@@ -227,13 +227,9 @@ Result<std::unique_ptr<Cursor>> replay(std::shared_ptr<Snapshot> snapshot, Bytes
   {
     TL_TRY_ASSIGN(use, snapshot->use());
     if (use.connection() == nullptr) return missing;
-    TL_TRY_ASSIGN(find, use.prepare("SELECT id FROM term WHERE kind = ?1 AND text = ?2 "
-                                    "AND uses > 0"));
-    find->bind(1, static_cast<std::int64_t>(index::TermKind::session));
-    find->bind_text(2, session_id);
-    TL_TRY_ASSIGN(found, find->step());
-    if (!found) return missing;
-    TL_TRY_ASSIGN(whole, read_session(use, find->integer(0)));
+    TL_TRY_ASSIGN(term, find_term(use, index::TermKind::session, session_id));
+    if (!term || term->uses <= 0) return missing;
+    TL_TRY_ASSIGN(whole, read_session(use, term->number));
     session = std::move(whole);
   }
   return std::unique_ptr<Cursor>(

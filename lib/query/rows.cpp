@@ -26,6 +26,13 @@ Result<bool> read_record(const store::Transaction& transaction, const RecordKey&
   return true;
 }
 
+Status join_stray(const store::Transaction& transaction, model::Entity& observation) {
+  if (!observation.has_stray) return {};
+  TL_TRY_ASSIGN(whole, EntityReader(transaction).with_stray(std::move(observation)));
+  observation = std::move(whole);
+  return {};
+}
+
 }  // namespace
 
 Result<bool> read_observation(const store::Transaction& transaction, RecordKey& key,
@@ -36,10 +43,7 @@ Result<bool> read_observation(const store::Transaction& transaction, RecordKey& 
     key.kind = RecordKind::stray;
     return read_record(transaction, key, observation);
   }
-  if (observation.has_stray) {
-    TL_TRY_ASSIGN(whole, EntityReader(transaction).with_stray(std::move(observation)));
-    observation = std::move(whole);
-  }
+  TL_TRY(join_stray(transaction, observation));
   return true;
 }
 
@@ -113,6 +117,15 @@ Result<bool> load_observation(const Snapshot::Use& use, std::int64_t container, 
   return true;
 }
 
+Status load_observation(const Snapshot::Use& use, const RecordKey& key, Bytes record,
+                        const std::string& trace_id, Row& row) {
+  row.start(Kind::observation);
+  row.key = key;
+  row.trace_id = trace_id;
+  TL_TRY(model::decode(record, row.entity));
+  return join_stray(use.transaction(), row.entity);
+}
+
 Result<bool> load_score(const Snapshot::Use& use, std::int64_t container, std::int64_t entity,
                         Row& row) {
   const RecordKey key{container_number(container), RecordKind::score,
@@ -125,13 +138,18 @@ Result<bool> load_score(const Snapshot::Use& use, std::int64_t container, std::i
   return true;
 }
 
-Status load_session(const Snapshot::Use& use, std::int64_t term, Bytes session_id, Row& row) {
+Status load_session(const Snapshot::Use& use, std::int64_t term, Bytes session_id,
+                    bool may_have_own, Row& row) {
   row.kind = Kind::session;
   row.entity = model::Entity();
   row.entity.kind = model::EntityKind::session;
   row.entity.id = session_id;
   const EntityReader reader(use.transaction());
-  TL_TRY_ASSIGN(container, reader.find_session(session_id));
+  std::optional<record::ContainerNumber> container;
+  if (may_have_own) {
+    TL_TRY_ASSIGN(found, reader.find_session(session_id));
+    container = found;
+  }
   if (container) {
     row.key = {*container, RecordKind::header, 0};
     TL_TRY_ASSIGN(header, reader.load(row.key));
@@ -144,10 +162,12 @@ Status load_session(const Snapshot::Use& use, std::int64_t term, Bytes session_i
   TL_TRY_ASSIGN(first, use.prepare("SELECT coalesce(e.text, 'default') FROM member m "
                                    "CROSS JOIN trace t ON t.container = m.container "
                                    "LEFT JOIN term e ON e.id = t.environment "
-                                   "WHERE m.term = ?1 ORDER BY t.time_ns, t.id LIMIT 1"));
+                                   "WHERE m.term = ?1 AND m.moment = "
+                                   "(SELECT min(moment) FROM member WHERE term = ?1) "
+                                   "ORDER BY t.time_ns, t.id LIMIT 1"));
   first.bind(term);
-  TL_TRY_ASSIGN(found, first->step());
-  if (found) row.environment = first->bytes(0);
+  TL_TRY_ASSIGN(has_trace, first->step());
+  if (has_trace) row.environment = first->bytes(0);
   return {};
 }
 

@@ -29,11 +29,15 @@ Result<bool> load_trace_by_id(const Snapshot::Use& use, Bytes id, Row& row);
 // `trace_id`: of its container, if it is known already.
 Result<bool> load_observation(const Snapshot::Use& use, std::int64_t container, std::int64_t entity,
                               Row& row, const std::string* trace_id = nullptr);
+// From its record, which has been read already: not that of a stray.
+Status load_observation(const Snapshot::Use& use, const record::RecordKey& key, Bytes record,
+                        const std::string& trace_id, Row& row);
 Result<bool> load_score(const Snapshot::Use& use, std::int64_t container, std::int64_t entity,
                         Row& row);
 // The session's own record and environment, and the number of its own scores added to
-// row.aggregate, which is there already.
-Status load_session(const Snapshot::Use& use, std::int64_t term, Bytes session_id, Row& row);
+// row.aggregate, which is there already. `may_have_own`: a record or scores.
+Status load_session(const Snapshot::Use& use, std::int64_t term, Bytes session_id,
+                    bool may_have_own, Row& row);
 
 // The observation as readers see it: with its trace-less events, or made of them alone. `key` gets
 // the kind of the record. False if there is none.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "index/index_writer.hpp"
+#include "index/terms.hpp"
 #include "model/event.hpp"
 #include "record/entity_store.hpp"
 #include "record/statistics.hpp"
@@ -16,10 +17,11 @@ using record::RecordKind;
 
 // A session, user or tag with so few traces is where any query starts.
 constexpr std::int64_t kFewMembers = 32;
+// How many of a member's traces are looked at to see how densely they lie in time.
+constexpr const char* kProbeDepth = "16";
 // From here on a level is rare, and has an index of its own: observation_problem.
 constexpr model::Level kProblemLevel = model::Level::warning;
 static_assert(static_cast<int>(kProblemLevel) == 3, "as the schema says");
-constexpr Bytes kDefaultEnvironment = "default";
 
 Error refuse(std::string field, std::string message) {
   return make_error(Code::invalid, std::move(message), std::move(field));
@@ -28,7 +30,9 @@ Error refuse(std::string field, std::string message) {
 // The texts of a filter as numbers of the index.
 struct Resolved {
   std::optional<record::ContainerNumber> trace;
-  std::vector<Term> members;  // session, user and tags that the trace must have
+  std::vector<Term> members;            // session, user and tags that the trace must have
+  std::optional<std::int64_t> session;  // the one among them
+  std::optional<record::ContainerNumber> own_container;  // of the session: its own scores
   std::optional<std::int64_t> name, release, version, model, metadata_key;
   // Rows without an environment are in the default one; so it is found where it is no term.
   std::optional<std::int64_t> environment;
@@ -36,7 +40,8 @@ struct Resolved {
 
 class Conditions {
  public:
-  Conditions(const Snapshot::Use& use, const Filter& filter) : use_(use), filter_(filter) {}
+  Conditions(const Snapshot::Use& use, Kind kind, const Filter& filter)
+      : use_(use), kind_(kind), filter_(filter) {}
 
   // False if a text occurs nowhere.
   Result<bool> resolve();
@@ -44,13 +49,22 @@ class Conditions {
   void of_traces(Sql& where) const;
   void of_observations(Sql& where) const;
   void of_scores(Sql& where) const;
-  // Chooses the member with the fewest traces as the driver, if it is shorter to start from these
-  // than to go by time and to ask of each row whether it belongs.
-  Status choose_driver(Kind kind, const Demand& demand);
+  // Chooses the member to start from, if that is shorter than to go by time and to ask of each row
+  // whether it belongs.
+  Status choose_driver(const Demand& demand);
   [[nodiscard]] const std::optional<std::int64_t>& driver() const { return driver_; }
   // The table of a kind, with the index that gives its rows in the order of time, or only the
   // problems, where nothing else drives the query.
-  [[nodiscard]] Sql table(Kind kind, bool by_time) const;
+  [[nodiscard]] Sql table(bool by_time) const;
+  // How the rows of that table, or of the driver, come.
+  void read_in_order(bool by_time, Selection& selection) const;
+  // Whether observation_problem has all the observations that are asked for.
+  [[nodiscard]] bool is_of_problems() const {
+    return kind_ == Kind::observation && !driver_ && !has_trace() && filter_.level &&
+           *filter_.level >= kProblemLevel;
+  }
+  // The rows of `member` of the driver, as `d`.
+  [[nodiscard]] Sql driving_rows() const;
   [[nodiscard]] bool has_trace() const { return to_.trace.has_value(); }
   [[nodiscard]] bool asks_trace_of_score() const { return to_.release || to_.version; }
 
@@ -58,7 +72,14 @@ class Conditions {
   Result<bool> resolve_one(TermKind kind, const std::optional<std::string>& text,
                            std::optional<std::int64_t>& term) const;
   static void equals(Sql& where, Bytes column, const std::optional<std::int64_t>& term);
-  void is_member(Sql& where, Bytes container) const;
+  void is_member(Sql& where) const;
+  void score_is_member(Sql& where) const;
+  // Limits moments to those of the times asked for.
+  void within_moments(Sql& where) const;
+  Status choose_driver_of_traces(const Demand& demand);
+  [[nodiscard]] const Term& fewest_member() const;
+  // The moment up to which the first kProbeDepth traces of a term reach; none if it has fewer.
+  Result<std::optional<std::int64_t>> probe(std::int64_t term, bool ascending) const;
   void environment(Sql& where, Bytes column) const;
   void within(Sql& where, Bytes column) const;
   void attribute(Sql& where, RecordKind kind, Bytes container, Bytes entity) const;
@@ -68,6 +89,7 @@ class Conditions {
   void observation_is(Sql& where, Bytes alias) const;
 
   const Snapshot::Use& use_;
+  Kind kind_;
   const Filter& filter_;
   Resolved to_;
   std::optional<std::int64_t> driver_;
@@ -114,6 +136,11 @@ Result<bool> Conditions::resolve() {
     TL_TRY_ASSIGN(term, find_term(use_, kind, text));
     if (!term) return false;
     to_.members.push_back(*term);
+    if (kind == TermKind::session) to_.session = term->number;
+  }
+  if (kind_ == Kind::score && to_.session) {
+    TL_TRY_ASSIGN(own, record::EntityReader(use_.transaction()).find_session(*filter_.session_id));
+    to_.own_container = own;
   }
   return true;
 }
@@ -122,12 +149,39 @@ void Conditions::equals(Sql& where, Bytes column, const std::optional<std::int64
   if (term) where.add(" AND ").add(column).add(" = ").bind(Value::of(*term));
 }
 
-void Conditions::is_member(Sql& where, Bytes container) const {
+// Where another member drives, a look at the place in `member` saves reading the trace's row.
+void Conditions::is_member(Sql& where) const {
   for (const Term& term : to_.members) {
     if (term.number == driver_) continue;  // all rows are its
-    where.add(" AND EXISTS(SELECT 1 FROM member m WHERE m.term = ").bind(Value::of(term.number));
-    where.add(" AND m.container = ").add(container).add(")");
+    if (driver_) {
+      where.add(" AND EXISTS(SELECT 1 FROM member m WHERE m.term = ").bind(Value::of(term.number));
+      where.add(" AND m.moment = d.moment AND m.container = d.container)");
+    } else {
+      where.add(" AND tl_names(t.members, ").bind(Value::of(term.number)).add(")");
+    }
   }
+}
+
+// A score's trace need not be there, and a session has scores of its own.
+void Conditions::score_is_member(Sql& where) const {
+  for (const Term& term : to_.members) {
+    if (term.number == driver_) continue;
+    where.add(" AND (EXISTS(SELECT 1 FROM trace y WHERE y.container = s.container");
+    where.add(" AND tl_names(y.members, ").bind(Value::of(term.number)).add("))");
+    if (term.number == to_.session && to_.own_container) {
+      where.add(" OR s.container = ");
+      where.bind(Value::of(static_cast<std::int64_t>(*to_.own_container)));
+    }
+    where.add(")");
+  }
+}
+
+void Conditions::within_moments(Sql& where) const {
+  const auto add = [&](Bytes condition, std::int64_t time_ns) {
+    where.add(condition).bind(Value::of(index::moment_of(time_ns)));
+  };
+  if (filter_.from_ns) add(" AND d.moment >= ", *filter_.from_ns);
+  if (filter_.to_ns) add(" AND d.moment <= ", *filter_.to_ns);
 }
 
 void Conditions::environment(Sql& where, Bytes column) const {
@@ -178,13 +232,14 @@ void Conditions::observation_is(Sql& where, Bytes alias) const {
 
 void Conditions::of_traces(Sql& where) const {
   if (to_.trace) equals(where, "t.container", static_cast<std::int64_t>(*to_.trace));
-  is_member(where, "t.container");
+  is_member(where);
   environment(where, "t.environment");
   equals(where, "t.name", to_.name);
   equals(where, "t.release", to_.release);
   equals(where, "t.version", to_.version);
   attribute(where, RecordKind::header, "t.container", "0");
   within(where, "t.time_ns");
+  if (driver_) within_moments(where);
   if (!asks_observation()) return;
   where.add(" AND EXISTS(SELECT 1 FROM observation x WHERE x.container = t.container");
   observation_is(where, "x");
@@ -193,7 +248,7 @@ void Conditions::of_traces(Sql& where) const {
 
 void Conditions::of_observations(Sql& where) const {
   if (to_.trace) equals(where, "o.container", static_cast<std::int64_t>(*to_.trace));
-  is_member(where, "o.container");
+  is_member(where);
   environment(where, "o.environment");
   equals(where, "o.name", to_.name);
   equals(where, "t.release", to_.release);
@@ -205,7 +260,7 @@ void Conditions::of_observations(Sql& where) const {
 
 void Conditions::of_scores(Sql& where) const {
   if (to_.trace) equals(where, "s.container", static_cast<std::int64_t>(*to_.trace));
-  is_member(where, "s.container");
+  score_is_member(where);
   environment(where, "s.environment");
   equals(where, "s.name", to_.name);
   equals(where, "t.release", to_.release);
@@ -222,11 +277,10 @@ void Conditions::of_scores(Sql& where) const {
   where.add(") END");
 }
 
-Status Conditions::choose_driver(Kind kind, const Demand& demand) {
+Status Conditions::choose_driver(const Demand& demand) {
   if (to_.trace || to_.members.empty()) return {};
-  const Term& fewest =
-      *std::min_element(to_.members.begin(), to_.members.end(),
-                        [](const Term& a, const Term& b) { return a.uses < b.uses; });
+  if (kind_ == Kind::trace) return choose_driver_of_traces(demand);
+  const Term& fewest = fewest_member();
   if (!demand.by_time || fewest.uses <= kFewMembers) {
     driver_ = fewest.number;
     return {};
@@ -235,9 +289,8 @@ Status Conditions::choose_driver(Kind kind, const Demand& demand) {
   // times the rows wanted as there are traces for each of its own.
   TL_TRY_ASSIGN(statistics, record::read_statistics(use_.transaction()));
   const auto traces = static_cast<double>(std::max<std::uint64_t>(statistics.traces, 1));
-  const std::uint64_t all_rows = kind == Kind::trace         ? statistics.traces
-                                 : kind == Kind::observation ? statistics.observations
-                                                             : statistics.scores;
+  const std::uint64_t all_rows =
+      kind_ == Kind::observation ? statistics.observations : statistics.scores;
   const auto uses = static_cast<double>(fewest.uses);
   const double own_rows = static_cast<double>(all_rows) * uses / traces;
   const double rows_by_time = static_cast<double>(demand.row_count) * traces / uses;
@@ -245,16 +298,80 @@ Status Conditions::choose_driver(Kind kind, const Demand& demand) {
   return {};
 }
 
-Sql Conditions::table(Kind kind, bool by_time) const {
+// A member gives its traces in the order of time. Of several that one is walked whose traces lie
+// least densely where the list begins, and the others are asked.
+Status Conditions::choose_driver_of_traces(const Demand& demand) {
+  driver_ = fewest_member().number;
+  if (!demand.by_time || to_.members.size() == 1) return {};
+  std::optional<std::int64_t> furthest;
+  for (const Term& term : to_.members) {
+    TL_TRY_ASSIGN(reached, probe(term.number, demand.ascending));
+    if (reached && furthest && (demand.ascending ? *reached <= *furthest : *reached >= *furthest)) {
+      continue;
+    }
+    driver_ = term.number;
+    if (!reached) return {};
+    furthest = reached;
+  }
+  return {};
+}
+
+Result<std::optional<std::int64_t>> Conditions::probe(std::int64_t term, bool ascending) const {
   Sql sql;
-  switch (kind) {
+  sql.add("SELECT d.moment FROM member d WHERE d.term = ").bind(Value::of(term));
+  within_moments(sql);
+  sql.add(" ORDER BY d.moment ").add(ascending ? "ASC" : "DESC");
+  sql.add(" LIMIT 1 OFFSET ").add(kProbeDepth);
+  TL_TRY_ASSIGN(find, use_.prepare(sql.text));
+  find.bind(sql.values);
+  TL_TRY_ASSIGN(found, find->step());
+  return found ? std::optional(find->integer(0)) : std::nullopt;
+}
+
+const Term& Conditions::fewest_member() const {
+  return *std::min_element(to_.members.begin(), to_.members.end(),
+                           [](const Term& a, const Term& b) { return a.uses < b.uses; });
+}
+
+void Conditions::read_in_order(bool by_time, Selection& selection) const {
+  if (driver_ && kind_ != Kind::score) {
+    selection.order = kind_ == Kind::trace ? ReadingOrder::moment : ReadingOrder::trace;
+    selection.moment = "d.moment";
+  } else if (by_time && (kind_ == Kind::score || is_of_problems())) {
+    selection.order = ReadingOrder::time;
+  } else if (by_time) {
+    static_assert(index::kTimeShift == 20);
+    selection.order = ReadingOrder::moment;
+    selection.moment = kind_ == Kind::trace ? "t.time_ns >> 20" : "o.start_ns >> 20";
+    // The index knows nothing of the time itself.
+    const auto add = [&](Bytes comparison, std::int64_t time_ns) {
+      selection.where.add(" AND ").add(selection.moment).add(comparison);
+      selection.where.bind(Value::of(time_ns >> index::kTimeShift));
+    };
+    if (filter_.from_ns) add(" >= ", *filter_.from_ns);
+    if (filter_.to_ns) add(" <= ", *filter_.to_ns);
+  }
+}
+
+Sql Conditions::driving_rows() const {
+  Sql sql;
+  if (kind_ != Kind::score || driver_ != to_.session || !to_.own_container) {
+    return std::move(sql.add("member d"));
+  }
+  sql.add("(SELECT term, moment, container FROM member WHERE term = ").bind(Value::of(*driver_));
+  sql.add(" UNION ALL SELECT ").bind(Value::of(*driver_)).add(", 0, ");
+  sql.bind(Value::of(static_cast<std::int64_t>(*to_.own_container)));
+  return std::move(sql.add(") d"));
+}
+
+Sql Conditions::table(bool by_time) const {
+  Sql sql;
+  switch (kind_) {
     case Kind::trace:
       return std::move(sql.add(by_time ? "trace t INDEXED BY trace_time" : "trace t"));
     case Kind::observation: {
       sql.add("observation o");
-      const bool of_problems = filter_.level && *filter_.level >= kProblemLevel;
-      if (of_problems && !driver_ && !has_trace())
-        return std::move(sql.add(" INDEXED BY observation_problem"));
+      if (is_of_problems()) return std::move(sql.add(" INDEXED BY observation_problem"));
       return std::move(by_time ? sql.add(" INDEXED BY observation_time") : sql);
     }
     default:
@@ -280,18 +397,18 @@ bool is_empty(const Filter& filter) { return filter == Filter(); }
 
 Result<std::optional<Selection>> select_rows(const Snapshot::Use& use, Kind kind,
                                              const Filter& filter, const Demand& demand) {
-  Conditions conditions(use, filter);
+  Conditions conditions(use, kind, filter);
   TL_TRY_ASSIGN(possible, conditions.resolve());
   if (!possible) return std::optional<Selection>();
-  TL_TRY(conditions.choose_driver(kind, demand));
+  TL_TRY(conditions.choose_driver(demand));
   const std::optional<std::int64_t> driver = conditions.driver();
   Selection selection;
   selection.where.reserve();
-  selection.is_driven = driver.has_value();
-  selection.is_in_time_order = demand.by_time && !driver && !conditions.has_trace();
+  const bool by_time = demand.by_time && !driver && !conditions.has_trace();
+  conditions.read_in_order(by_time, selection);
   // CROSS JOIN is how SQLite is told to go from left to right.
-  if (driver) selection.from.add("member d CROSS JOIN ");
-  selection.from.add(conditions.table(kind, selection.is_in_time_order));
+  if (driver) selection.from.add(conditions.driving_rows()).add(" CROSS JOIN ");
+  selection.from.add(conditions.table(by_time));
   Bytes container;
   switch (kind) {
     case Kind::trace:
@@ -321,7 +438,7 @@ Result<std::optional<Selection>> select_rows(const Snapshot::Use& use, Kind kind
 }
 
 Result<std::optional<Sql>> trace_conditions(const Snapshot::Use& use, const Filter& filter) {
-  Conditions conditions(use, filter);
+  Conditions conditions(use, Kind::trace, filter);
   TL_TRY_ASSIGN(possible, conditions.resolve());
   if (!possible) return std::optional<Sql>();
   Sql where;
@@ -333,9 +450,12 @@ Result<std::optional<Term>> find_term(const Snapshot::Use& use, TermKind kind, B
   if (const Term* known = use.terms().find(kind, text); known != nullptr) {
     return std::optional(*known);
   }
-  TL_TRY_ASSIGN(find, use.prepare("SELECT id, uses FROM term WHERE kind = ?1 AND text = ?2"));
+  TL_TRY_ASSIGN(find, use.prepare("SELECT t.id, t.uses FROM term_hash h CROSS JOIN term t "
+                                  "WHERE h.hash = ?3 AND t.id = h.id AND t.kind = ?1 "
+                                  "AND t.text = ?2"));
   find->bind(1, static_cast<std::int64_t>(kind));
   find->bind_text(2, text);
+  find->bind(3, index::Terms::hash(kind, text));
   TL_TRY_ASSIGN(row, find->step());
   if (!row) return std::optional<Term>();
   const Term term{find->integer(0), find->integer(1)};

@@ -15,6 +15,9 @@
 
 namespace tracelite::query {
 
+// Of what names no environment.
+inline constexpr Bytes kDefaultEnvironment = "default";
+
 // SQL text with the values of its parameters, in order.
 struct Sql {
   std::string text;
@@ -41,18 +44,28 @@ struct Sql {
   }
 };
 
+// What the rows of a query can be ordered by without sorting them.
+enum class ReadingOrder : std::uint8_t {
+  any,
+  time,    // of the kind itself
+  moment,  // the same, but for what falls into one moment
+  trace,   // the moment of its trace
+};
+
 // FROM and WHERE of a query. In it `t` is the trace, and `o` or `s` the observation or score; a
-// score has `t` only where a condition asks for it.
+// score has `t` only where a condition asks for it. Where a session, user, tag or name drives the
+// query, `d` is its row of `member`.
 struct Selection {
-  Sql from;                       // "trace t", ...
-  Sql where;                      // conditions, each with " AND " before it
-  bool is_in_time_order = false;  // ORDER BY the time needs no sorting
-  bool is_driven = false;         // ORDER BY d.container needs none
+  Sql from;   // "trace t", ...
+  Sql where;  // conditions, each with " AND " before it
+  ReadingOrder order = ReadingOrder::any;
+  const char* moment = "0";  // what stands for the time in that order
 };
 
 // What is wanted of a selection, so that it goes the shorter way.
 struct Demand {
   bool by_time = false;  // the first or last in the order of time, not all
+  bool ascending = false;
   std::uint64_t row_count = UINT64_MAX;
 };
 

@@ -166,7 +166,9 @@ Result<Snapshot::Use> Snapshot::use() {
 }
 
 Snapshot::Use::~Use() {
-  if (state_) state_->release();
+  if (!state_) return;
+  if (state_->reader) state_->reader->watch(nullptr);
+  state_->release();
 }
 
 const store::ReadTransaction& Snapshot::Use::transaction() const { return *state_->transaction; }
@@ -177,6 +179,10 @@ sqlite3* Snapshot::Use::connection() const {
 
 Result<CachedStatement> Snapshot::Use::prepare(Bytes sql) const {
   return state_->reader->prepare(sql);
+}
+
+void Snapshot::Use::watch(const std::atomic<bool>& cancelled) const {
+  if (state_->reader) state_->reader->watch(&cancelled);
 }
 
 TermCache& Snapshot::Use::terms() const { return state_->reader->terms(); }

@@ -6,6 +6,7 @@
 // newer view, and cursors go on from their position.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -65,6 +66,8 @@ class Snapshot {
     [[nodiscard]] Result<CachedStatement> prepare(Bytes sql) const;
     // Those of this view; there must be a connection.
     [[nodiscard]] TermCache& terms() const;
+    // Until the Use ends, SQL that runs fails with `cancelled` once this is true.
+    void watch(const std::atomic<bool>& cancelled) const;
     // Grows each time the view was renewed: what was read before may have changed.
     [[nodiscard]] std::uint64_t generation() const;
 

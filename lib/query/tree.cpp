@@ -1,5 +1,6 @@
 // A trace as a tree: the skeleton at once, its rows one by one.
 #include "query/forest.hpp"
+#include "query/records_ahead.hpp"
 #include "query/rows.hpp"
 #include "record/entity_store.hpp"
 
@@ -27,12 +28,13 @@ class TreeCursor : public Cursor {
   std::string trace_id_;
   std::int64_t container_;
   std::vector<Step> steps_;
+  RecordsAhead ahead_;
   bool is_trace_given_ = false;
   std::size_t next_ = 0;
 };
 
 Result<bool> TreeCursor::next(Row& row) {
-  TL_TRY_ASSIGN(use, snapshot_->use());
+  TL_TRY_ASSIGN(use, this->use());
   if (use.connection() == nullptr) return false;
   if (!is_trace_given_) {
     is_trace_given_ = true;
@@ -40,9 +42,17 @@ Result<bool> TreeCursor::next(Row& row) {
     if (found) return true;
   }
   while (next_ < steps_.size()) {
+    const record::RecordKey key{static_cast<record::ContainerNumber>(container_),
+                                record::RecordKind::observation,
+                                static_cast<record::EntityKey>(steps_[next_].entity)};
+    TL_TRY_ASSIGN(record, ahead_.get(use, key.container, steps_, next_));
     const Step& step = steps_[next_++];
-    TL_TRY_ASSIGN(found, load_observation(use, container_, step.entity, row, &trace_id_));
-    if (!found) continue;  // gone, in a view that was renewed
+    if (record.empty()) {
+      TL_TRY_ASSIGN(found, load_observation(use, container_, step.entity, row, &trace_id_));
+      if (!found) continue;  // gone, in a view that was renewed
+    } else {
+      TL_TRY(load_observation(use, key, record, trace_id_, row));
+    }
     row.depth = step.depth;
     return true;
   }

@@ -2,6 +2,7 @@
 #include "record/runs.hpp"
 
 #include <algorithm>
+#include <span>
 #include <string>
 #include <unordered_map>
 
@@ -18,6 +19,29 @@ constexpr std::size_t kRunSizeBytes = 4 + 1 + 4 + 8 + kContainerSizeBytes + 1;
 
 Bytes list_key(KeySpace family) { return store::kKeySpaceNames[static_cast<std::size_t>(family)]; }
 
+void append_entries(std::string& value, const Run& run, std::span<const RunEntry> entries) {
+  for (const RunEntry& entry : entries) {
+    append_big_endian(value, entry.hash);
+    append_big_endian(value, entry.container - run.base, run.container_size_bytes);
+  }
+}
+
+// What the run says of its entries, which are sorted.
+void describe(Run& run, const std::vector<RunEntry>& entries) {
+  run.entry_count = entries.size();
+  run.part_count = 0;
+  run.entries.clear();
+  if (entries.empty()) return;
+  const auto [least, largest] = std::minmax_element(
+      entries.begin(), entries.end(),
+      [](const RunEntry& a, const RunEntry& b) { return a.container < b.container; });
+  run.base = least->container;
+  run.container_size_bytes = 1;
+  while ((largest->container - run.base) >> (8 * run.container_size_bytes) != 0) {
+    ++run.container_size_bytes;
+  }
+}
+
 Status write_runs(store::WriteTransaction& transaction, KeySpace family, const Runs& runs) {
   std::string value;
   value.reserve(runs.size() * kRunSizeBytes);
@@ -28,6 +52,7 @@ Status write_runs(store::WriteTransaction& transaction, KeySpace family, const R
     append_big_endian(value, run.entry_count);
     append_big_endian(value, run.base, kContainerSizeBytes);
     value.push_back(static_cast<char>(run.container_size_bytes));
+    if (run.part_count == 0) append_entries(value, run, run.entries);
   }
   return transaction.put(KeySpace::meta, list_key(family), value);
 }
@@ -62,25 +87,12 @@ Result<Bytes> read_part(const store::Transaction& transaction, KeySpace family, 
 
 Status write_parts(store::WriteTransaction& transaction, KeySpace family, Run& run,
                    const std::vector<RunEntry>& entries) {
-  run.entry_count = entries.size();
-  run.part_count = 0;
-  if (entries.empty()) return {};
-  const auto [least, largest] = std::minmax_element(
-      entries.begin(), entries.end(),
-      [](const RunEntry& a, const RunEntry& b) { return a.container < b.container; });
-  run.base = least->container;
-  run.container_size_bytes = 1;
-  while ((largest->container - run.base) >> (8 * run.container_size_bytes) != 0) {
-    ++run.container_size_bytes;
-  }
+  describe(run, entries);
   const std::size_t entries_a_part = store::kOnePageValueSizeBytes / run.entry_size_bytes();
   for (std::size_t first = 0; first < entries.size(); first += entries_a_part) {
     const std::size_t last = std::min(first + entries_a_part, entries.size());
     std::string value;
-    for (std::size_t i = first; i < last; ++i) {
-      append_big_endian(value, entries[i].hash);
-      append_big_endian(value, entries[i].container - run.base, run.container_size_bytes);
-    }
+    append_entries(value, run, std::span(entries).subspan(first, last - first));
     TL_TRY(store::put_sealable(transaction, family, part_key(run.number, run.part_count++), value));
   }
   return {};
@@ -95,6 +107,7 @@ std::uint32_t next_number(const Runs& runs) {
 // Moves the entries of a run out of the file.
 Status take_run(store::WriteTransaction& transaction, KeySpace family, const Run& run,
                 std::vector<RunEntry>& entries) {
+  entries.insert(entries.end(), run.entries.begin(), run.entries.end());
   for (std::uint32_t part = 0; part < run.part_count; ++part) {
     TL_TRY_ASSIGN(value, read_part(transaction, family, run, part));
     for (std::size_t i = 0; i < value.size() / run.entry_size_bytes(); ++i) {
@@ -158,7 +171,12 @@ Result<std::uint32_t> first_part_for(const store::Transaction& transaction, KeyS
 
 Status find_in_run(const store::Transaction& transaction, KeySpace family, const Run& run,
                    std::uint32_t wanted, std::vector<ContainerNumber>& found) {
-  if (run.part_count == 0) return {};
+  if (run.part_count == 0) {
+    for (const RunEntry& entry : run.entries) {
+      if (entry.hash == wanted) found.push_back(entry.container);
+    }
+    return {};
+  }
   TL_TRY_ASSIGN(first, first_part_for(transaction, family, run, wanted));
   for (std::uint32_t number = first; number < run.part_count; ++number) {
     TL_TRY_ASSIGN(part, read_part(transaction, family, run, number));
@@ -198,6 +216,14 @@ Result<Runs> read_runs(const store::Transaction& transaction, KeySpace family) {
     if (run.container_size_bytes == 0 || run.container_size_bytes > kContainerSizeBytes) {
       return damaged();
     }
+    if (run.part_count == 0) {
+      if (run.entry_count > kShortRunEntriesMax) return damaged();
+      const Bytes entries = reader.take(run.entry_count * run.entry_size_bytes());
+      if (reader.failed()) return damaged();
+      for (std::size_t i = 0; i < run.entry_count; ++i) {
+        run.entries.push_back(entry_at(run, entries, i));
+      }
+    }
     runs.push_back(run);
   }
   if (reader.failed()) return damaged();
@@ -213,11 +239,19 @@ Status find_in_runs(const store::Transaction& transaction, KeySpace family, cons
 Status add_run(store::WriteTransaction& transaction, KeySpace family,
                std::vector<RunEntry> entries) {
   if (entries.empty()) return {};
+  TL_TRY_ASSIGN(runs, read_runs(transaction, family));
+  for (const Run& run : runs) entries.insert(entries.end(), run.entries.begin(), run.entries.end());
+  std::erase_if(runs, [](const Run& run) { return run.part_count == 0; });
   std::sort(entries.begin(), entries.end());
   entries.erase(std::unique(entries.begin(), entries.end()), entries.end());
-  TL_TRY_ASSIGN(runs, read_runs(transaction, family));
   Run run;
   run.number = next_number(runs);
+  if (entries.size() <= kShortRunEntriesMax) {
+    describe(run, entries);
+    run.entries = std::move(entries);
+    runs.push_back(run);
+    return write_runs(transaction, family, runs);
+  }
   // The level goes by size, so that runs of about one size are merged.
   for (std::size_t size = entries.size(); size >= kRunFanout; size /= kRunFanout) ++run.level;
   TL_TRY(write_parts(transaction, family, run, entries));
@@ -282,6 +316,10 @@ Result<std::vector<RunEntry>> live_entries(const store::Transaction& transaction
                                            const Run& run) {
   Containers containers(transaction);
   std::vector<RunEntry> entries;
+  for (const RunEntry& entry : run.entries) {
+    TL_TRY_ASSIGN(is_there, containers.has(entry.container));
+    if (is_there) entries.push_back(entry);
+  }
   for (std::uint32_t part = 0; part < run.part_count; ++part) {
     TL_TRY_ASSIGN(value, read_part(transaction, family, run, part));
     for (std::size_t i = 0; i < value.size() / run.entry_size_bytes(); ++i) {
@@ -296,6 +334,11 @@ Result<std::vector<RunEntry>> live_entries(const store::Transaction& transaction
 Status rewrite_run(store::WriteTransaction& transaction, KeySpace family, Run& run,
                    const std::vector<RunEntry>& entries) {
   const std::uint32_t parts_before = run.part_count;
+  if (parts_before == 0) {
+    describe(run, entries);
+    run.entries = entries;
+    return {};
+  }
   TL_TRY(write_parts(transaction, family, run, entries));
   for (std::uint32_t part = run.part_count; part < parts_before; ++part) {
     TL_TRY(store::erase_sealable(transaction, family, part_key(run.number, part)));

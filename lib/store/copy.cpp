@@ -23,7 +23,8 @@ class Copier {
   Status run() {
     for (std::size_t i = 0; i < kKeySpaceCount; ++i) {
       const auto space = static_cast<KeySpace>(i);
-      if (packing_ && space == KeySpace::dictionary) continue;  // of blocks that are not copied
+      // These belong to blocks that are not copied.
+      if (packing_ && (space == KeySpace::dictionary || space == KeySpace::patch)) continue;
       TL_TRY(packing_ && is_packed(space) ? pack(space) : copy(space));
     }
     return commit();

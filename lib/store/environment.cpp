@@ -21,7 +21,7 @@ namespace tracelite::store {
 namespace {
 
 // How often a transaction is begun anew because another process keeps growing the file.
-constexpr int kBeginTriesMax = 8;
+constexpr int kBeginTriesMax = 100;
 // Readers of processes that died are looked for in one of so many write transactions: they keep
 // free pages from being used again, so the file would grow.
 constexpr std::uint64_t kReaderCheckInterval = 64;
@@ -131,6 +131,18 @@ MDB_envinfo OpenFile::information() const {
   return found;
 }
 
+// LMDB knows it of an environment only, not of a transaction.
+void OpenFile::sync_heads(bool syncs) {
+  if (syncs == syncs_heads) return;
+  if (mdb_env_set_flags(engine.get(), MDB_NOMETASYNC, syncs ? 0 : 1) == 0) syncs_heads = syncs;
+}
+
+void OpenFile::note_durable(std::uint64_t commit) {
+  std::uint64_t known = durable_commit.load();
+  while (known < commit && !durable_commit.compare_exchange_weak(known, commit)) {
+  }
+}
+
 Status OpenFile::replace_map() {
   const std::scoped_lock lock(map_mutex);
   mdb_reader_check(engine.get(), nullptr);
@@ -231,7 +243,8 @@ Result<std::unique_ptr<Transaction::State>> Environment::State::try_begin_read(
 }
 
 Result<std::unique_ptr<Transaction::State>> Environment::State::try_begin_write(
-    const OpenFilePointer& file, const std::shared_ptr<Environment>& self, Turn* kept) {
+    const OpenFilePointer& file, const std::shared_ptr<Environment>& self, Turn* kept,
+    Durability durability) {
   TL_TRY(file->usable());
   if (!file->writable) {
     return make_error(Code::read_only,
@@ -245,6 +258,7 @@ Result<std::unique_ptr<Transaction::State>> Environment::State::try_begin_write(
   begun->file = file;
   begun->writes = true;
   begun->thread = std::this_thread::get_id();
+  begun->durability = durability;
   Turn turn;
   TL_TRY(turn.enter(file));
   begun->map_number = file->traffic.enter();
@@ -282,10 +296,10 @@ Result<std::unique_ptr<Transaction::State>> Environment::State::try_begin_write(
 }
 
 Result<std::unique_ptr<Transaction::State>> Environment::State::begin_write(
-    const std::shared_ptr<Environment>& self, Turn* kept) {
+    const std::shared_ptr<Environment>& self, Turn* kept, Durability durability) {
   for (int tries = 0; tries < kBeginTriesMax; ++tries) {
     TL_TRY(usable());
-    TL_TRY_ASSIGN(begun, try_begin_write(current(), self, kept));
+    TL_TRY_ASSIGN(begun, try_begin_write(current(), self, kept, durability));
     if (begun) return begun;
   }
   return changing_all_the_time(path);
@@ -306,8 +320,8 @@ Result<ReadTransaction> Environment::begin_read(const std::function<void()>& exp
   return changing_all_the_time(state_->path);
 }
 
-Result<WriteTransaction> Environment::begin_write() {
-  TL_TRY_ASSIGN(begun, state_->begin_write(shared_from_this(), nullptr));
+Result<WriteTransaction> Environment::begin_write(Durability durability) {
+  TL_TRY_ASSIGN(begun, state_->begin_write(shared_from_this(), nullptr, durability));
   return WriteTransaction(std::move(begun));
 }
 
@@ -339,9 +353,12 @@ Status Environment::sync() {
   TL_TRY(state_->usable());
   const OpenFilePointer file = state_->current();
   TL_TRY(file->usable());
+  const std::uint64_t newest = file->information().me_last_txnid;
+  if (file->durable_commit.load() >= newest) return {};
   constexpr int kForce = 1;
   const int code = mdb_env_sync(file->engine.get(), kForce);
   if (code != 0) return file->fail(code, "sync", 0);
+  file->note_durable(newest);
   return {};
 }
 
@@ -352,6 +369,10 @@ std::uint64_t Environment::opened_at_transaction_id() const {
   return forked() ? 0 : state_->current()->opened_at;
 }
 const std::string& Environment::path() const { return state_->path; }
+
+FileIdentity Environment::identity() const {
+  return forked() ? FileIdentity() : state_->current()->guard.identity();
+}
 
 std::uint64_t Environment::last_transaction_id() const {
   if (!state_->usable()) return 0;

@@ -35,6 +35,7 @@
 
 #include "model/bytes.hpp"
 #include "model/result.hpp"
+#include "store/guard.hpp"
 #include "store/key_space.hpp"
 
 namespace tracelite::store {
@@ -68,6 +69,12 @@ struct OpenOptions {
 class ReadTransaction;
 class WriteTransaction;
 class Cursor;
+
+// What a commit survives. Each leaves a sound file whatever happens.
+enum class Durability : std::uint8_t {
+  synced,            // a power cut loses nothing
+  last_may_be_lost,  // a power cut may lose the last commit, unless sync() came behind it
+};
 
 struct KeySpaceStatistics {
   std::uint64_t entries = 0;
@@ -109,7 +116,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   // Waits its turn, behind other threads and other processes. Errors: forked, read_only, misuse
   // (this thread has one already), io, corrupt, busy (a reader holds up a larger map), and those of
   // open, when the file has just been replaced.
-  Result<WriteTransaction> begin_write();
+  Result<WriteTransaction> begin_write(Durability durability = Durability::synced);
 
   // Makes the map larger after a transaction failed with disk_full and engine code MDB_MAP_FULL;
   // the failed transaction must be dropped first, and the calling thread must have no other one.
@@ -121,7 +128,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   // Makes the map large enough for so many bytes more than the file has now. No transaction of the
   // calling thread may be active. Errors: as grow.
   Status make_room(std::uint64_t size_bytes);
-  // Of a draft: everything that was committed is durable when it returns ok. Errors: io, disk_full.
+  // Everything that was committed is durable when it returns ok. Errors: io, disk_full, forked.
   Status sync();
 
   [[nodiscard]] bool forked() const;
@@ -129,6 +136,8 @@ class Environment : public std::enable_shared_from_this<Environment> {
   [[nodiscard]] bool opened_alone() const;  // no other process had it open when this one did
   [[nodiscard]] std::uint64_t opened_at_transaction_id() const;  // the newest commit then
   [[nodiscard]] const std::string& path() const;                 // absolute, without symbolic links
+  // Which file it is that transactions begin on now, until it is replaced.
+  [[nodiscard]] FileIdentity identity() const;
   // The number of the newest commit; 0 on an inherited handle.
   [[nodiscard]] std::uint64_t last_transaction_id() const;
   [[nodiscard]] Result<std::uint64_t> file_size_bytes() const;
@@ -222,7 +231,8 @@ class WriteTransaction : public Transaction {
   // Removes every key of a key space.
   Status clear(KeySpace space);
 
-  // Writes what packed key spaces have in memory first. Durable when it returns ok. The transaction
+  // Writes what packed key spaces have in memory first. As durable as begin_write was told, and
+  // everything before it durable for good, when it returns ok. The transaction
   // is over either way, except if it was called from another thread than the one that began it
   // (misuse). Closes its cursors. Errors: those of put.
   Status commit();
@@ -230,6 +240,9 @@ class WriteTransaction : public Transaction {
 
   // Bytes put so far: callers bound a transaction with it.
   [[nodiscard]] std::uint64_t put_size_bytes() const;
+
+ private:
+  Status clear_patches(KeySpace space);
 };
 
 // Walks one key space in key order. After its transaction has ended every call answers `misuse`;

@@ -58,11 +58,15 @@ struct OpenFile {
   std::atomic<std::uint64_t> full_map{0};  // the number of the map that was last found full
   std::atomic<std::uint64_t> writes_begun{0};
   std::atomic<std::uint64_t> reads_begun{0};
-  std::atomic<std::uint64_t> last_commit{0};  // the number of the last one made by this process
+  std::atomic<std::uint64_t> last_commit{0};     // the number of the last one made by this process
+  std::atomic<std::uint64_t> durable_commit{0};  // one that is durable, with all before it
   // A commit in which there is no note of a replacement (replacement.hpp): the last one looked at.
   std::atomic<std::uint64_t> commit_without_note{0};
   // The map was lost while replacing it, or a write transaction was dropped by the wrong thread.
   std::atomic<bool> broken{false};
+
+  // Only changed by whoever has the write transaction.
+  bool syncs_heads = true;
 
   [[nodiscard]] bool forked() const { return fork_generation != store::fork_generation(); }
   // An error if the handle is not to be used.
@@ -73,6 +77,9 @@ struct OpenFile {
   // While no transaction of this process is active.
   Status replace_map();
   [[nodiscard]] MDB_envinfo information() const;
+  void note_durable(std::uint64_t commit);
+  // Whether the commit that comes next syncs its head. By whoever has the write transaction.
+  void sync_heads(bool syncs);
   // Maps an error of LMDB; notes that the map is full, and finds out that the disk is.
   Error fail(int code, const char* doing, std::uint64_t map_number);
 };
@@ -123,10 +130,12 @@ struct Environment::State {
       const std::function<void()>& expire);
   // The same; keeps the turn if `kept` is given.
   Result<std::unique_ptr<Transaction::State>> try_begin_write(
-      const OpenFilePointer& file, const std::shared_ptr<Environment>& self, Turn* kept);
-  // begin_write for a replacement.
-  Result<std::unique_ptr<Transaction::State>> begin_write(const std::shared_ptr<Environment>& self,
-                                                          Turn* kept);
+      const OpenFilePointer& file, const std::shared_ptr<Environment>& self, Turn* kept,
+      Durability durability);
+  // With a turn to keep: for a replacement.
+  Result<std::unique_ptr<Transaction::State>> begin_write(
+      const std::shared_ptr<Environment>& self, Turn* kept,
+      Durability durability = Durability::synced);
 
  private:
   mutable std::mutex mutex_;  // of the pointer
@@ -142,6 +151,7 @@ struct Transaction::State {
   bool writes = false;
   std::thread::id thread;  // that began it, if it writes
   bool failed = false;     // a put or erase failed
+  Durability durability = Durability::synced;
   bool expirable = false;
   Traffic::Expirable expire_entry;  // if expirable
   std::uint64_t put_size_bytes = 0;

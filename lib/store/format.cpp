@@ -35,16 +35,16 @@ std::string mark() {
   return value;
 }
 
-Error not_tracelite(const std::string& path) {
+Error lacks_mark(const std::string& path) {
   return make_error(Code::not_tracelite, path + " is not a tracelite file", "path");
 }
 
 Status check_mark(const std::string& path, Bytes stored) {
   ByteReader reader(stored);
-  if (reader.take(kMarkName.size()) != kMarkName) return not_tracelite(path);
+  if (reader.take(kMarkName.size()) != kMarkName) return lacks_mark(path);
   const std::uint64_t version = reader.big_endian(4);
   const std::uint64_t page_size = reader.big_endian(4);
-  if (reader.failed()) return not_tracelite(path);
+  if (reader.failed()) return lacks_mark(path);
   if (version > kFormatVersion) {
     return make_error(Code::newer_format,
                       path + " has format version " + std::to_string(version) +
@@ -65,7 +65,7 @@ Status open_key_space(OpenFile& file, MDB_txn* transaction, std::size_t i) {
   const std::string name(kKeySpaceNames[i]);
   const int code = mdb_dbi_open(transaction, name.c_str(), 0, &file.spaces[i]);
   if (code == MDB_NOTFOUND || code == MDB_INCOMPATIBLE) {
-    if (i == static_cast<std::size_t>(KeySpace::meta)) return not_tracelite(file.path);
+    if (i == static_cast<std::size_t>(KeySpace::meta)) return lacks_mark(file.path);
     return make_error(Code::corrupt, file.path + " is damaged: it has no key space " + name);
   }
   if (code != 0) return engine_error(code, "open", file.path);
@@ -105,7 +105,7 @@ Status open_key_spaces(OpenFile& file) {
   MDB_val engine_key = to_engine(kMarkKey);
   MDB_val engine_value{};
   int code = mdb_get(transaction.get(), file.spaces[kMeta], &engine_key, &engine_value);
-  if (code == MDB_NOTFOUND) return not_tracelite(file.path);
+  if (code == MDB_NOTFOUND) return lacks_mark(file.path);
   if (code != 0) return engine_error(code, "open", file.path);
   TL_TRY(check_mark(file.path, from_engine(engine_value)));
   for (std::size_t i = 0; i < kKeySpaceCount; ++i) {

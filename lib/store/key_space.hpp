@@ -22,14 +22,16 @@ enum class KeySpace : std::uint8_t {
   dictionary = 9,     // of the packed ones; key: key space, number
   media = 10,         // key: SHA-256, or payload number, slice, piece
   sealed = 11,        // what compacting found in sealable ones; key: key space, its key; packed
+  patch = 12,         // what changed in blocks of packed ones; key: key space, the block's key
+  change = 13,        // what the newest commits changed, in chunks; key: a transaction number
 };
 
-inline constexpr std::size_t kKeySpaceCount = 12;
+inline constexpr std::size_t kKeySpaceCount = 14;
 
 inline constexpr std::array<std::string_view, kKeySpaceCount> kKeySpaceNames = {
     "meta",  "record",  "payload", "directory",     "observation_directory",
     "page",  "segment", "frame",   "segment_bytes", "dictionary",
-    "media", "sealed"};
+    "media", "sealed",  "patch",   "change"};
 
 // Whether blocks of entries lie in it (packed_space.hpp).
 constexpr bool is_packed(KeySpace space) {

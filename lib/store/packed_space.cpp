@@ -2,6 +2,7 @@
 #include "store/packed_space.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "store/block_codec.hpp"
 
@@ -23,6 +24,13 @@ constexpr double kFillOfWholePages = 0.93;
 // So little is not left over for a value of its own.
 constexpr std::size_t kRestSizeBytes = 2048;
 
+// A patch holds at most so much, and a share of its block; a smaller block is written as a whole.
+// A commit that changes more blocks than this writes all of them: it is no trickle.
+constexpr std::size_t kPatchSizeBytesMax = std::size_t{16} << 10;
+constexpr std::size_t kPatchShare = 2;
+constexpr std::size_t kPatchedSizeBytesMin = std::size_t{16} << 10;
+constexpr std::size_t kPatchedBlockCountMax = 3;
+
 // Keys share what they begin with, so a hostile block could make them thousands of times as long as
 // itself; the writer's are never longer than what it cuts.
 constexpr std::size_t kKeysSizeBytesMax = std::size_t{1} << 20;
@@ -35,6 +43,14 @@ std::size_t value_size_bytes_max(std::size_t page_count) {
 std::size_t page_count_of(std::size_t value_size_bytes) {
   if (value_size_bytes <= kOnePageValueSizeBytes) return 1;
   return 1 + (value_size_bytes - kOnePageValueSizeBytes + kPageSizeBytes - 1) / kPageSizeBytes;
+}
+
+// Empty: a block with so long a key has no patch.
+std::string patch_key(KeySpace space, Bytes block_key) {
+  if (block_key.size() >= kKeySizeBytesMax) return {};
+  std::string key(1, static_cast<char>(space));
+  key.append(block_key);
+  return key;
 }
 
 Error damage(KeySpace space) {
@@ -73,6 +89,11 @@ struct PackedSpace::Block {
   std::size_t size_bytes = 0;  // of the entries
   bool changed = false;        // since it was read
   bool grows = false;          // the last change was at its end, or at that of the key space
+  // Of those put or erased since the block was written, as long as they make a patch.
+  std::set<std::string, std::less<>> patched_keys;
+  std::size_t patch_size_bytes = 0;
+  bool has_patch = false;     // in the file
+  bool is_patchable = false;  // it is in the file, and has changed little
 
   [[nodiscard]] bool holds(Bytes key) const { return key >= begin && (end.empty() || key < end); }
   [[nodiscard]] Bytes key(const Place& place) const {
@@ -98,6 +119,13 @@ struct PackedSpace::Block {
   }
 
   bool parse(std::string raw);
+  bool apply_patch(Bytes raw);
+  [[nodiscard]] std::string raw_patch() const;
+  void note_patched(Bytes key, std::size_t value_size_bytes);
+  [[nodiscard]] bool takes_patch() const {
+    return is_patchable && size_bytes >= kPatchedSizeBytesMin &&
+           patch_size_bytes <= size_bytes / kPatchShare;
+  }
   void put(std::size_t index, bool replaces, Bytes key, Bytes value);
   void erase(std::size_t index);
   void tidy();
@@ -133,6 +161,63 @@ bool PackedSpace::Block::parse(std::string raw) {
   }
   values = std::move(raw);
   return true;
+}
+
+// False if the bytes make no sense.
+bool PackedSpace::Block::apply_patch(Bytes raw) {
+  ByteReader reader(raw);
+  std::string key;
+  while (!reader.at_end()) {
+    const std::uint64_t shared = reader.varint();
+    const Bytes rest = reader.text();
+    const std::uint64_t value_size_bytes = reader.varint();
+    if (reader.failed() || shared > key.size() || shared + rest.size() > kKeySizeBytesMax) {
+      return false;
+    }
+    key.resize(shared);
+    key.append(rest);
+    if (!holds(key) || keys.size() + key.size() > kKeysSizeBytesMax) return false;
+    const std::size_t index = first_from(key);
+    const bool replaces = is_at(index, key);
+    if (value_size_bytes == 0) {
+      if (replaces) erase(index);
+    } else {
+      const Bytes value = reader.take(value_size_bytes - 1);
+      if (reader.failed()) return false;
+      put(index, replaces, key, value);
+    }
+    note_patched(key, value_size_bytes);
+  }
+  return true;
+}
+
+std::string PackedSpace::Block::raw_patch() const {
+  std::string out;
+  Bytes last;
+  for (const std::string& patched : patched_keys) {
+    const std::size_t shared = shared_size_bytes(last, patched);
+    append_varint(out, shared);
+    append_text(out, Bytes(patched).substr(shared));
+    const std::size_t index = first_from(patched);
+    if (is_at(index, patched)) {
+      const Bytes held = value(places[index]);
+      append_varint(out, held.size() + 1);
+      out.append(held);
+    } else {
+      append_varint(out, 0);
+    }
+    last = patched;
+  }
+  return out;
+}
+
+void PackedSpace::Block::note_patched(Bytes key, std::size_t value_size_bytes) {
+  if (!is_patchable) return;
+  patched_keys.emplace(key);
+  patch_size_bytes += kEntryHeadSizeBytes + key.size() + value_size_bytes;
+  if (patch_size_bytes <= kPatchSizeBytesMax) return;
+  is_patchable = false;
+  patched_keys.clear();
 }
 
 void PackedSpace::Block::put(std::size_t index, bool replaces, Bytes key, Bytes value) {
@@ -283,6 +368,7 @@ Status PackedSpace::put(Bytes key, Bytes value) {
   const std::size_t index = block->first_from(key);
   ++all_.changes_;
   block->put(index, block->is_at(index, key), key, value);
+  block->note_patched(key, value.size());
   if (block->size_bytes > kCutSizeBytes) cut(block);
   return {};
 }
@@ -294,6 +380,7 @@ Result<bool> PackedSpace::erase(Bytes key) {
   if (!block->is_at(index, key)) return false;
   ++all_.changes_;
   block->erase(index);
+  block->note_patched(key, 0);
   return true;
 }
 
@@ -311,10 +398,27 @@ Result<PackedSpace::BlockPointer> PackedSpace::load(Cursor& cursor) {
   TL_TRY_ASSIGN(more, cursor.next());
   if (more) block->end = cursor.key();
   if (!block->parse(std::move(raw))) return damage(space_);
+  block->is_patchable = true;
+  TL_TRY(apply_patch(*block));
   make_room();
   size_bytes_ += block->values.size();
   blocks_[block->begin] = block;
   return block;
+}
+
+Status PackedSpace::apply_patch(Block& block) {
+  const std::string key = patch_key(space_, block.begin);
+  if (key.empty()) {
+    block.is_patchable = false;
+    return {};
+  }
+  TL_TRY_ASSIGN(patch, transaction_->get(KeySpace::patch, key));
+  if (!patch) return {};
+  TL_TRY_ASSIGN(raw, decode(*patch));
+  if (!block.apply_patch(raw)) return damage(space_);
+  block.has_patch = true;
+  block.changed = false;
+  return {};
 }
 
 Result<std::string> PackedSpace::decode(Bytes value) {
@@ -417,6 +521,7 @@ void PackedSpace::cut(const BlockPointer& block) {
   upper->grows = block->grows;
   block->move_from(at, *upper);
   block->tidy();
+  block->is_patchable = false;
   block->end = upper->begin;
   blocks_[upper->begin] = upper;
 }
@@ -433,18 +538,33 @@ void PackedSpace::make_room() {
 // ------------------------------------------------------------------------------ writing
 
 Status PackedSpace::flush(WriteTransaction& transaction, const Packing& packing) {
-  const bool any = std::any_of(blocks_.begin(), blocks_.end(), [](const auto& entry) {
-    return entry.second->changed && !entry.second->places.empty();
-  });
-  if (any) TL_TRY(choose_dictionary(transaction, packing));
+  std::size_t changed_count = 0;
+  bool any_whole = false;
+  for (const auto& [begin, block] : blocks_) {
+    if (!block->changed || block->places.empty()) continue;
+    ++changed_count;
+    any_whole |= !block->takes_patch();
+  }
+  const bool patches = changed_count <= kPatchedBlockCountMax;
+  if (any_whole || (!patches && changed_count > 0)) {
+    TL_TRY(choose_dictionary(transaction, packing));
+  }
   // Also what begins elsewhere now is taken out before anything is put in its place.
   for (const auto& [begin, block] : blocks_) {
     if (!block->changed || block->stored_key.empty()) continue;
     if (block->stored_key == block->begin && !block->places.empty()) continue;
+    TL_TRY(erase_patch(transaction, *block));
     TL_TRY(transaction.erase(space_, block->stored_key));
+    block->is_patchable = false;
   }
   for (const auto& [begin, block] : blocks_) {
-    if (block->changed && !block->places.empty()) TL_TRY(write(transaction, packing, *block));
+    if (!block->changed || block->places.empty()) continue;
+    if (patches && block->takes_patch()) {
+      TL_TRY(write_patch(transaction, packing, *block));
+    } else {
+      TL_TRY(erase_patch(transaction, *block));
+      TL_TRY(write(transaction, packing, *block));
+    }
   }
   ++all_.changes_;
   blocks_.clear();
@@ -461,6 +581,18 @@ Status PackedSpace::write(WriteTransaction& transaction, const Packing& packing,
     from = run.to;
   }
   return {};
+}
+
+Status PackedSpace::write_patch(WriteTransaction& transaction, const Packing& packing,
+                                const Block& block) {
+  TL_TRY_ASSIGN(value, codec_.encode(block.raw_patch(), packing.level, nullptr, 0));
+  return transaction.put(KeySpace::patch, patch_key(space_, block.begin), value);
+}
+
+Status PackedSpace::erase_patch(WriteTransaction& transaction, const Block& block) {
+  if (!block.has_patch) return {};
+  auto erased = transaction.erase(KeySpace::patch, patch_key(space_, block.stored_key));
+  return erased ? Status() : Status(std::move(erased).error());
 }
 
 // The value of as many entries as fill it well: tried with as many as the last ones let expect, and

@@ -12,6 +12,16 @@
 //         varint   size of the value, and the value
 // Where blocks end is the writer's business alone: Packing.
 //
+// A commit that changes little of a large block leaves it as it is, and writes its patch anew: what
+// has changed since the block was written. Otherwise a trickle would compress 64 KiB with every
+// commit. Key space `patch`: 1 byte key space, then the block's key; the value is coded as a block
+// is, without a dictionary; raw, it is the changed entries in the order of their keys, each
+//         varint   how many bytes its key shares with the one before (0 in the first)
+//         varint   size of the rest of the key, and the rest
+//         varint   0: the entry is erased; else 1 more than the size of the value, and the value
+// A block that is written anew has no patch. Whoever loads a block applies its patch, so nobody
+// outside this file knows of them.
+//
 // Decoded blocks are kept with the transaction. What a write transaction changes is in its memory
 // until it commits, and everybody in the same transaction finds it there.
 #pragma once
@@ -82,6 +92,7 @@ class PackedSpace {
   Result<BlockPointer> last_before(Bytes key);
   // The block at the cursor, which may be in memory already.
   Result<BlockPointer> load(Cursor& cursor);
+  Status apply_patch(Block& block);
   Result<std::string> decode(Bytes value);
   Result<BlockPointer> block_for(Bytes key);
   Result<BlockPointer> beside_damage(Bytes key);
@@ -89,6 +100,8 @@ class PackedSpace {
   void make_room();
   Status flush(WriteTransaction& transaction, const Packing& packing);
   Status write(WriteTransaction& transaction, const Packing& packing, Block& block);
+  Status write_patch(WriteTransaction& transaction, const Packing& packing, const Block& block);
+  Status erase_patch(WriteTransaction& transaction, const Block& block);
   struct Run {
     Bytes value;     // valid until the next one
     std::size_t to;  // behind the last entry

@@ -273,7 +273,21 @@ Status WriteTransaction::clear(KeySpace space) {
     state_->failed = true;
     return state_->file->fail(code, "write", state_->map_number);
   }
-  return {};
+  return is_packed(space) ? clear_patches(space) : Status();
+}
+
+Status WriteTransaction::clear_patches(KeySpace space) {
+  const std::string prefix(1, static_cast<char>(space));
+  while (true) {
+    std::string key;
+    {
+      Cursor patches = key_cursor(KeySpace::patch);
+      TL_TRY_ASSIGN(found, patches.seek(prefix));
+      if (!found || !patches.key().starts_with(prefix)) return {};
+      key = patches.key();
+    }
+    TL_TRY(erase(KeySpace::patch, key));
+  }
 }
 
 Status WriteTransaction::commit() {
@@ -295,10 +309,19 @@ Status WriteTransaction::commit() {
   if (code != 0) {
     mdb_txn_abort(state.transaction);
   } else {
+    state.file->sync_heads(state.durability == Durability::synced);
     code = mdb_txn_commit(state.transaction);
   }
   const std::uint64_t map_number = state.map_number;
-  if (code == 0) state.file->last_commit.store(state.id);
+  if (code == 0) {
+    state.file->last_commit.store(state.id);
+    // Syncing its pages has synced the head of the commit before it. A transaction that changed
+    // nothing syncs nothing, and is no commit.
+    const bool is_synced = state.durability == Durability::synced && !state.file->options.draft;
+    if (is_synced && state.file->information().me_last_txnid == state.id) {
+      state.file->note_durable(state.id);
+    }
+  }
   state.leave();
   if (code != 0) return state.file->fail(code, "commit to", map_number);
   return {};

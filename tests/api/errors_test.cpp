@@ -392,6 +392,11 @@ BOOST_AUTO_TEST_CASE(null_arguments_are_misuse_everywhere) {
       tl_tree(store, nullptr, tl_str("t"), nullptr),
       tl_replay(nullptr, nullptr, tl_str("s"), nullptr, &cursor),
       tl_replay(store, nullptr, tl_str("s"), nullptr, nullptr),
+      tl_wait(nullptr, 0, 0, &number),
+      tl_wait(store, 0, 0, nullptr),
+      tl_changes(nullptr, 0, nullptr, &number, &cursor),
+      tl_changes(store, 0, nullptr, nullptr, &cursor),
+      tl_changes(store, 0, nullptr, &number, nullptr),
       tl_next(nullptr, &row),
       tl_position(nullptr, &text),
       tl_get(nullptr, nullptr, TL_KIND_TRACE, {}, tl_str("t"), &cursor),
@@ -418,7 +423,7 @@ BOOST_AUTO_TEST_CASE(null_arguments_are_misuse_everywhere) {
   Rows rows(list(owner, TL_KIND_TRACE));
   expect(tl_next(rows.get(), nullptr), TL_MISUSE, "NULL");
   expect(tl_position(rows.get(), nullptr), TL_MISUSE, "NULL");
-  BOOST_TEST(tl_status_name(TL_INTERNAL + 1) == nullptr);
+  BOOST_TEST(tl_status_name(TL_EXPIRED + 1) == nullptr);
   BOOST_TEST(tl_status_name(-1) == nullptr);
   BOOST_TEST(tl_reason_name(TL_REASON_COUNT) == nullptr);
 }

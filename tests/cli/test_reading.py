@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -56,6 +57,16 @@ class Lists(ReadingTest):
         self.assertEqual({"answer": "because"}, row["output"])
         self.assertEqual({"plan": "pro", "seats": 3}, row["metadata"])
         self.fail_with("--json", "traces", "day.tl", "--io", code=2)
+        for kind in ("traces", "observations"):
+            whole = self.rows(kind, "day.tl", "--io")
+            for row, full in zip(self.rows(kind, "day.tl", "--previews"), whole):
+                self.assertNotIn("input", row)
+                for field in ("input", "output"):
+                    preview = row[f"{field}Preview"]
+                    if isinstance(full[field], str):
+                        self.assertIn(preview, (full[field][:200], json.dumps(full[field])[:200]))
+                    elif full[field] is None:
+                        self.assertIsNone(preview)
 
     def test_observation_has_the_fields_of_the_public_api(self) -> None:
         row = self.rows("observations", "day.tl", "--type", "generation", "--io")[0]
@@ -131,6 +142,15 @@ class Lists(ReadingTest):
         self.assertEqual({"red": 1, "blue": 2}, counts("tags", "tag"))
         self.assertEqual({"production": 1, "default": 2}, counts("environments", "environment"))
         self.assertEqual({"example-model": 1}, counts("models", "model"))
+        days = self.rows("days", "day.tl")
+        self.assertEqual(
+            len(self.rows("observations", "day.tl")),
+            sum(day["countObservations"] for day in days),
+        )
+        of_model = [day for day in days if day["model"] == "example-model"]
+        self.assertEqual(1, len(of_model))
+        self.assertRegex(of_model[0]["date"], r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
+        self.assertIn(of_model[0]["date"], self.succeed("days", "day.tl").out)
         self.assertEqual(
             {"agent", "answer", "look up", "fetch", "cache miss"},
             {row["name"] for row in self.rows("names", "day.tl")} - {None, ""},

@@ -75,6 +75,19 @@ BOOST_FIXTURE_TEST_CASE(a_page_that_is_written_leaves_the_sealed_ones, Fixture) 
   BOOST_TEST(read("PRAGMA integrity_check") == "ok");
 }
 
+// Compacting seals entries of other key spaces, too, which may outlive the last sealed page.
+BOOST_FIXTURE_TEST_CASE(all_pages_may_be_unsealed_while_other_entries_are_sealed, Fixture) {
+  {
+    auto transaction = must(environment->begin_write());
+    must(store::put_sealable(transaction, KeySpace::segment, "segment", "value"));
+    BOOST_TEST(!must(store::seal(transaction, KeySpace::segment, "", 4096)));
+    must(transaction.commit());
+  }
+  BOOST_TEST(entry_count(KeySpace::sealed) == 1U);
+  must(batch(*environment, *writer, "UPDATE t SET body = 'changed' WHERE id = 1000"));
+  BOOST_TEST(read("SELECT body FROM t WHERE id = 1000") == "changed");
+}
+
 BOOST_FIXTURE_TEST_CASE(a_batch_that_comes_to_nothing_leaves_them_sealed, Fixture) {
   seal();
   const std::string before = read(kSum);

@@ -265,7 +265,9 @@ class Scene {
   void start(Options options) {
     recorder_ = must(Recorder::start(environment_, std::move(options)));
   }
-  void record(const EventBuilder& sealed) const { must(recorder_->record(sealed)); }
+  void record(EventBuilder sealed) const {
+    if (recorder_->keeps(sealed)) must(recorder_->record(sealed));
+  }
   void flush() const { (void)must(recorder_->flush(std::nullopt)); }
   // The error of a flush that must fail.
   [[nodiscard]] Error flush_error() const {

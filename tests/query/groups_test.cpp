@@ -136,6 +136,74 @@ BOOST_FIXTURE_TEST_CASE(a_session_has_its_flags_and_the_environment_of_its_earli
              boost::test_tools::per_element());
 }
 
+// Sums of sessions are kept: they grow commit by commit, and shrink when something goes.
+BOOST_FIXTURE_TEST_CASE(kept_sums_follow_every_change, Fixture) {
+  const auto erase_some = [&] {
+    world.commit([&] {
+      for (int i = 0; i < 12; ++i) {
+        const ObservationSpec spec = world.observations[static_cast<std::size_t>(
+            random.below(static_cast<int>(world.observations.size())))];
+        // A trace of nothing else would go with it, or not: that is not what this is about.
+        const bool has_record = std::any_of(
+            world.traces.begin(), world.traces.end(),
+            [&](const TraceSpec& trace) { return trace.id == spec.trace_id && !trace.flags_only; });
+        if (has_record) world.erase_observation(spec);
+      }
+    });
+  };
+  for (int round = 0; round < 8; ++round) {
+    random.grow(world, 12);
+    erase_some();
+    const Oracle oracle(world);
+    const auto snapshot = world.snapshot();
+    for (int by = 0; by < 5; ++by) {
+      for (const bool ascending : {false, true}) {
+        const ListOrder order{static_cast<OrderBy>(by), ascending};
+        const auto given = rows(list(snapshot, Kind::session, {}, order, {}, 0));
+        BOOST_REQUIRE_EQUAL(lines(sums_of(given)), lines(oracle.groups(Kind::session, {}, order)));
+      }
+    }
+    for (const Aggregate& sums : oracle.groups(Kind::session, {}, {})) {
+      const auto given = rows(get(snapshot, Kind::session, {}, sums.key));
+      BOOST_REQUIRE_EQUAL(describe(given.at(0).aggregate), describe(sums));
+    }
+  }
+}
+
+// More sessions than a page has, many of them equal in what they are ordered by.
+BOOST_FIXTURE_TEST_CASE(pages_of_kept_sums_make_the_whole_list, Fixture) {
+  world.commit([&] {
+    for (int i = 0; i < 700; ++i) {
+      ObservationSpec spec;
+      spec.trace_id = "t" + std::to_string(i);
+      spec.id = "o";
+      spec.session = "s" + std::to_string(i / 2);
+      spec.start_ns = std::int64_t{random.below(20)} << 29;
+      spec.cost = model::Int128{random.below(6) - 2} * (i % 50 == 0 ? INT64_MAX : 700'000);
+      world.add(spec);
+    }
+  });
+  const Oracle oracle(world);
+  const auto snapshot = world.snapshot();
+  for (const OrderBy by : {OrderBy::time, OrderBy::cost, OrderBy::tokens}) {
+    for (const bool ascending : {false, true}) {
+      const ListOrder order{by, ascending};
+      const std::string wanted = lines(oracle.groups(Kind::session, {}, order));
+      BOOST_TEST(lines(sums_of(rows(list(snapshot, Kind::session, {}, order, {}, 0)))) == wanted);
+      std::vector<Aggregate> pages;
+      std::string position;
+      for (std::size_t size = 1;; size = size * 2 + 1) {
+        const auto cursor = must(list(snapshot, Kind::session, {}, order, position, size));
+        const auto page = sums_of(rows(*cursor));
+        if (page.empty()) break;
+        pages.insert(pages.end(), page.begin(), page.end());
+        position = must(cursor->position());
+      }
+      BOOST_TEST(lines(pages) == wanted);
+    }
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(sums_stay_inside_their_ranges, Fixture) {
   world.commit([&] {
     for (int i = 0; i < 3; ++i) {

@@ -218,7 +218,7 @@ BOOST_FIXTURE_TEST_CASE(what_cannot_be_asked_is_refused, Fixture) {
   BOOST_TEST((failure(list(snapshot, Kind::trace, filter, {}, {}, 0)) == Code::invalid));
   BOOST_TEST(
       (failure(list(snapshot, Kind::score, {}, {OrderBy::cost, false}, {}, 0)) == Code::invalid));
-  BOOST_TEST((failure(list(snapshot, static_cast<Kind>(10), {}, {}, {}, 0)) == Code::invalid));
+  BOOST_TEST((failure(list(snapshot, static_cast<Kind>(11), {}, {}, {}, 0)) == Code::invalid));
   BOOST_TEST((failure(list(snapshot, static_cast<Kind>(0), {}, {}, {}, 0)) == Code::invalid));
   BOOST_TEST((failure(list(snapshot, Kind::trace, {}, {static_cast<OrderBy>(9), false}, {}, 0)) ==
               Code::invalid));

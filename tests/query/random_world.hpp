@@ -17,18 +17,19 @@ class RandomWorld {
   static constexpr int kConditionCount = 14;
   ListOrder order(bool all = true);
   int below(int count) { return std::uniform_int_distribution<int>(0, count - 1)(random_); }
-
- private:
   bool chance(int rarity) { return below(rarity) == 0; }
   std::string one_of(const char* prefix, int count) {
     return prefix + std::to_string(below(count));
   }
+  // Of this trace; its parent, if any, is one of the others.
+  ObservationSpec observation(const std::string& trace_id, const std::vector<std::string>& others);
+
+ private:
   Text maybe(const char* prefix, int count) {
     return chance(3) ? Text() : Text(one_of(prefix, count));
   }
   std::string id(const char* prefix, std::size_t hex_digits);
   Metadata metadata();
-  ObservationSpec observation(const std::string& trace_id, const std::vector<std::string>& others);
   void condition(Filter& filter, int which);
 
   std::mt19937 random_;

@@ -156,6 +156,31 @@ BOOST_FIXTURE_TEST_CASE(a_trace_without_observations_is_one_row, Fixture) {
   BOOST_TEST((failure(tree(world.snapshot(), "never")) == Code::not_found));
 }
 
+// Rows are read ahead, up to a bound in bytes: some records here are beyond it by themselves.
+BOOST_FIXTURE_TEST_CASE(records_of_any_size_come_in_the_order_of_the_tree, Fixture) {
+  constexpr int kCount = 1'500;
+  std::vector<std::size_t> sizes_bytes;
+  world.commit([&] {
+    for (int i = 0; i < kCount; ++i) {
+      const std::size_t size_bytes = i % 100 == 7 ? 1'300'000 : i % 3 == 0 ? 9'000 : 10;
+      sizes_bytes.push_back(static_cast<std::size_t>(below(static_cast<int>(size_bytes))));
+      ObservationSpec spec = observation("large", std::to_string(i), {}, i);
+      spec.model = std::string(sizes_bytes.back(), 'm');
+      must(world.try_add(spec));
+    }
+  });
+  const auto cursor = must(tree(world.snapshot(), "large"));
+  Row row;
+  BOOST_REQUIRE(must(cursor->next(row)));
+  for (int i = 0; i < kCount; ++i) {
+    BOOST_REQUIRE_MESSAGE(must(cursor->next(row)), "seed " << seed);
+    BOOST_REQUIRE(row.entity.id == std::to_string(i));
+    const auto model = model::view_observation(row.entity).model;
+    BOOST_REQUIRE(model.value_or("").size() == sizes_bytes[static_cast<std::size_t>(i)]);
+  }
+  BOOST_TEST(!must(cursor->next(row)));
+}
+
 BOOST_FIXTURE_TEST_CASE(trees_have_no_position, Fixture) {
   world.commit([&] { world.add(observation("t", "o", {}, 1)); });
   const auto cursor = must(tree(world.snapshot(), "t"));

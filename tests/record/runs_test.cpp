@@ -137,6 +137,23 @@ BOOST_AUTO_TEST_CASE(equal_hashes_are_found_where_they_fill_several_parts) {
   BOOST_TEST(file.find(8).size() == 1U);
 }
 
+// As a trickle makes them: their page is written by every commit anyway.
+BOOST_AUTO_TEST_CASE(few_entries_lie_in_the_list) {
+  File file;
+  for (std::uint32_t hash = 1; hash <= kShortRunEntriesMax; ++hash) {
+    file.add({{hash, 5000 + hash * hash}});
+    BOOST_TEST_REQUIRE(file.value_count() == 0U);
+  }
+  BOOST_TEST(file.run_count() == 1U);
+  file.add({{1000, 1}});
+  BOOST_TEST(file.value_count() == 1U);
+  BOOST_TEST(file.entry_count() == kShortRunEntriesMax + 1);
+  for (std::uint32_t hash = 1; hash <= kShortRunEntriesMax; ++hash) {
+    const std::vector<ContainerNumber> expected = {5000 + hash * hash};
+    BOOST_TEST(file.find(hash) == expected, boost::test_tools::per_element());
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(pruning_runs)

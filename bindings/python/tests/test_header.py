@@ -15,6 +15,7 @@ from typing import Any, Dict, List, Set, Tuple, Type
 from support import ROOT
 from tracelite import (
     DataType,
+    Durability,
     Form,
     FullPolicy,
     Level,
@@ -45,6 +46,7 @@ CODES: Dict[str, Type[Code]] = {
     "TL_PHASE_": Phase,
     "TL_ORDER_": Order,
     "TL_FULL_": FullPolicy,
+    "TL_DURABILITY_": Durability,
 }
 # Words that only a filter or a sum of flags needs.
 WITHOUT_MEMBER = {

@@ -1,13 +1,14 @@
 """Lists with their filters, orders and positions; groups, trees, replays, snapshots."""
 
 import pickle
+import threading
 import unittest
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, Dict, Iterable, List, Tuple
 
 from support import SECOND, T0, FolderCase, StoreCase
-from tracelite import InvalidError, MisuseError, NotFoundError, Phase, Rows, Store
+from tracelite import CancelledError, InvalidError, MisuseError, NotFoundError, Phase, Rows, Store
 
 
 def ids(rows: Any) -> List[str]:
@@ -58,6 +59,58 @@ class ListTest(FolderCase):
 
     def traces(self, **query: Any) -> List[str]:
         return ids(self.store.traces(ascending=True, **query))
+
+    def test_a_row_shows_how_its_payloads_begin(self) -> None:
+        text = "ä€😀x" * 100
+        self.store.put_observation("long", trace_id="t00", input=text, output=b"\xff" * 300)
+        self.store.flush()
+        rows = self.store.observations(trace_id="t00", limit=1)
+        with rows:
+            self.assertEqual(next(rows).id, "long")
+            for characters in (1, 2, 3, 4, 200, 399, 400, 401):
+                self.assertEqual(rows.preview("input", characters), text[:characters])
+            self.assertEqual(rows.preview("output"), "\ufffd" * 200)
+            self.assertEqual(rows.preview("metadata"), "")
+            with self.assertRaises(InvalidError):
+                rows.preview("name")
+        with self.assertRaises(MisuseError):
+            rows.preview("input")
+
+    def test_days_have_a_row_for_each_model(self) -> None:
+        self.store.put_observation(
+            "later",
+            trace_id="t00",
+            start_time=T0 + 86_400 * SECOND,
+            cost_details={"total": "2"},
+        )
+        self.store.flush()
+        first, next_day = "2024-05-15", "2024-05-16"
+        days = list(self.store.days())
+        self.assertEqual(
+            [(day.key, day.model, day.observation_count, day.total_cost) for day in days],
+            [
+                (next_day, "", 1, Decimal(2)),
+                (first, "m1", 6, Decimal("0.6")),
+                (first, "m0", 6, Decimal("0.6")),
+            ],
+        )
+        self.assertEqual(days[2].input_tokens, 0 + 2 + 4 + 6 + 8 + 10)
+        self.assertEqual(days[1].error_count, 1)
+        of_model = list(self.store.days(model="m1", to_time=T0 + 3 * SECOND))
+        self.assertEqual([(day.model, day.observation_count) for day in of_model], [("m1", 1)])
+
+    def test_a_walk_can_be_cancelled_by_another_thread(self) -> None:
+        rows = self.store.traces()
+        next(rows)
+        canceller = threading.Thread(target=rows.cancel)
+        canceller.start()
+        canceller.join()
+        for _ in range(2):
+            with self.assertRaises(CancelledError):
+                next(rows)
+        rows.close()
+        rows.cancel()  # after the end it does nothing
+        self.assertEqual(len(list(self.store.traces())), 12)
 
     def test_filters(self) -> None:
         cases: Tuple[Tuple[Dict[str, Any], Iterable[int]], ...] = (

@@ -57,6 +57,7 @@ class Status(IntEnum):
     UNSUPPORTED = 19
     LIMIT = 20
     INTERNAL = 21
+    EXPIRED = 22
 
 
 class Kind(IntEnum):
@@ -69,6 +70,7 @@ class Kind(IntEnum):
     ENVIRONMENT = 7
     NAME = 8
     MODEL = 9
+    DAY = 10
 
 
 class ReadMode(IntEnum):
@@ -341,6 +343,7 @@ class Options(Structure):
         ("map_size_bytes", c_uint64),
         ("compression_level", c_int32),
         ("dictionary_size_bytes", c_uint32),
+        ("durability", c_int32),
     )
 
 
@@ -424,6 +427,7 @@ class Aggregate(Structure):
         ("first_activity_ns", c_int64),
         ("last_activity_ns", c_int64),
         ("latency_ns", c_int64),
+        ("model", _TEXT),
     )
 
 
@@ -507,6 +511,11 @@ _STATUS = c_int32
 FUNCTIONS: Dict[str, Tuple[Any, Sequence[Any]]] = {
     "tl_open": (_STATUS, [c_char_p, POINTER(Options), POINTER(_Handle)]),
     "tl_flush": (_STATUS, [_Handle, c_uint32, POINTER(c_uint64)]),
+    "tl_wait": (_STATUS, [_Handle, c_uint64, c_uint32, POINTER(c_uint64)]),
+    "tl_changes": (
+        _STATUS,
+        [_Handle, c_uint64, POINTER(Filter), POINTER(c_uint64), POINTER(_Handle)],
+    ),
     "tl_drop_when_full": (None, [c_int32]),
     "tl_close": (_STATUS, [_Handle, c_uint32, POINTER(CloseReport)]),
     "tl_put_trace": (_STATUS, [_Handle, POINTER(Trace)]),
@@ -566,6 +575,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Sequence[Any]]] = {
         [_Handle, _Handle, Text, POINTER(ReplayOptions), POINTER(_Handle)],
     ),
     "tl_next": (_STATUS, [_Handle, POINTER(Row)]),
+    "tl_cursor_cancel": (_STATUS, [_Handle]),
     "tl_position": (_STATUS, [_Handle, POINTER(TextOut)]),
     "tl_cursor_close": (None, [_Handle]),
     "tl_get": (_STATUS, [_Handle, _Handle, c_int32, Text, Text, POINTER(_Handle)]),
@@ -573,6 +583,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Sequence[Any]]] = {
         _STATUS,
         [_Handle, c_int32, c_int32, c_uint64, c_void_p, c_size_t, POINTER(c_size_t)],
     ),
+    "tl_preview": (_STATUS, [_Handle, c_int32, c_uint32, POINTER(TextOut)]),
     "tl_payload_size": (_STATUS, [_Handle, c_int32, c_int32, POINTER(c_uint64)]),
     "tl_media_read": (
         _STATUS,

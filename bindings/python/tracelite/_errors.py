@@ -163,6 +163,13 @@ class InternalError(TraceliteError):
     status = Status.INTERNAL
 
 
+class ExpiredError(TraceliteError):
+    """What is asked for is not known any more. Of changes: list anew, and go on from `position`."""
+
+    status = Status.EXPIRED
+    position: int = 0
+
+
 BY_STATUS: Dict[int, Type[TraceliteError]] = {
     int(kind.status): kind for kind in TraceliteError.__subclasses__()
 }

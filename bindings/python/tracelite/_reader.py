@@ -24,7 +24,7 @@ from typing import (
 
 from . import _c
 from ._c import Field, Kind, ReadMode, Status
-from ._errors import InternalError, InvalidError, TraceliteError, check
+from ._errors import InternalError, InvalidError, MisuseError, TraceliteError, check
 from ._events import Progress, Target, write_events
 from ._fields import filter_struct, takes
 from ._gate import Gate
@@ -141,6 +141,30 @@ def deleting(
     """The template of delete's parameters."""
 
 
+def following(
+    *,
+    position: Optional[int] = None,
+    timeout: Optional[float] = None,
+    trace_id: Optional[str] = None,
+    session_id: Optional[str] = None,
+    user_id: Optional[str] = None,
+    tags: Optional[Iterable[str]] = None,
+    environment: Optional[str] = None,
+    name: Optional[str] = None,
+    release: Optional[str] = None,
+    version: Optional[str] = None,
+    level: Union[Level, str, None] = None,
+    type: Union[ObservationType, str, None] = None,
+    model: Optional[str] = None,
+    from_time: Optional[Time] = None,
+    to_time: Optional[Time] = None,
+) -> None:
+    """The template of follow's parameters."""
+
+
+_PREVIEWS = {"input": Field.INPUT, "output": Field.OUTPUT, "metadata": Field.METADATA}
+
+
 class Rows(Generic[_T]):
     """An iterator over rows, which reads as it goes. It sees one state of the file; close it (or
     use it up, or leave its `with` block) soon, because it keeps the file from reusing pages.
@@ -160,6 +184,7 @@ class Rows(Generic[_T]):
         self._decode = decode
         self._has_position = False  # only lists have
         self._lock = threading.Lock()
+        self._free_lock = threading.Lock()  # held by who frees the cursor, or cancels without _lock
         self._self: weakref.ref[Rows[Any]] = weakref.ref(self)
         self._row = _c.Row()
         self._row.struct_size = ctypes.sizeof(_c.Row)
@@ -262,6 +287,39 @@ class Rows(Generic[_T]):
                     form, _read_payload(self._lib, self._cursor, field, mode, size_bytes)
                 )
 
+    def preview(self, field: str, characters: int = 200) -> str:
+        """How a payload of the row that came last begins: up to so many characters of its "input",
+        "output" or "metadata", with references in the place of media; of bytes as many bytes, those
+        that are not UTF-8 replaced. "" if it is absent. Reads no more of it than that needs."""
+        if field not in _PREVIEWS:
+            raise InvalidError(f"{field!r} is no payload: input, output, metadata", field="field")
+        characters = integer_of(characters, "characters", 1, 1_000_000)
+        text = _c.TextOut()
+        with self._gate.call():
+            self._gate.handle()
+            with self._lock:
+                if self._cursor is None:
+                    raise MisuseError("there is no row: the iteration has ended")
+                check(
+                    self._lib,
+                    self._lib.tl_preview(
+                        self._cursor, _PREVIEWS[field], characters, ctypes.byref(text)
+                    ),
+                )
+                if not text.data:
+                    return ""
+                return ctypes.string_at(text.data, text.size_bytes).decode("utf-8", "replace")
+
+    def cancel(self) -> None:
+        """Makes the iteration raise CancelledError: the step that another thread is waiting for,
+        within a millisecond or so, and every later one. Any thread may call it, at any time; after
+        the end it does nothing."""
+        with self._gate.call():
+            self._gate.handle()
+            with self._free_lock:
+                if self._cursor is not None:
+                    check(self._lib, self._lib.tl_cursor_cancel(self._cursor))
+
     def close(self) -> None:
         """Ends the iteration. More than one close is fine."""
         try:
@@ -275,8 +333,9 @@ class Rows(Generic[_T]):
     def _close(self) -> None:
         cursor = self._handle.value
         if cursor is not None:
-            self._handle.value = None
-            self._gate.free(self._free, cursor)
+            with self._free_lock:
+                self._handle.value = None
+                self._gate.free(self._free, cursor)
 
     def __enter__(self) -> Self:
         return self
@@ -358,6 +417,13 @@ class _Origin:
 
 
 _Decode = Callable[[_c.Row, Origin], _T]
+Changed = Union[Trace, Observation, Score]
+
+
+def changed_of(row: _c.Row, origin: Origin) -> Changed:
+    if row.observation:
+        return observation_of(row, origin)
+    return trace_of(row, origin) if row.trace else score_of(row, origin)
 
 
 def _unread(row: _c.Row, origin: Origin) -> Any:
@@ -442,6 +508,13 @@ class Reader:
     def models(self, **query: Any) -> Rows[Aggregate]:
         """Lists the models of the observations selected, with sums over just these."""
         return self._list(Kind.MODEL, group_of, query)
+
+    @takes(listing)
+    def days(self, **query: Any) -> Rows[Aggregate]:
+        """Lists the days (UTC) that the observations selected began on, with sums over just these,
+        for each model and for those without one. With no more than a model and times at midnight
+        it takes no longer however many observations there are."""
+        return self._list(Kind.DAY, group_of, query)
 
     def _list(self, kind: Kind, decode: _Decode[_T], query: Dict[str, Any]) -> Rows[_T]:
         order = Order.code_of(query.pop("order", Order.TIME), "order")

@@ -268,7 +268,10 @@ class Media:
 @dataclass(frozen=True)
 class Aggregate:
     """The sums of a trace or session, or of all that name a user, tag, environment, name or model
-    (then `key` is that; a trace has none: ""). Costs are exact."""
+    (then `key` is that; a trace has none: ""). Costs are exact.
+
+    Of a day `key` is its date ("2026-11-21") and `model` one of its models, or "" for observations
+    without one; trace_count and latency are 0 there."""
 
     key: str
     trace_count: int
@@ -286,6 +289,7 @@ class Aggregate:
     first_activity_ns: int
     last_activity_ns: int
     latency_ns: int
+    model: str = ""
 
     @property
     def first_activity(self) -> datetime:
@@ -538,6 +542,7 @@ def _aggregate(pointer: Any) -> Optional[Aggregate]:
         first_activity_ns=struct.first_activity_ns,
         last_activity_ns=struct.last_activity_ns,
         latency_ns=struct.latency_ns,
+        model=text_of(struct.model, struct.model_size_bytes) or "",
     )
 
 

@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import threading
+import time
 import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import (
     Callable,
     ContextManager,
     Dict,
+    Iterator,
     List,
     Mapping,
     Optional,
@@ -27,7 +29,8 @@ from typing import Union
 
 from . import _c
 from ._c import Field, Status
-from ._errors import InvalidError, MisuseError, TraceliteError, check, last_error
+from ._errors import ExpiredError, InvalidError, MisuseError, TimedOutError, TraceliteError
+from ._errors import check, last_error
 from ._events import Caught, ImportReport, Outcome, Path, Progress, Source
 from ._events import read_events, reason_name
 from ._fields import (
@@ -47,10 +50,11 @@ from ._fields import (
     trace_struct,
 )
 from ._gate import Gate, callback_of_writer, is_in_call
-from ._reader import Reader, deleting
+from ._reader import Changed, Reader, Rows, changed_of, deleting, following
 from ._values import (
     NULL,
     UINT64_MAX,
+    Durability,
     Form,
     FullPolicy,
     Payload,
@@ -74,6 +78,9 @@ Log = Callable[[int, str, str], object]
 _logger = logging.getLogger("tracelite")
 _LOG_LEVELS = {1: logging.DEBUG, 2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
 _EXIT_TIMEOUT_S = 10.0  # for each store that a program leaves open
+_WAIT_S = (
+    1.0  # in the library, before Python looks at signals and whether the store is being closed
+)
 
 
 @dataclass(frozen=True)
@@ -392,6 +399,8 @@ class Store(Reader):
     dictionary_size_bytes
                         of the dictionaries that compress what is recorded, at most 1 MiB; below
                         256 there are none (32 KiB)
+    durability          "sync", or "last_commit": half as many syncs, and a power cut may take the
+                        last commit, never more. What flush has reported stays in both
     """
 
     def __init__(
@@ -411,6 +420,7 @@ class Store(Reader):
         map_size_bytes: Optional[int] = None,
         compression_level: Optional[int] = None,
         dictionary_size_bytes: Optional[int] = None,
+        durability: Union[Durability, str] = Durability.SYNC,
     ) -> None:
         self._lib = lib = _c.library()
         encoded = _encoded(path)
@@ -418,6 +428,7 @@ class Store(Reader):
         options.struct_size = ctypes.sizeof(options)
         options.read_only = 1 if read_only else 0
         options.full_policy = FullPolicy.code_of(full_policy, "full_policy")
+        options.durability = Durability.code_of(durability, "durability")
         for name, number, most in (
             ("commit_interval_ms", commit_interval_ms, 0xFFFFFFFF),
             ("queue_size_bytes", queue_size_bytes, UINT64_MAX),
@@ -479,6 +490,73 @@ class Store(Reader):
             store = self._gate.handle()
             check(self._lib, self._lib.tl_flush(store, timeout_ms, ctypes.byref(position)))
         return position.value
+
+    def wait(self, position: int, timeout: Optional[float] = None) -> int:
+        """Waits until the newest commit, of any process, is another one than `position`, and
+        returns its number. timeout in seconds, None is without limit. Raises TimedOutError."""
+        position = integer_of(position, "position", 0, UINT64_MAX)
+        newest = ctypes.c_uint64()
+        milliseconds_of(timeout, "timeout")
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = _WAIT_S if deadline is None else max(0.0, deadline - time.monotonic())
+            timeout_ms = milliseconds_of(min(left, _WAIT_S), "timeout")
+            with self._gate.call():
+                store = self._gate.handle()
+                status = self._lib.tl_wait(store, position, timeout_ms, ctypes.byref(newest))
+                if status == Status.OK:
+                    return newest.value
+                is_over = deadline is not None and time.monotonic() >= deadline
+                if status not in (Status.TIMEOUT, Status.CANCELLED) or is_over:
+                    check(self._lib, status)
+
+    def changes(self, position: int, **conditions: Any) -> Tuple[Rows[Changed], int]:
+        """The traces, observations and scores that commits behind `position` changed, each once, as
+        it is now, in the order of time; and the position to go on from. Filters as for
+        observations, but for metadata: session_id and user_id mean that the row or its trace names
+        it. Raises ExpiredError, whose `position` is the one to go on from after listing anew, if
+        that is not known any more."""
+        position = integer_of(position, "position", 0, UINT64_MAX)
+        filter = filter_struct(conditions)
+        newest = ctypes.c_uint64()
+        rows = Rows(self, changed_of)
+        with self._gate.call():
+            store = self._gate.handle()
+            status = self._lib.tl_changes(
+                store, position, filter, ctypes.byref(newest), ctypes.byref(rows._handle)
+            )
+            try:
+                check(self._lib, status)
+            except ExpiredError as error:
+                error.position = newest.value
+                raise
+        return rows, newest.value
+
+    @takes(following)
+    def follow(
+        self, *, position: Optional[int] = None, timeout: Optional[float] = None, **conditions: Any
+    ) -> Iterator[Changed]:
+        """What is recorded from now on (or behind `position`), by any process, as it comes: a row
+        of changes() whenever a trace, observation or score came or changed. Ends when nothing was
+        committed for `timeout` seconds; None follows for ever. Raises ExpiredError if the loop is
+        so slow that the file has forgotten changes that it has not seen."""
+        if position is None:
+            position = self.stats().commit_number
+        return self._follow(position, timeout, conditions)
+
+    def _follow(
+        self, position: int, timeout: Optional[float], conditions: Dict[str, Any]
+    ) -> Iterator[Changed]:
+        while True:
+            try:
+                self.wait(position, timeout)
+            except TimedOutError:
+                return
+            rows, position = self.changes(position, **conditions)
+            with rows:
+                # Before they are given out, so that a slow loop keeps no snapshot open.
+                changed = list(rows)
+            yield from changed
 
     def close(self, timeout: Optional[float] = None) -> CloseReport:
         """Waits until everything recorded is durable, and closes the file. Closing again, or in a

@@ -139,6 +139,14 @@ class FullPolicy(Code):
     DROP = "DROP", 1
 
 
+class Durability(Code):
+    """What a power cut may take of what was recorded: with SYNC no commit, with LAST_COMMIT, which
+    syncs half as often, the last one, unless a flush came behind it."""
+
+    SYNC = "SYNC", 0
+    LAST_COMMIT = "LAST_COMMIT", 1
+
+
 class Clear:
     """The type of CLEAR, which takes a field's value away."""
 

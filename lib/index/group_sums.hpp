@@ -1,0 +1,45 @@
+// What the traces of a session come to. Kept beside the session, so that a list of sessions need
+// not read their traces.
+//
+// Format (session.sums): the number of traces as a varint; then, if there are any: the earliest of
+// their times, with its sign, and from there the latest, as varints; and the sums of the traces as
+// index/trace_sums.hpp has them, for the earliest time.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "index/trace_sums.hpp"
+
+namespace tracelite::index {
+
+struct GroupSums {
+  std::uint64_t trace_count = 0;
+  std::int64_t first_ns = 0, last_ns = 0;  // of the traces' times, if there are any
+  TraceSums sums;
+
+  // One trace: what it has, at its time.
+  struct Part {
+    std::int64_t time_ns = 0;
+    const TraceSums* sums = nullptr;
+  };
+  void add(const Part& trace);
+  // One trace comes, changes or goes (nullptr: it was, or is, not there). False if the sums after
+  // it cannot be told from those before: they must be made anew.
+  [[nodiscard]] bool change(const Part* before, const Part* after);
+
+  // The latest time, start or end; 0 if there are no traces.
+  [[nodiscard]] std::int64_t last_activity_ns() const;
+
+  void encode(std::string& out) const;
+  static GroupSums decode(Bytes coded);
+
+  friend bool operator==(const GroupSums&, const GroupSums&) = default;
+};
+
+// What sessions are ordered by in the index, in coarser units, so that it changes less often and
+// takes fewer bytes; those that are equal in it are sorted by whoever reads them.
+std::int64_t activity_rank(const GroupSums& sums);  // about seconds
+std::int64_t cost_rank(const GroupSums& sums);      // about millionths of a dollar
+
+}  // namespace tracelite::index
