@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "bench/json_line.hpp"
+#include "bench/limits.hpp"
 #include "bench/measure.hpp"
 #include "bench/observation_shape.hpp"
 #include "bench/progress.hpp"
@@ -139,6 +140,7 @@ void bench_one_kib(int run_count, const Folder& folder) {
   Calls own;
   Calls logging;
   Calls inserting;
+  std::vector<double> commits_ns;  // of a commit, for each of its inserts
   Calls unsampled;
   Calls nothing;  // what the clock takes, which is in all of these
   const Store store = open_store(folder.file("caller.tl"));
@@ -160,9 +162,11 @@ void bench_one_kib(int run_count, const Folder& folder) {
     logger.drain();
 #endif
     inserting.burst(
-        kBurstCount / 10, [&] { return &shape.next_event(); },
+        kBurstCount, [&] { return &shape.next_event(); },
         [&](const Event* event) { sqlite.put(*event); });
+    const auto before_commit = Clock::now();
     sqlite.commit();
+    commits_ns.push_back(elapsed_ns(before_commit) / kBurstCount);
     unsampled.burst(kBurstCount, next, [&](const tl_observation* given) { put(disabled, given); });
     nothing.burst(kBurstCount, next, [](const tl_observation*) {});
   }
@@ -171,11 +175,24 @@ void bench_one_kib(int run_count, const Folder& folder) {
   own.add_to(line, "tracelite");
   inserting.add_to(line, "sqlite");
   line.add_ratio("sqlite_by_tracelite_mean", ratio(inserting.mean_ns(), own.mean_ns()));
+  line.add("sqlite_commit_mean", median(commits_ns));
+  line.add_ratio("sqlite_with_commit_by_tracelite_mean",
+                 ratio(inserting.mean_ns() + median(commits_ns), own.mean_ns()));
 #ifdef TL_BENCH_SPDLOG
   logging.add_to(line, "spdlog");
   line.add_ratio("p50_by_spdlog", ratio(own.at(0.5), logging.at(0.5)));
   line.add_ratio("mean_by_spdlog", ratio(own.mean_ns(), logging.mean_ns()));
 #endif
+  const double unsampled_ns = unsampled.at(0.5) - nothing.at(0.5);
+#ifdef TL_BENCH_SPDLOG
+  at_most("caller: p50 by spdlog's", ratio(own.at(0.5), logging.at(0.5)), 1.5);
+  at_most("caller: mean by spdlog's", ratio(own.mean_ns(), logging.mean_ns()), 1);
+#endif
+  at_least("caller: SQLite's insert by tracelite's mean", ratio(inserting.mean_ns(), own.mean_ns()),
+           20);
+  at_least("caller: SQLite's insert and its share of the commit by tracelite's mean",
+           ratio(inserting.mean_ns() + median(commits_ns), own.mean_ns()), 20);
+  at_most("caller: not sampled", unsampled_ns, 20, "ns");
   unsampled.add_to(line, "not_sampled");
   nothing.add_to(line, "clock");
   line.print();
@@ -203,6 +220,10 @@ void bench_size(std::size_t size_bytes, double fixed_ns, const Folder& folder, i
   line.add("unit", "ns");
   own.add_to(line, "tracelite");
   copying.add_to(line, "memcpy");
+  if (fixed_ns > 0) {
+    at_most("caller: " + std::to_string(size_bytes) + " bytes, without the fixed cost, by memcpy's",
+            ratio(std::max(own.mean_ns() - fixed_ns, 0.0), copying.mean_ns()), 1.3);
+  }
   line.add("fixed", fixed_ns);
   line.add_ratio("without_fixed_by_memcpy",
                  ratio(std::max(own.mean_ns() - fixed_ns, 0.0), copying.mean_ns()));
@@ -224,8 +245,9 @@ double threads_s(int thread_count, const Store& store) {
       for (int i = 0; i < kCount / thread_count; ++i) put(store, shape.next());
     });
   }
+  const auto start =
+      Clock::now();  // before they are let go: one may be done before this thread runs
   ready.arrive_and_wait();
-  const auto start = Clock::now();
   for (std::thread& thread : threads) thread.join();
   const double seconds = elapsed_ns(start) / 1e9;
   flush(store);
@@ -243,6 +265,7 @@ void bench_threads(int run_count, const Folder& folder) {
   JsonLine line("bench", "caller: 4 threads beside 1, a burst of 4,000 observations of 2 KiB");
   line.add("unit", "s").add("one", median(one)).add("four", median(four));
   line.add_ratio("throughput_of_four_by_one", ratio(median(one), median(four)));
+  at_least("caller: throughput of 4 threads by that of 1", ratio(median(one), median(four)), 1.5);
   line.print();
 }
 

@@ -22,6 +22,7 @@ struct Event {
   tl_text type_name{};
   tl_text level_name{};
   tl_text source_name{};
+  std::int64_t end_ns = 0;  // of a trace; 0: not known
 };
 
 // Payloads and other JSON values of an event are views of its line, all other texts lie in the

@@ -51,7 +51,7 @@ CREATE INDEX IF NOT EXISTS scores_session     ON scores (session_id);
 
 constexpr const char* kUpsertTrace = R"sql(
 INSERT INTO traces(id, name, session_id, user_id, environment, release, version, tags, metadata,
-  input, output, start_ns) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)
+  input, output, start_ns, end_ns) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)
 ON CONFLICT(id) DO UPDATE SET
   name = coalesce(excluded.name, name), session_id = coalesce(excluded.session_id, session_id),
   user_id = coalesce(excluded.user_id, user_id),
@@ -59,7 +59,8 @@ ON CONFLICT(id) DO UPDATE SET
   release = coalesce(excluded.release, release), version = coalesce(excluded.version, version),
   tags = coalesce(excluded.tags, tags), metadata = coalesce(excluded.metadata, metadata),
   input = coalesce(excluded.input, input), output = coalesce(excluded.output, output),
-  start_ns = coalesce(start_ns, excluded.start_ns))sql";
+  start_ns = coalesce(start_ns, excluded.start_ns),
+  end_ns = coalesce(excluded.end_ns, end_ns))sql";
 
 constexpr const char* kUpsertObservation = R"sql(
 INSERT INTO observations(id, trace_id, parent_id, type, name, level, status_message, start_ns,
@@ -148,6 +149,7 @@ class SqliteByHand::Writer {
     bind(trace_, 10, trace.input);
     bind(trace_, 11, trace.output);
     trace_.bind(12, trace.timestamp_ns);
+    if (event.end_ns != 0) trace_.bind(13, event.end_ns);
     run(trace_);
     for (std::size_t i = 0; i < trace.tag_count; ++i) {
       bind(tag_, 1, trace.tags[i]);

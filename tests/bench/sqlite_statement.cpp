@@ -78,6 +78,10 @@ std::int64_t SqliteStatement::number(int column) const {
   return sqlite3_column_int64(statement_.get(), column);
 }
 
+double SqliteStatement::real(int column) const {
+  return sqlite3_column_double(statement_.get(), column);
+}
+
 std::int64_t SqliteStatement::read_all(std::initializer_list<Parameter> parameters) {
   start(parameters);
   std::int64_t row_count = 0;

@@ -31,6 +31,7 @@ class SqliteStatement {
   [[nodiscard]] bool is_blob(int column) const;
   [[nodiscard]] std::string_view blob(int column) const;
   [[nodiscard]] std::int64_t number(int column) const;
+  [[nodiscard]] double real(int column) const;
   // Reads every column of every row, as a program that shows them does; gives the number of rows.
   std::int64_t read_all(std::initializer_list<Parameter> parameters);
 
