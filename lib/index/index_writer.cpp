@@ -67,10 +67,9 @@ Status prepare_all(sqlite3* connection, Statements& sql) {
        "SELECT start_ns, duration_ns, type, level, input_tokens, output_tokens, total_tokens, cost "
        "FROM observation WHERE container = ?1"},
       {&sql.count_scores, "SELECT count(*) FROM score WHERE container = ?1"},
-      // Entity keys are unsigned: the sign bit is flipped to order them.
       {&sql.root,
        "SELECT entity, has_parent, start_ns, name, environment FROM observation "
-       "WHERE container = ?1 ORDER BY has_parent, start_ns, (entity < 0), entity LIMIT 1"},
+       "WHERE container = ?1 ORDER BY has_parent, start_ns, (entity & 4294967295), entity LIMIT 1"},
       {&sql.put_score,
        "INSERT OR REPLACE INTO score(container, entity, time_ns, id, name, environment, "
        "observation) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"},

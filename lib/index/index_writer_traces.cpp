@@ -11,11 +11,13 @@ using model::TraceView;
 
 namespace {
 
-// Lower is nearer to being the root: without a parent first, then the earliest, then by key.
+// Lower is nearer to being the root: without a parent first, then the earliest, then by what of the
+// key does not depend on the order in which they came.
 struct RootRank {
   std::int64_t has_parent = 0;
   std::int64_t start_ns = 0;
-  std::uint64_t entity = 0;
+  record::EntityKey hash = 0;
+  record::EntityKey entity = 0;
   friend auto operator<=>(const RootRank&, const RootRank&) = default;
 };
 
@@ -249,12 +251,15 @@ Status IndexWriter::State::find_root(const Change& change, const Observed* after
     return rebuild_root(change.key.container, now);
   }
   if (after == nullptr) return {};
-  const RootRank current{row.root_rank, row.root_start_ns, from_integer(*row.root)};
-  const RootRank own{after->view.parent_id ? 1 : 0, after->view.start_ns, change.key.entity};
+  const record::EntityKey root = from_integer(*row.root);
+  const record::EntityKey entity = change.key.entity;
+  const RootRank current{row.root_rank, row.root_start_ns, record::without_chapter(root), root};
+  const RootRank own{after->view.parent_id ? 1 : 0, after->view.start_ns,
+                     record::without_chapter(entity), entity};
   if (current < own) return was_root ? rebuild_root(change.key.container, now) : Status();
   TL_TRY_ASSIGN(name, terms.optional_number(TermKind::name, after->view.name));
   TL_TRY_ASSIGN(environment, terms.number(TermKind::environment, after->view.environment));
-  now.root = to_integer(change.key.entity);
+  now.root = to_integer(entity);
   now.root_rank = own.has_parent;
   now.root_start_ns = own.start_ns;
   now.name = name;

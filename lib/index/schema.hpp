@@ -22,7 +22,7 @@ enum class TermKind : std::uint8_t {
 };
 
 // Ids: a TEXT, or a BLOB of 8 or 16 bytes for lower-case hex (the same rule as in records).
-// Entity keys are 64-bit unsigned numbers, stored as the signed number with the same bits.
+// Entity keys have 48 bits, those of the first observations of a trace 31 (record/record_key.hpp).
 // Costs are whole units of 10^-12: an INTEGER where it fits, else a BLOB (model::append_int128).
 
 // A trace's time as the keys of `member` have it, in units of 2^kMomentShift nanoseconds from

@@ -41,6 +41,7 @@ void Applier::forget() {
   containers_.clear();
   containers_size_bytes_ = 0;
   groups_.clear();
+  chapters_.clear();
 }
 
 Status Applier::apply(store::WriteTransaction& transaction, const std::vector<Event>& events) {
@@ -177,7 +178,9 @@ Status Applier::apply_observation(Work& work) {
   if (found) {
     key = found->key;
   } else {
-    TL_TRY_ASSIGN(free, reader.free_key(work.container, RecordKind::observation, after.id));
+    TL_TRY_ASSIGN(chapter, next_chapter(work.container));
+    TL_TRY_ASSIGN(free,
+                  reader.free_key(work.container, RecordKind::observation, after.id, chapter));
     key = free;
     TL_TRY(
         record::add_container(*transaction_, DirectoryKind::observation, after.id, work.container));
@@ -290,6 +293,18 @@ Result<ContainerNumber> Applier::container_of(DirectoryKind kind, Bytes id) {
   containers_.emplace(std::move(name), container);
   containers_size_bytes_ += size_bytes;
   return container;
+}
+
+Result<record::Chapter> Applier::next_chapter(ContainerNumber container) {
+  auto known = chapters_.find(container);
+  if (known == chapters_.end()) {
+    TL_TRY_ASSIGN(open, EntityReader(*transaction_).open_chapter(container));
+    if (chapters_.size() * kNodeSizeBytes > kChapterCacheSizeBytesMax) chapters_.clear();
+    known = chapters_.emplace(container, open).first;
+  }
+  const record::Chapter chapter = known->second.chapter;
+  known->second.add_one();
+  return chapter;
 }
 
 Result<ContainerNumber> Applier::container_of_subject(const Entity& score) {

@@ -29,8 +29,8 @@ class Applier {
   // error the transaction must be dropped and forget() called.
   Status apply(store::WriteTransaction& transaction, const std::vector<model::Event>& events);
 
-  // What is remembered between batches (numbers of containers) holds only while this process alone
-  // commits.
+  // What is remembered between batches (numbers of containers, open chapters) holds only while this
+  // process alone commits.
   void forget();
 
  private:
@@ -57,6 +57,8 @@ class Applier {
   Status finish();
 
   Result<record::ContainerNumber> container_of(record::DirectoryKind kind, Bytes id);
+  // Of the next observation that a trace gets.
+  Result<record::Chapter> next_chapter(record::ContainerNumber container);
   Result<record::ContainerNumber> container_of_subject(const model::Entity& score);
   Result<model::Entity> join(const model::Entity* before, Work& work);
   Status append_streams(const model::Entity& before, model::Entity& event);
@@ -92,10 +94,12 @@ class Applier {
   std::unordered_map<std::string, record::ContainerNumber> containers_;  // kind, then id
   std::size_t containers_size_bytes_ = 0;                                // about
   std::unordered_map<record::ContainerNumber, payload::GroupNumber> groups_;
+  std::unordered_map<record::ContainerNumber, record::OpenChapter> chapters_;
 };
 
 // More are looked up in the file again.
 inline constexpr std::size_t kContainerCacheSizeBytesMax = std::size_t{2} << 20;
 inline constexpr std::size_t kGroupCacheSizeBytesMax = std::size_t{1} << 20;
+inline constexpr std::size_t kChapterCacheSizeBytesMax = std::size_t{1} << 20;
 
 }  // namespace tracelite::ingest

@@ -94,7 +94,7 @@ void append_commit(std::string& out, std::uint64_t transaction,
   ContainerNumber last = 0;
   for (const RecordKey& key : keys) {
     append_varint(out, (key.container - last) * kKinds + static_cast<std::uint64_t>(key.kind));
-    if (key.kind != RecordKind::header) append_big_endian(out, key.entity);
+    if (key.kind != RecordKind::header) append_big_endian(out, key.entity, kEntitySizeBytes);
     last = key.container;
   }
 }
@@ -113,7 +113,7 @@ Status for_each_commit(Bytes commits, const Visit& visit) {
       container += coded / kKinds;
       const auto kind = static_cast<RecordKind>(coded % kKinds);
       const EntityKey entity =
-          kind == RecordKind::header ? 0 : static_cast<EntityKey>(reader.big_endian(4));
+          kind == RecordKind::header ? 0 : reader.big_endian(kEntitySizeBytes);
       if (reader.failed() || container > kContainerNumberMax || kind == RecordKind::stray) {
         return changes_damaged();
       }

@@ -5,7 +5,7 @@
 // There is no index over commits. Each commit puts the keys of what it changed behind those of the
 // commits before, under `meta` "changes", whose page every commit writes anyway; what does not fit
 // there any more moves to a chunk of its own in key space `change`, and the oldest chunks go. So
-// the list reaches back some seconds or minutes, and costs a commit some 7 bytes an entity. A
+// the list reaches back some seconds or minutes, and costs a commit some 9 bytes an entity. A
 // commit that changes more than kListedOfCommitMax entities, as an import does, is not listed:
 // whoever wants it has to list everything anew, and so the list begins behind it.
 //
@@ -18,7 +18,7 @@
 //                        varint  how many entities
 //                        each    varint: 4 times the difference to the container before, from 0,
 //                                plus 0 for a trace or session, 1 an observation, 2 a score;
-//                                4 bytes: entity key (not of a trace or session)
+//                                6 bytes: entity key (not of a trace or session)
 // in the order of their keys; numbers big-endian.
 #pragma once
 

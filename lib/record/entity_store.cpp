@@ -78,12 +78,20 @@ Result<std::optional<Entity>> EntityReader::load(const RecordKey& key) const {
 
 Result<std::optional<Found>> EntityReader::find(ContainerNumber container, RecordKind kind,
                                                 Bytes id) const {
-  const EntityKey first = natural_key(id);
+  TL_TRY_ASSIGN(found, find_in_chapter({container, kind, natural_key(id)}, id));
+  if (found || kind != RecordKind::observation) return found;
+  return find_in_later_chapters(container, id);
+}
+
+Result<std::optional<Found>> EntityReader::find_in_chapter(const RecordKey& first, Bytes id) const {
   RecordCursor cursor(transaction_);
-  TL_TRY_ASSIGN(more, cursor.seek({container, kind, first}));
+  TL_TRY_ASSIGN(more, cursor.seek(first));
   while (more) {
     const RecordKey key = cursor.key();
-    if (key.container != container || key.kind != kind || key.entity - first >= kProbeCount) break;
+    if (key.container != first.container || key.kind != first.kind ||
+        key.entity - first.entity >= kProbeCount) {
+      break;
+    }
     TL_TRY_ASSIGN(entity, model::decode(cursor.record()));
     if (entity.id == id) return std::optional<Found>({key, std::move(entity)});
     TL_TRY_ASSIGN(again, cursor.next());
@@ -92,9 +100,51 @@ Result<std::optional<Found>> EntityReader::find(ContainerNumber container, Recor
   return std::optional<Found>();
 }
 
-Result<RecordKey> EntityReader::free_key(ContainerNumber container, RecordKind kind,
-                                         Bytes id) const {
-  const EntityKey first = natural_key(id);
+// Most ids that are looked for here are new, and each chapter may be far from the others in the
+// file; so the directory is asked before.
+Result<std::optional<Found>> EntityReader::find_in_later_chapters(ContainerNumber container,
+                                                                  Bytes id) const {
+  TL_TRY_ASSIGN(last, last_chapter(container));
+  if (last == 0) return std::optional<Found>();
+  TL_TRY_ASSIGN(containers, find_containers(transaction_, DirectoryKind::observation, id));
+  if (!std::binary_search(containers.begin(), containers.end(), container)) {
+    return std::optional<Found>();
+  }
+  for (EntityKey chapter = last; chapter > 0; --chapter) {
+    const EntityKey first = (chapter << kChapterShift) + natural_key(id);
+    TL_TRY_ASSIGN(found, find_in_chapter({container, RecordKind::observation, first}, id));
+    if (found) return found;
+  }
+  return std::optional<Found>();
+}
+
+Result<Chapter> EntityReader::last_chapter(ContainerNumber container) const {
+  const std::string end = encode(RecordKey{container, RecordKind::observation, kEntityKeyMax});
+  TL_TRY_ASSIGN(entry, records(transaction_).at_most(end));
+  if (!entry || entry->key.size() != kRecordKeySizeBytes) return Chapter{0};
+  const RecordKey key = decode_record_key(entry->key);
+  if (key.container != container || key.kind != RecordKind::observation) return Chapter{0};
+  return chapter_of(key.entity);
+}
+
+Result<OpenChapter> EntityReader::open_chapter(ContainerNumber container) const {
+  TL_TRY_ASSIGN(last, last_chapter(container));
+  OpenChapter open{last, 0};
+  RecordCursor cursor(transaction_);
+  TL_TRY_ASSIGN(more, cursor.seek({container, RecordKind::observation,
+                                   EntityKey{last} << kChapterShift}));
+  while (more && cursor.key().container == container &&
+         cursor.key().kind == RecordKind::observation && open.chapter == last) {
+    open.add_one();
+    TL_TRY_ASSIGN(again, cursor.next());
+    more = again;
+  }
+  return open;
+}
+
+Result<RecordKey> EntityReader::free_key(ContainerNumber container, RecordKind kind, Bytes id,
+                                         Chapter chapter) const {
+  const EntityKey first = (EntityKey{chapter} << kChapterShift) + natural_key(id);
   for (EntityKey step = 0; step < kProbeCount; ++step) {
     const RecordKey key{container, kind, first + step};
     const std::string coded = encode(key);

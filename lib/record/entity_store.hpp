@@ -26,6 +26,18 @@ struct Found {
   model::Entity entity;
 };
 
+// The last chapter of a trace that has room.
+struct OpenChapter {
+  Chapter chapter = 0;
+  std::uint64_t observation_count = 0;  // in it
+  // Afterwards it has room for one more.
+  void add_one() {
+    if (++observation_count < kChapterObservationCount || chapter == kChapterMax) return;
+    ++chapter;
+    observation_count = 0;
+  }
+};
+
 // Reads entities in any transaction.
 class EntityReader {
  public:
@@ -35,8 +47,11 @@ class EntityReader {
   Result<std::optional<model::Entity>> load(const RecordKey& key) const;
   // The observation, score or stray with this id in a container.
   Result<std::optional<Found>> find(ContainerNumber container, RecordKind kind, Bytes id) const;
-  // The first free key for a new one.
-  Result<RecordKey> free_key(ContainerNumber container, RecordKind kind, Bytes id) const;
+  // The first free key for a new one; for an observation, in this chapter.
+  Result<RecordKey> free_key(ContainerNumber container, RecordKind kind, Bytes id,
+                             Chapter chapter = 0) const;
+  // Where the next observation of a trace goes. Takes as long as reading a chapter.
+  Result<OpenChapter> open_chapter(ContainerNumber container) const;
   // The container of a trace or session by its id.
   Result<std::optional<ContainerNumber>> find_trace(Bytes trace_id) const;
   Result<std::optional<ContainerNumber>> find_session(Bytes session_id) const;
@@ -57,6 +72,10 @@ class EntityReader {
 
  private:
   Result<std::optional<Found>> find_in_directory(DirectoryKind kind, Bytes id) const;
+  Result<std::optional<Found>> find_in_chapter(const RecordKey& first, Bytes id) const;
+  Result<std::optional<Found>> find_in_later_chapters(ContainerNumber container, Bytes id) const;
+  // 0 if the trace has no observations.
+  Result<Chapter> last_chapter(ContainerNumber container) const;
 
   const store::Transaction& transaction_;
 };
