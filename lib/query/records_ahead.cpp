@@ -26,9 +26,8 @@ Status RecordsAhead::read(const Snapshot::Use& use, record::ContainerNumber cont
   bytes_.clear();
   std::vector<std::size_t> by_key(records_.size());
   std::iota(by_key.begin(), by_key.end(), std::size_t{0});
-  std::sort(by_key.begin(), by_key.end(), [&](std::size_t a, std::size_t b) {
-    return records_[a].entity < records_[b].entity;
-  });
+  std::sort(by_key.begin(), by_key.end(),
+            [&](std::size_t a, std::size_t b) { return records_[a].entity < records_[b].entity; });
   store::PackedSpace& records = record::records(use.transaction());
   std::size_t kept = records_.size();  // a prefix of what is wanted
   for (const std::size_t index : by_key) {

@@ -1,8 +1,9 @@
-// Records of one trace that are wanted in another order than they lie in: read ahead in the order
-// of their keys, so that each block of the file is decoded once for many of them.
+// Records of one trace that are wanted in another order than they lie in: kept from when all of
+// them were looked at, or read ahead in the order of their keys, so that each block of the file is
+// decoded once for many of them.
 //
-// Knows keys and bytes; must not know what a record says. Memory is bounded by kAheadSizeBytesMax,
-// but for one record.
+// Knows keys and bytes; must not know what a record says. Memory is bounded by kKeptSizeBytesMax
+// and kAheadSizeBytesMax, but for one record.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,29 @@
 
 namespace tracelite::query {
 
+inline constexpr std::size_t kKeptSizeBytesMax = std::size_t{8} << 20;
 inline constexpr std::size_t kAheadSizeBytesMax = std::size_t{1} << 20;
+
+// As many of the records as there is room for, by their number in the order of their keys.
+class KeptRecords {
+ public:
+  void add(Bytes record) {
+    if (bytes_.size() + record.size() > kKeptSizeBytesMax) is_full_ = true;
+    if (!is_full_) bytes_.append(record);
+    ends_.push_back(bytes_.size());
+  }
+  // Empty: it was not kept, or there is none.
+  [[nodiscard]] Bytes get(std::size_t number) const {
+    if (number >= ends_.size()) return {};
+    const std::size_t begin = number == 0 ? 0 : ends_[number - 1];
+    return Bytes(bytes_).substr(begin, ends_[number] - begin);
+  }
+
+ private:
+  std::string bytes_;
+  std::vector<std::size_t> ends_;
+  bool is_full_ = false;
+};
 
 class RecordsAhead {
  public:

@@ -19,9 +19,10 @@ record::ContainerNumber container_number(std::int64_t container) {
 
 // A record as it is, into the memory of another. False if there is none.
 Result<bool> read_record(const store::Transaction& transaction, const RecordKey& key,
-                         model::Entity& entity) {
+                         model::Entity& entity, Bytes* record = nullptr) {
   TL_TRY_ASSIGN(value, record::records(transaction).get(record::encode(key)));
   if (!value) return false;
+  if (record != nullptr) *record = *value;
   TL_TRY(model::decode(*value, entity));
   return true;
 }
@@ -36,13 +37,14 @@ Status join_stray(const store::Transaction& transaction, model::Entity& observat
 }  // namespace
 
 Result<bool> read_observation(const store::Transaction& transaction, RecordKey& key,
-                              model::Entity& observation) {
+                              model::Entity& observation, Bytes* record) {
   key.kind = RecordKind::observation;
-  TL_TRY_ASSIGN(found, read_record(transaction, key, observation));
+  TL_TRY_ASSIGN(found, read_record(transaction, key, observation, record));
   if (!found) {
     key.kind = RecordKind::stray;
     return read_record(transaction, key, observation);
   }
+  if (observation.has_stray && record != nullptr) *record = {};  // the other one may drive it out
   TL_TRY(join_stray(transaction, observation));
   return true;
 }

@@ -40,8 +40,9 @@ Status load_session(const Snapshot::Use& use, std::int64_t term, Bytes session_i
                     bool may_have_own, Row& row);
 
 // The observation as readers see it: with its trace-less events, or made of them alone. `key` gets
-// the kind of the record. False if there is none.
+// the kind of the record. `record` (may be null): as it lies there, empty if it is not one
+// record alone; valid until the next look at a record. False if there is none.
 Result<bool> read_observation(const store::Transaction& transaction, record::RecordKey& key,
-                              model::Entity& observation);
+                              model::Entity& observation, Bytes* record = nullptr);
 
 }  // namespace tracelite::query

@@ -112,8 +112,7 @@ Status for_each_commit(Bytes commits, const Visit& visit) {
       const std::uint64_t coded = reader.varint();
       container += coded / kKinds;
       const auto kind = static_cast<RecordKind>(coded % kKinds);
-      const EntityKey entity =
-          kind == RecordKind::header ? 0 : reader.big_endian(kEntitySizeBytes);
+      const EntityKey entity = kind == RecordKind::header ? 0 : reader.big_endian(kEntitySizeBytes);
       if (reader.failed() || container > kContainerNumberMax || kind == RecordKind::stray) {
         return changes_damaged();
       }

@@ -131,8 +131,8 @@ Result<OpenChapter> EntityReader::open_chapter(ContainerNumber container) const 
   TL_TRY_ASSIGN(last, last_chapter(container));
   OpenChapter open{last, 0};
   RecordCursor cursor(transaction_);
-  TL_TRY_ASSIGN(more, cursor.seek({container, RecordKind::observation,
-                                   EntityKey{last} << kChapterShift}));
+  TL_TRY_ASSIGN(
+      more, cursor.seek({container, RecordKind::observation, EntityKey{last} << kChapterShift}));
   while (more && cursor.key().container == container &&
          cursor.key().kind == RecordKind::observation && open.chapter == last) {
     open.add_one();
