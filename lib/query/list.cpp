@@ -54,6 +54,8 @@ const char* columns_of(Kind kind) {
   return kind == Kind::score ? "s.id, s.container, s.entity" : "t.id, ";
 }
 
+record::EntityKey to_key(std::int64_t entity) { return static_cast<record::EntityKey>(entity); }
+
 struct Key {
   Value rank;  // what the list is ordered by
   Value id;    // of the trace; of a score its own
@@ -63,8 +65,8 @@ struct Key {
 };
 
 // The order asked for, then what makes it total. The id decides between equal ones (of
-// observations: the number made from the id, then the trace's id), the container last, so that the
-// order does not depend on arrival.
+// observations: the hash of the id, then the trace's id), the container last, so that the order does
+// not depend on arrival.
 class KeyOrder {
  public:
   static constexpr std::size_t kValueCount = 4;
@@ -97,7 +99,11 @@ class KeyOrder {
  private:
   [[nodiscard]] bool less(const Key& a, const Key& b) const {
     if (const auto order = a.rank <=> b.rank; order != 0) return order < 0;
-    if (kind_ == Kind::observation && a.entity != b.entity) return a.entity < b.entity;
+    if (kind_ == Kind::observation) {
+      const record::EntityKey hash_a = record::without_chapter(to_key(a.entity));
+      const record::EntityKey hash_b = record::without_chapter(to_key(b.entity));
+      if (hash_a != hash_b) return hash_a < hash_b;
+    }
     if (const auto order = a.id <=> b.id; order != 0) return order < 0;
     return std::pair(a.container, a.entity) < std::pair(b.container, b.entity);
   }

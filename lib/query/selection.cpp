@@ -6,6 +6,7 @@
 #include "index/index_writer.hpp"
 #include "index/terms.hpp"
 #include "model/event.hpp"
+#include "query/trace_window.hpp"
 #include "record/entity_store.hpp"
 #include "record/statistics.hpp"
 
@@ -52,6 +53,13 @@ class Conditions {
   // Chooses the member to start from, if that is shorter than to go by time and to ask of each row
   // whether it belongs.
   Status choose_driver(const Demand& demand);
+  // Of one trace: leaves out times that a page does not reach, if that makes the index by time the
+  // shorter way to it.
+  Status narrow_times(const Demand& demand);
+  // Whether the rows are found by time alone.
+  [[nodiscard]] bool goes_by_time(const Demand& demand) const {
+    return demand.by_time && !driver_ && (!has_trace() || is_narrowed_);
+  }
   [[nodiscard]] const std::optional<std::int64_t>& driver() const { return driver_; }
   // The table of a kind, with the index that gives its rows in the order of time, or only the
   // problems, where nothing else drives the query.
@@ -90,9 +98,10 @@ class Conditions {
 
   const Snapshot::Use& use_;
   Kind kind_;
-  const Filter& filter_;
+  Filter filter_;
   Resolved to_;
   std::optional<std::int64_t> driver_;
+  bool is_narrowed_ = false;
 };
 
 Result<bool> Conditions::resolve_one(TermKind kind, const std::optional<std::string>& text,
@@ -298,6 +307,21 @@ Status Conditions::choose_driver(const Demand& demand) {
   return {};
 }
 
+Status Conditions::narrow_times(const Demand& demand) {
+  if (kind_ != Kind::observation || !to_.trace || !demand.by_time) return {};
+  Filter others = filter_;
+  others.trace_id.reset();
+  others.from_ns.reset();
+  others.to_ns.reset();
+  if (!is_empty(others)) return {};  // rows that are counted may not be selected
+  TL_TRY_ASSIGN(narrowed,
+                narrow_to_page(use_, *to_.trace, filter_, demand.ascending, demand.row_count));
+  if (!narrowed) return {};
+  filter_ = std::move(*narrowed);
+  is_narrowed_ = true;
+  return {};
+}
+
 // A member gives its traces in the order of time. Of several that one is walked whose traces lie
 // least densely where the list begins, and the others are asked.
 Status Conditions::choose_driver_of_traces(const Demand& demand) {
@@ -401,10 +425,11 @@ Result<std::optional<Selection>> select_rows(const Snapshot::Use& use, Kind kind
   TL_TRY_ASSIGN(possible, conditions.resolve());
   if (!possible) return std::optional<Selection>();
   TL_TRY(conditions.choose_driver(demand));
+  TL_TRY(conditions.narrow_times(demand));
   const std::optional<std::int64_t> driver = conditions.driver();
   Selection selection;
   selection.where.reserve();
-  const bool by_time = demand.by_time && !driver && !conditions.has_trace();
+  const bool by_time = conditions.goes_by_time(demand);
   conditions.read_in_order(by_time, selection);
   // CROSS JOIN is how SQLite is told to go from left to right.
   if (driver) selection.from.add(conditions.driving_rows()).add(" CROSS JOIN ");

@@ -64,7 +64,9 @@ struct Selection {
 
 // What is wanted of a selection, so that it goes the shorter way.
 struct Demand {
-  bool by_time = false;  // the first or last in the order of time, not all
+  // The first or last `row_count` in the order of time, behind those of the millisecond in which
+  // the filter's times begin: a selection may leave out the others.
+  bool by_time = false;
   bool ascending = false;
   std::uint64_t row_count = UINT64_MAX;
 };

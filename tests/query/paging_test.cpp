@@ -3,6 +3,7 @@
 #include <set>
 
 #include "oracle.hpp"
+#include "query/trace_window.hpp"
 #include "random_world.hpp"
 
 namespace tracelite::query::test {
@@ -137,6 +138,61 @@ BOOST_FIXTURE_TEST_CASE(a_position_belongs_to_one_kind_filter_and_order, Fixture
       (failure(try_list(Kind::trace, filter, {OrderBy::time, true}, position)) == Code::invalid));
   BOOST_TEST(
       (failure(try_list(Kind::trace, filter, {OrderBy::name, false}, position)) == Code::invalid));
+}
+
+constexpr std::int64_t kMomentNs = std::int64_t{1} << index::kTimeShift;
+
+// `count` observations of trace "long", `per_moment` of them in each millisecond or so, and as many
+// of others among them as `others_each` says.
+void add_long_trace(World& world, RandomWorld& random, int count, int per_moment, int others_each) {
+  world.commit([&] {
+    for (int i = 0; i < count; ++i) {
+      ObservationSpec spec;
+      spec.trace_id = "long";
+      spec.id = "o" + std::to_string(i);
+      spec.start_ns = i / per_moment * kMomentNs + random.below(3);
+      world.add(spec);
+      for (int other = 0; other < others_each; ++other) {
+        spec.trace_id = "other" + std::to_string(other);
+        spec.start_ns += random.below(3);
+        world.add(spec);
+      }
+    }
+  });
+}
+
+BOOST_FIXTURE_TEST_CASE(pages_of_a_long_trace_make_the_whole_of_it, Fixture) {
+  add_long_trace(world, random, 700, 1 + random.below(20), random.below(3));
+  Filter filter;
+  filter.trace_id = "long";
+  filter.from_ns = random.below(10) * kMomentNs;
+  filter.to_ns = 690 * kMomentNs;
+  Filter same = filter;  // and so that no times are left out
+  same.type = model::ObservationType::span;
+  for (const bool ascending : {true, false}) {
+    const ListOrder order{OrderBy::time, ascending};
+    const auto whole =
+        names_of(rows(list(world.snapshot(), Kind::observation, same, order, {}, 0)));
+    const auto size = static_cast<std::uint64_t>(1 + random.below(60));
+    const auto pages = paged(world, Kind::observation, filter, order, size, [] {});
+    BOOST_TEST(pages == whole, boost::test_tools::per_element());
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_page_of_a_long_trace_is_found_by_time_where_few_others_are, Fixture) {
+  constexpr std::uint64_t kRowCount = 10;
+  const auto narrow = [&](bool ascending) {
+    const auto snapshot = world.snapshot();
+    const auto use = must(snapshot->use());
+    return must(narrow_to_page(use, world.container_of("long"), {}, ascending, kRowCount));
+  };
+  add_long_trace(world, random, 700, 2, 0);
+  // Five moments behind the first one.
+  BOOST_TEST(narrow(true).value().to_ns.value() == 6 * kMomentNs);
+  BOOST_TEST(narrow(false).value().from_ns.value() == (349 - 5) * kMomentNs);
+  add_long_trace(world, random, 700, 2, 100);
+  BOOST_TEST(!narrow(true));
+  BOOST_TEST(!narrow(false));
 }
 
 BOOST_FIXTURE_TEST_CASE(what_no_list_has_given_is_refused, Fixture) {
