@@ -112,6 +112,13 @@ CREATE TABLE attribute(               -- metadata: keys at the top level, with t
   container INTEGER NOT NULL,
   entity INTEGER NOT NULL,
   PRIMARY KEY(term, value, kind, container, entity)) WITHOUT ROWID;
+CREATE TABLE recent_attribute(        -- what small commits brought last, in the order it came: there
+  container INTEGER NOT NULL,         -- the keys of an observation touch one page, not one each. A
+  kind INTEGER NOT NULL,              -- row is here or in `attribute`: index/attribute_table.hpp
+  entity INTEGER NOT NULL,
+  term INTEGER NOT NULL,
+  value NOT NULL,
+  PRIMARY KEY(container, kind, entity, term, value)) WITHOUT ROWID;
 )sql";
 
 }  // namespace tracelite::index
