@@ -39,7 +39,7 @@ Status renew_index(const std::shared_ptr<store::Environment>& environment, bool 
                    const std::function<void()>& at_start) {
   {
     TL_TRY_ASSIGN(snapshot, environment->begin_read());
-    const Status readable = index::check_schema_version(snapshot);
+    Status readable = index::check_schema_version(snapshot);
     if (readable) return {};
     if (!may_write) return readable;
   }
