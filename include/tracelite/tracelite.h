@@ -489,10 +489,13 @@ typedef struct tl_options {
  * to the name stands beside it; after the last close nothing but the file is left. A crash needs no
  * recovery: the next open finds every commit, and nothing half of one.
  *
+ * An index that another version of tracelite has made is made anew, as by tl_reindex, when the file
+ * is opened for writing; the log is told before, because it takes a while with a large file.
+ *
  * Errors: TL_NOT_FOUND (read-only, or the folder is missing), TL_PERMISSION, TL_NOT_TRACELITE,
  * TL_NEWER_FORMAT, TL_OTHER_GEOMETRY, TL_CORRUPT (truncated or damaged), TL_UNSUPPORTED (a network
- * file system), TL_DISK_FULL, TL_IO, TL_NO_MEMORY, TL_BUSY, TL_INVALID (an option is out of its
- * range).
+ * file system; or read-only, and the index was made by another version: open the file once for
+ * writing), TL_DISK_FULL, TL_IO, TL_NO_MEMORY, TL_BUSY, TL_INVALID (an option is out of its range).
  */
 TL_API tl_status tl_open(const char *path, const tl_options *options, tl_store **store);
 

@@ -6,6 +6,7 @@
 #include "api/handles.hpp"
 #include "ingest/pending.hpp"
 #include "ingest/queue.hpp"
+#include "maintain/maintain.hpp"
 
 namespace tracelite::api {
 namespace {
@@ -121,6 +122,13 @@ Status open_store(const char* path, const tl_options* given, tl_store** store) {
                                               " cannot be written; open it read-only, or change "
                                               "its permissions");
     }
+  }
+  TL_TRY(maintain::renew_index(state->environment, !open_options.read_only, [&] {
+    if (!recording.log) return;
+    recording.log(ingest::LogLevel::info, model::Reason::none,
+                  "the index was made by another version of tracelite, and is made anew");
+  }));
+  if (!open_options.read_only) {
     // It can wait for the next time: on a full disk, say, the file must still open.
     const Status reclaimed = ingest::reclaim_pending(*state->environment);
     if (!reclaimed && recording.log) {

@@ -63,9 +63,10 @@ constexpr Table kTables[] = {
      "SELECT day || '|' || quote(" TL_TERM("model") ") || '|' || quote(sums) AS row FROM day "
                                                     "ORDER BY row"},
     {"attribute",
-     "SELECT container || '|' || attribute.kind || '|' || entity || '|' || quote(term.text) || "
-     "'|' || quote(value) FROM attribute JOIN term ON term.id = attribute.term "
-     "ORDER BY container, attribute.kind, entity, term.text, value"},
+     "SELECT container || '|' || a.kind || '|' || entity || '|' || quote(term.text) || '|' || "
+     "quote(value) FROM (SELECT term, value, kind, container, entity FROM attribute UNION ALL "
+     "SELECT term, value, kind, container, entity FROM recent_attribute) a "
+     "JOIN term ON term.id = a.term ORDER BY container, a.kind, entity, term.text, value"},
 };
 
 #undef TL_TERM

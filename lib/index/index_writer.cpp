@@ -2,13 +2,10 @@
 // what differs.
 #include "index/index_writer.hpp"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cassert>
 
 #include "index/index_writer_state.hpp"
-#include "payload/json_scanner.hpp"
 
 namespace tracelite::index {
 
@@ -78,12 +75,6 @@ Status prepare_all(sqlite3* connection, Statements& sql) {
        "INSERT OR REPLACE INTO member(term, moment, container) VALUES(?1, ?2, ?3)"},
       {&sql.erase_member, "DELETE FROM member WHERE term = ?1 AND moment = ?2 AND container = ?3"},
       {&sql.find_member, "SELECT 1 FROM member WHERE term = ?1 LIMIT 1"},
-      {&sql.put_attribute,
-       "INSERT OR REPLACE INTO attribute(term, value, kind, container, entity) "
-       "VALUES(?1, ?2, ?3, ?4, ?5)"},
-      {&sql.erase_attribute,
-       "DELETE FROM attribute WHERE term = ?1 AND value = ?2 AND kind = ?3 AND container = ?4 "
-       "AND entity = ?5"},
       {&sql.find_session, "SELECT sums FROM session WHERE term = ?1"},
       {&sql.put_session,
        "INSERT OR REPLACE INTO session(term, activity, cost, sums) VALUES(?1, ?2, ?3, ?4)"},
@@ -114,12 +105,15 @@ Result<std::unique_ptr<IndexWriter>> IndexWriter::open(sqlite3* connection) {
   state->connection = connection;
   TL_TRY_ASSIGN(terms, Terms::open(connection));
   state->terms = std::move(terms);
+  TL_TRY_ASSIGN(attributes, AttributeTable::open(connection));
+  state->attributes = std::move(attributes);
   TL_TRY(prepare_all(connection, state->sql));
   return std::unique_ptr<IndexWriter>(new IndexWriter(std::move(state)));
 }
 
 void IndexWriter::forget() {
   state_->terms.forget();
+  state_->attributes.forget();
   state_->latest_trace.reset();
   state_->sessions.clear();
   state_->days.clear();
@@ -130,12 +124,15 @@ Status IndexWriter::flush() {
   TL_TRY(state_->write_latest_trace());
   TL_TRY(state_->write_sessions());
   TL_TRY(state_->write_days());
+  TL_TRY(state_->attributes.write());
   return state_->terms.write_uses();
 }
 
+Status IndexWriter::merge_recent() { return state_->attributes.merge(); }
+
 CountChanges IndexWriter::take_counts() {
   assert(!state_->latest_trace && state_->sessions.empty() && state_->days.empty() &&
-         !state_->terms.has_unwritten());
+         !state_->attributes.has_unwritten() && !state_->terms.has_unwritten());
   return std::exchange(state_->counts, {});
 }
 
@@ -203,67 +200,22 @@ void add(record::Statistics& statistics, const CountChanges& changes) {
 
 // ------------------------------------------------------------------------------ attributes
 
-Attributes attributes_of(Bytes metadata_json_object) {
-  Attributes attributes;
-  if (payload::json_type(metadata_json_object) != payload::JsonType::object) return attributes;
-  payload::JsonWalker walker(metadata_json_object);
-  while (walker.next()) {
-    std::string key = payload::unescape_json(walker.key());
-    std::erase_if(attributes, [&](const auto& attribute) { return attribute.first == key; });
-    const Bytes value = walker.value();
-    const auto type = payload::json_type(value);
-    std::optional<std::string> scalar;
-    if (type == payload::JsonType::string) {
-      scalar = payload::unescape_json(value.substr(1, value.size() - 2));
-    } else if (type != payload::JsonType::object && type != payload::JsonType::array) {
-      scalar = std::string(value);
-    }
-    attributes.emplace_back(std::move(key), std::move(scalar));
-  }
-  return attributes;
-}
-
-Result<Attributes> read_attributes(const record::EntityReader& reader, const Entity& entity) {
-  const model::Register* reg = entity.find(model::Field::metadata);
-  if (reg == nullptr || reg->cleared()) return Attributes();
-  TL_TRY_ASSIGN(json, reader.payload({model::PayloadValue::decode(reg->value), reg->tree()}));
-  return attributes_of(json);
-}
-
-std::string attribute_hash(Bytes long_value) {
-  const XXH128_hash_t hash = XXH3_128bits(long_value.data(), long_value.size());
-  std::string bytes;
-  append_big_endian(bytes, hash.high64);
-  append_big_endian(bytes, hash.low64);
-  return bytes;
-}
-
 Status IndexWriter::State::change_attributes(const Change& change) {
-  const auto apply = [&](Statement& statement, const Attributes& all,
-                         const Attributes& others) -> Status {
+  const auto apply = [&](bool is_there, const Attributes& all, const Attributes& others) -> Status {
     for (const auto& attribute : all) {
       if (std::find(others.begin(), others.end(), attribute) != others.end()) continue;
       TL_TRY_ASSIGN(term, terms.number(TermKind::metadata_key, attribute.first));
-      const std::optional<std::string>& value = attribute.second;
-      const bool is_long = value && value->size() > kAttributeValueSizeBytesMax;
-      const std::string hash = is_long ? attribute_hash(*value) : std::string();
-      statement.bind(1, term);
-      if (value && !is_long) {
-        statement.bind_text(2, *value);
-      } else {
-        statement.bind_blob(2, hash);
-      }
-      statement.bind(3, static_cast<std::int64_t>(change.key.kind == RecordKind::stray
-                                                      ? RecordKind::observation
-                                                      : change.key.kind));
-      statement.bind(4, to_integer(change.key.container));
-      statement.bind(5, to_integer(change.key.entity));
-      TL_TRY(statement.run());
+      const RecordKind kind =
+          change.key.kind == RecordKind::stray ? RecordKind::observation : change.key.kind;
+      TL_TRY(attributes.change(
+          {term, AttributeValue::of(attribute.second), static_cast<std::int64_t>(kind),
+           to_integer(change.key.container), to_integer(change.key.entity)},
+          is_there));
     }
     return {};
   };
-  TL_TRY(apply(sql.erase_attribute, change.attributes_before, change.attributes_after));
-  return apply(sql.put_attribute, change.attributes_after, change.attributes_before);
+  TL_TRY(apply(false, change.attributes_before, change.attributes_after));
+  return apply(true, change.attributes_after, change.attributes_before);
 }
 
 // ------------------------------------------------------------------------------ days

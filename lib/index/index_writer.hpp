@@ -7,30 +7,16 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
-#include <utility>
-#include <vector>
 
+#include "index/attributes.hpp"
 #include "index/schema.hpp"
 #include "model/view.hpp"
-#include "record/entity_store.hpp"
 #include "record/record_key.hpp"
 #include "record/statistics.hpp"
 
 struct sqlite3;
 
 namespace tracelite::index {
-
-// The metadata of an entity as the index sees it: keys at the top level, and the text of their
-// values where these are scalars.
-using Attributes = std::vector<std::pair<std::string, std::optional<std::string>>>;
-Attributes attributes_of(Bytes metadata_json_object);
-// Those that an entity has now. Errors: corrupt, io, no_memory.
-Result<Attributes> read_attributes(const record::EntityReader& reader, const model::Entity& entity);
-// How a scalar's text is stored in attribute.value: itself, or a hash if it is long.
-inline constexpr std::size_t kAttributeValueSizeBytesMax = 64;
-std::string attribute_hash(Bytes long_value);
 
 // What changed in the number of visible things, for the statistics.
 struct CountChanges {
@@ -69,9 +55,11 @@ class IndexWriter {
   // Whether a trace belongs to the session.
   Result<bool> has_traces(Bytes session_id);
 
-  // Rows that a batch changes again and again (a trace's own, uses of terms) are written by this:
-  // call it before the transaction commits.
+  // Rows that a batch changes again and again (a trace's own, uses of terms), and those that are
+  // put in order first (metadata), are written by this: call it before the transaction commits.
   Status flush();
+  // Leaves what was flushed in the form that is read fastest: after many batches.
+  Status merge_recent();
   // Of what was flushed.
   CountChanges take_counts();
   // What is remembered of the database (numbers of terms) holds only while this process alone

@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "index/attribute_table.hpp"
 #include "index/day_sums.hpp"
 #include "index/group_sums.hpp"
 #include "index/index_value.hpp"
@@ -19,7 +20,6 @@ struct Statements {
   Statement put_observation, erase_observation, figures, root, count_scores;
   Statement put_score, erase_score;
   Statement add_member, erase_member, find_member;
-  Statement put_attribute, erase_attribute;
   Statement find_day, put_day, erase_day;
   Statement find_session, put_session, put_session_sums, erase_session, session_traces;
 };
@@ -98,6 +98,7 @@ inline constexpr std::size_t kUnwrittenSessionsMax = 4096;
 struct IndexWriter::State {
   sqlite3* connection = nullptr;
   Terms terms;
+  AttributeTable attributes;
   Statements sql;
   CountChanges counts;
   std::optional<LatestTrace> latest_trace;

@@ -6,11 +6,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <string_view>
 #include <utility>
 
 #include "index/page_file.hpp"
 #include "index/page_file_vfs.hpp"
+#include "index/page_header.hpp"
+#include "index/schema.hpp"
 #include "store/sealed.hpp"
 
 namespace tracelite::index {
@@ -18,33 +19,8 @@ namespace tracelite::index {
 namespace {
 
 using store::KeySpace;
-using namespace std::string_view_literals;
-
-// The database header, as SQLite's file format lays it out on page 1.
-constexpr Bytes kMagic = "SQLite format 3\0"sv;
-constexpr std::size_t kPageSizeOffset = 16;
-constexpr std::size_t kFormatsOffset = 18;  // write and read version: 1 each, 2 would mean WAL
-constexpr std::size_t kReservedOffset = 20;
-constexpr std::size_t kCounterOffset = 24;
-constexpr std::size_t kPageCountOffset = 28;
-constexpr std::size_t kValidForOffset = 92;
-constexpr std::size_t kFieldSizeBytes = 4;
 
 constexpr int kMaxPathSizeBytes = 64;  // the database's name and "-journal" behind it
-
-std::string field(std::uint32_t value) {
-  std::string bytes;
-  append_big_endian(bytes, value);
-  return bytes;
-}
-
-std::uint32_t field_at(Bytes page, std::size_t offset) {
-  return static_cast<std::uint32_t>(read_big_endian(page.substr(offset, kFieldSizeBytes)));
-}
-
-Error corrupt(std::string what) {
-  return make_error(Code::corrupt, "the index is damaged (" + std::move(what) + "); reindex");
-}
 
 // Runs a callback's body; there is no way to throw through SQLite.
 template <class Body>
@@ -245,9 +221,9 @@ Status PageFile::attach_transaction(const store::Transaction& transaction) {
   if (!page) {
     checked = page.error();
   } else if (*page) {
-    checked = check_header(**page, unsealed.entries, sealed.entries > 0);
+    checked = check_header(**page, transaction, unsealed.entries, sealed.entries > 0);
   } else if (unsealed.entries != 0) {
-    checked = corrupt("its first page is missing");
+    checked = damaged_index("its first page is missing");
   }
   if (!checked) {
     transaction_ = nullptr;
@@ -261,25 +237,6 @@ Status PageFile::attach_transaction(const store::Transaction& transaction) {
   page_count_ = *page ? field_at(**page, kPageCountOffset) : 0;
   page_count_before_ = page_count_;
   transaction_id_ = transaction.id();
-  return {};
-}
-
-Status PageFile::check_header(Bytes page, std::uint64_t unsealed_count, bool has_sealed) {
-  if (page.substr(0, kMagic.size()) != kMagic) return corrupt("its first page is no database");
-  const auto page_size = read_big_endian(page.substr(kPageSizeOffset, 2));
-  const auto reserved = static_cast<unsigned char>(page[kReservedOffset]);
-  if (page_size != kPageSizeBytes || reserved != kReservedSizeBytes) {
-    return make_error(Code::other_geometry, "the index has pages of " + std::to_string(page_size) +
-                                                " bytes with " + std::to_string(reserved) +
-                                                " reserved, not 4096 with 32; reindex");
-  }
-  if (page.substr(kFormatsOffset, 2) != "\x01\x01"sv) return corrupt("it is in WAL mode");
-  const std::uint32_t page_count = field_at(page, kPageCountOffset);
-  // What is sealed need not be pages: all of these may have been written since.
-  if (has_sealed ? unsealed_count > page_count : unsealed_count != page_count) {
-    return corrupt(std::to_string(unsealed_count) + " pages where its header says " +
-                   std::to_string(page_count));
-  }
   return {};
 }
 
@@ -332,8 +289,8 @@ Status PageFile::settle_page_count() {
 Result<std::optional<Bytes>> PageFile::get(std::uint32_t number) const {
   TL_TRY_ASSIGN(page, store::get_sealable(*transaction_, KeySpace::page, field(number)));
   if (page && page->size() != kStoredPageSizeBytes) {
-    return corrupt("page " + std::to_string(number) + " has " + std::to_string(page->size()) +
-                   " bytes");
+    return damaged_index("page " + std::to_string(number) + " has " + std::to_string(page->size()) +
+                         " bytes");
   }
   return page;
 }
@@ -367,7 +324,7 @@ int PageFile::read(std::span<char> out, std::uint64_t offset) {
 int PageFile::read_missing(std::span<char> out, std::uint32_t number) {
   std::fill(out.begin(), out.end(), '\0');
   if (number > page_count_before_) return SQLITE_IOERR_SHORT_READ;
-  return fail(corrupt("page " + std::to_string(number) + " is missing"), SQLITE_IOERR_READ);
+  return fail(damaged_index("page " + std::to_string(number) + " is missing"), SQLITE_IOERR_READ);
 }
 
 // A number that SQLite has not seen yet, so that it drops its cache.
@@ -418,8 +375,17 @@ Status PageFile::put(std::uint32_t number, Bytes page) {
   highest_counter_ = std::max(highest_counter_, shown_counter_);
   page_count_ = field_at(page, kPageCountOffset);
   const std::string version = field(version_to_write());
-  const Bytes parts[] = {page.substr(0, kCounterOffset), version,
-                         page.substr(kPageCountOffset, kValidForOffset - kPageCountOffset), version,
+  const std::string schema = field(kSchemaVersion);
+  const auto between = [page](std::size_t field_before, std::size_t field_behind) {
+    const std::size_t start = field_before + kFieldSizeBytes;
+    return page.substr(start, field_behind - start);
+  };
+  const Bytes parts[] = {page.substr(0, kCounterOffset),
+                         version,
+                         between(kCounterOffset, kUserVersionOffset),
+                         schema,
+                         between(kUserVersionOffset, kValidForOffset),
+                         version,
                          page.substr(kValidForOffset + kFieldSizeBytes)};
   return store::put_sealable(*writer_, KeySpace::page, field(number), parts);
 }
@@ -437,7 +403,7 @@ Status PageFile::erase_beyond(std::uint32_t page_count) {
       if (!found) return {};
       key = cursor.key();
     }
-    if (key.size() != kFieldSizeBytes) return corrupt("a page has no number");
+    if (key.size() != kFieldSizeBytes) return damaged_index("a page has no number");
     if (read_big_endian(key) <= page_count) return {};
     TL_TRY(writer_->erase(KeySpace::page, key));
   }

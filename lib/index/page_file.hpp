@@ -1,7 +1,8 @@
 // SQLite's pages inside the tracelite file: a VFS whose reads and writes are gets and puts of the
 // key space `page` in an LMDB transaction that somebody else began.
 //
-// Knows SQLite's VFS contract and store/. Must not know the schema or what a trace is.
+// Knows SQLite's VFS contract, store/ and the version of the schema. Must not know the schema
+// itself or what a trace is.
 //
 // Format: page n (from 1) is stored under its number, plain or sealed (store/sealed.hpp);
 // the value is the first 4,064 of SQLite's 4,096 bytes (32 are reserved in every page, and stay
@@ -9,7 +10,8 @@
 // number in page 1's header. Bytes 24-27 and 92-95 of page 1 (SQLite's change counter and
 // version-valid-for) hold its version: a number that grows with every commit that changes a page.
 // What SQLite reads there is a counter private to the connection, made so that a cache is kept only
-// over pages that did not change (page_file_vfs.hpp says how).
+// over pages that did not change (page_file_vfs.hpp says how). Bytes 60-63 (SQLite's user_version)
+// hold the version of the schema (schema.hpp) that whoever wrote page 1 knows.
 //
 // A commit of the write connection commits the LMDB transaction from within
 // SQLITE_FCNTL_COMMIT_PHASETWO, so that SQLite learns of a failure and drops its cache itself.
@@ -45,7 +47,8 @@ inline constexpr int kIndexValueSizeBytesMax = 16 << 20;
 class Connection {
  public:
   // The transactions attached later must come from the same environment. Errors: no_memory, io,
-  // corrupt, other_geometry (pages of another size), internal (SQLite's message).
+  // corrupt, other_geometry (pages of another size), unsupported (another version of the schema),
+  // internal (SQLite's message).
   //
   // A reader is pinned to the given transaction. A writer needs its transaction only to open, and
   // must begin() before its first statement; in an empty key space it creates an empty database.
@@ -58,7 +61,7 @@ class Connection {
   [[nodiscard]] sqlite3* handle() const;
 
   // Pins a reader to another snapshot: the next statement sees it. Errors: misuse (a statement has
-  // not been reset, or a transaction is open), corrupt, other_geometry, io.
+  // not been reset, or a transaction is open), corrupt, other_geometry, unsupported, io.
   Status attach(store::ReadTransaction& transaction);
   // Lets go of a reader's snapshot, which can then be dropped; the cache is kept. Errors: misuse.
   Status detach();
@@ -89,6 +92,10 @@ class Connection {
   explicit Connection(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+// Whether connections can be opened, as far as the version of the schema goes: what is missing or
+// damaged is told where it is read. Errors: unsupported.
+Status check_schema_version(const store::Transaction& transaction);
 
 // Maps a SQLite error on this connection to ours, with the engine error of store/ if there was one.
 Error sqlite_error(sqlite3* handle, int code, const char* while_doing);

@@ -38,8 +38,8 @@ class PageFile {
   static PageFile* of(sqlite3* handle);
 
   // Makes a transaction the content of the file. Checks page 1: other_geometry if its page size or
-  // reserve is not ours, corrupt if it is no SQLite header or the number of pages cannot be as it
-  // says.
+  // reserve is not ours, unsupported if its schema has another version, corrupt if it is no SQLite
+  // header or the number of pages cannot be as it says.
   Status attach(const store::ReadTransaction& transaction);
   Status attach(store::WriteTransaction& transaction);
   // Lets go of a read transaction, and takes one that sees the same commit in its place, while
@@ -68,7 +68,6 @@ class PageFile {
   static const sqlite3_io_methods kMethods;
 
   Status attach_transaction(const store::Transaction& transaction);
-  Status check_header(Bytes page, std::uint64_t unsealed_count, bool has_sealed);
   [[nodiscard]] Result<std::optional<Bytes>> get(std::uint32_t number) const;
   int read(std::span<char> out, std::uint64_t offset);
   int read_missing(std::span<char> out, std::uint32_t number);

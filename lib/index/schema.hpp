@@ -1,12 +1,20 @@
 // The tables of the index: what lists, filters and aggregates need, and nothing else.
 //
 // Everything here is derived from the records and can be dropped and rebuilt (reindex); a change of
-// the schema is a rebuild.
+// the schema is a rebuild. So a file says which schema its index has, as SQLite's user_version: the
+// page file writes kSchemaVersion there and takes no other. A store that is opened for writing
+// makes an index of another version anew (maintain::renew_index), and one that is opened read-only
+// is refused.
 #pragma once
 
 #include <cstdint>
 
 namespace tracelite::index {
+
+// Raised whenever an index must be made anew to be read as it shall be: with a change of kSchema
+// (tests/index/schema_test.cpp fails until then), and with one of what its columns mean: numbers
+// of enums, the coding of sums and members, hashes.
+inline constexpr std::uint32_t kSchemaVersion = 1;
 
 // Kinds of term: texts that repeat are kept once, and rows hold their number.
 enum class TermKind : std::uint8_t {
@@ -112,6 +120,13 @@ CREATE TABLE attribute(               -- metadata: keys at the top level, with t
   container INTEGER NOT NULL,
   entity INTEGER NOT NULL,
   PRIMARY KEY(term, value, kind, container, entity)) WITHOUT ROWID;
+CREATE TABLE recent_attribute(        -- what small commits brought last, in the order it came: there
+  container INTEGER NOT NULL,         -- the keys of an observation touch one page, not one each. A
+  kind INTEGER NOT NULL,              -- row is here or in `attribute`: index/attribute_table.hpp
+  entity INTEGER NOT NULL,
+  term INTEGER NOT NULL,
+  value NOT NULL,
+  PRIMARY KEY(container, kind, entity, term, value)) WITHOUT ROWID;
 )sql";
 
 }  // namespace tracelite::index

@@ -57,6 +57,7 @@ Status IndexBuilder::add(const store::Transaction& transaction, const RecordKey&
 }
 
 Result<record::Statistics> IndexBuilder::finish() {
+  TL_TRY(index_.merge_recent());
   TL_TRY(flush());
   index::add(statistics_, index_.take_counts());
   return statistics_;

@@ -38,6 +38,12 @@ Status space(const std::shared_ptr<store::Environment>& environment, const Space
 Status reindex(const std::shared_ptr<store::Environment>& environment,
                const ProgressFunction& progress);
 
+// The same where the index was made with another version of the schema (index/schema.hpp), and
+// nothing where it was not, as far as can be told; `at_start` is called before it begins, as it may
+// take long. Errors: those of reindex; unsupported if it would have to write and may not.
+Status renew_index(const std::shared_ptr<store::Environment>& environment, bool may_write,
+                   const std::function<void()>& at_start);
+
 // What could be seen before, and is gone.
 struct DeleteReport {
   std::uint64_t traces = 0, observations = 0, scores = 0, sessions = 0;

@@ -35,4 +35,19 @@ Status reindex(const std::shared_ptr<store::Environment>& environment,
   });
 }
 
+Status renew_index(const std::shared_ptr<store::Environment>& environment, bool may_write,
+                   const std::function<void()>& at_start) {
+  {
+    TL_TRY_ASSIGN(snapshot, environment->begin_read());
+    Status readable = index::check_schema_version(snapshot);
+    if (readable) return {};
+    if (!may_write) return readable;
+  }
+  if (at_start) at_start();
+  return store::write(*environment, [](store::WriteTransaction& transaction) {
+    // Another process may have done it meanwhile.
+    return index::check_schema_version(transaction) ? Status() : rebuild_index(transaction, {});
+  });
+}
+
 }  // namespace tracelite::maintain

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "index/index_writer.hpp"
+#include "index/attributes.hpp"
 #include "index/terms.hpp"
 #include "model/event.hpp"
 #include "query/trace_window.hpp"
@@ -206,26 +206,33 @@ void Conditions::within(Sql& where, Bytes column) const {
   if (filter_.to_ns) where.add(" AND ").add(column).add(" < ").bind(Value::of(*filter_.to_ns));
 }
 
-// The primary key starts with term, value and kind: with a value each row is one look-up; without,
-// the rows that have the key are gathered once.
+// With a value each row is one look-up in either table; without, the rows that have the key are
+// gathered once.
 void Conditions::attribute(Sql& where, RecordKind kind, Bytes container, Bytes entity) const {
   if (!to_.metadata_key) return;
-  const auto kind_number = static_cast<std::int64_t>(kind);
+  const Value term = Value::of(*to_.metadata_key);
+  const Value kind_number = Value::of(static_cast<std::int64_t>(kind));
   if (!filter_.metadata_value) {
-    where.add(" AND (").add(container).add(", ").add(entity);
-    where.add(") IN (SELECT a.container, a.entity FROM attribute a WHERE a.term = ");
-    where.bind(Value::of(*to_.metadata_key)).add(" AND a.kind = ").bind(Value::of(kind_number));
-    where.add(")");
+    where.add(" AND (").add(container).add(", ").add(entity).add(") IN (");
+    where.add("SELECT container, entity FROM attribute WHERE term = ").bind(term);
+    where.add(" AND kind = ").bind(kind_number);
+    where.add(" UNION ALL SELECT container, entity FROM recent_attribute WHERE term = ");
+    where.bind(term).add(" AND kind = ").bind(kind_number).add(")");
     return;
   }
-  const std::string& value = *filter_.metadata_value;
-  const bool is_long = value.size() > index::kAttributeValueSizeBytesMax;
-  where.add(" AND EXISTS(SELECT 1 FROM attribute a WHERE a.term = ");
-  where.bind(Value::of(*to_.metadata_key)).add(" AND a.value = ");
-  where.bind(is_long ? Value::blob(index::attribute_hash(value)) : Value::text(value));
-  where.add(" AND a.kind = ").bind(Value::of(kind_number));
-  where.add(" AND a.container = ").add(container);
-  where.add(" AND a.entity = ").add(entity).add(")");
+  const auto value = index::AttributeValue::of(filter_.metadata_value);
+  const auto exists_in = [&](Bytes table) {
+    where.add("EXISTS(SELECT 1 FROM ").add(table).add(" a WHERE a.term = ").bind(term);
+    where.add(" AND a.value = ");
+    where.bind(value.is_blob ? Value::blob(value.bytes) : Value::text(value.bytes));
+    where.add(" AND a.kind = ").bind(kind_number);
+    where.add(" AND a.container = ").add(container).add(" AND a.entity = ").add(entity).add(")");
+  };
+  where.add(" AND (");
+  exists_in("attribute");
+  where.add(" OR ");
+  exists_in("recent_attribute");
+  where.add(")");
 }
 
 void Conditions::observation_is(Sql& where, Bytes alias) const {

@@ -61,6 +61,7 @@ ObservationSpec RandomWorld::observation(const std::string& trace_id,
 void RandomWorld::grow(World& world, int trace_count) {
   world.commit([&] {
     for (int i = 0; i < trace_count; ++i) {
+      if (chance(trace_count)) world.merge_metadata();
       TraceSpec trace;
       trace.id = id("trace-", 32);
       trace.time_ns = below(50);

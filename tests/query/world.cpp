@@ -129,6 +129,8 @@ record::ContainerNumber World::container_of(Bytes trace_id) {
   return *found;
 }
 
+void World::merge_metadata() { must(index_->merge_recent()); }
+
 void World::add(const TraceSpec& spec) {
   must(try_add(spec));
   traces.push_back(spec);

@@ -95,6 +95,8 @@ class World {
   // trace, `loose` is what no event named one for.
   void add_settled(const ObservationSpec& named, const ObservationSpec& loose);
   void erase_observation(const ObservationSpec& spec);
+  // Within a commit: metadata added until now lies in `attribute`, and what follows apart from it.
+  void merge_metadata();
   // Damage: the record goes, its index row stays.
   void lose_record(const ObservationSpec& spec);
 
