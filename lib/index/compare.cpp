@@ -56,9 +56,10 @@ constexpr Table kTables[] = {
      "SELECT container || '|' || term.kind || '|' || quote(term.text) || '|' || moment "
      "FROM member JOIN term ON term.id = member.term "
      "ORDER BY container, term.kind, term.text, moment"},
-    {"session",
-     "SELECT quote(term.text) || '|' || activity || '|' || cost || '|' || quote(sums) "
-     "FROM session JOIN term ON term.id = session.term ORDER BY term.text"},
+    {"group_sums",  // lead and span may be larger than they must
+     "SELECT g.kind || '|' || term.kind || '|' || quote(term.text) || '|' || activity || '|' || "
+     "cost || '|' || quote(sums) FROM group_sums g JOIN term ON term.id = g.term "
+     "ORDER BY term.kind, term.text"},
     {"day",
      "SELECT day || '|' || quote(" TL_TERM("model") ") || '|' || quote(sums) AS row FROM day "
                                                     "ORDER BY row"},

@@ -3,36 +3,46 @@
 
 #include <algorithm>
 
+#include "index/schema.hpp"
+
 namespace tracelite::index {
 namespace {
 
 constexpr int kActivityShift = 30;
 constexpr int kCostShift = 20;
 
-// Whether nothing but `before` may have held an end of a range, which `after` does not.
-bool may_narrow(const GroupSums& group, const GroupSums::Part& before,
-                const GroupSums::Part* after) {
-  const auto is_lost = [&](auto value_of, const auto& held, auto is_as_far) {
-    return value_of(before) == held && (after == nullptr || !is_as_far(value_of(*after), held));
-  };
-  const auto least = [](const auto& now, const auto& held) { return now && *now <= *held; };
-  const auto most = [](const auto& now, const auto& held) { return now && *now >= *held; };
-  using Time = std::optional<std::int64_t>;
-  const auto time = [](const GroupSums::Part& part) { return Time(part.time_ns); };
-  const auto start = [](const GroupSums::Part& part) {
-    return part.sums->observation_count() > 0 ? Time(part.sums->earliest_start_ns) : Time();
-  };
-  const auto activity = [](const GroupSums::Part& part) {
-    return part.sums->observation_count() > 0 ? Time(part.sums->last_activity_ns) : Time();
-  };
-  const auto end = [](const GroupSums::Part& part) { return part.sums->latest_end_ns; };
-  if (is_lost(time, Time(group.first_ns), least) || is_lost(time, Time(group.last_ns), most)) {
-    return true;
+using Time = std::optional<std::int64_t>;
+
+Time start_of(const GroupSums::Part& part) {
+  return part.sums->observation_count() > 0 ? Time(part.sums->earliest_start_ns) : Time();
+}
+Time activity_of(const GroupSums::Part& part) {
+  return part.sums->observation_count() > 0 ? Time(part.sums->last_activity_ns) : Time();
+}
+
+// Whether `before` held an end of a range that reaches to `held`, and `after` does not.
+bool begin_is_lost(const Time& before, const Time& after, std::int64_t held) {
+  return before && *before <= held && !(after && *after <= held);
+}
+bool end_is_lost(const Time& before, const Time& after, std::int64_t held) {
+  return before && *before >= held && !(after && *after >= held);
+}
+
+void find_lost(const GroupSums& group, const GroupSums::Part& before, const GroupSums::Part* after,
+               GroupSums::Lost& lost) {
+  const auto now = [&](auto value_of) { return after == nullptr ? Time() : value_of(*after); };
+  const auto time_of = [](const GroupSums::Part& part) { return Time(part.time_ns); };
+  const auto end_of = [](const GroupSums::Part& part) { return part.sums->latest_end_ns; };
+  if (begin_is_lost(time_of(before), now(time_of), group.first_ns) ||
+      begin_is_lost(start_of(before), now(start_of), group.sums.earliest_start_ns)) {
+    lost.begin = true;
   }
-  if (before.sums->observation_count() == 0) return false;
-  return is_lost(start, Time(group.sums.earliest_start_ns), least) ||
-         is_lost(activity, Time(group.sums.last_activity_ns), most) ||
-         (before.sums->latest_end_ns && is_lost(end, group.sums.latest_end_ns, most));
+  if (end_is_lost(time_of(before), now(time_of), group.last_ns) ||
+      end_is_lost(activity_of(before), now(activity_of), group.sums.last_activity_ns) ||
+      (group.sums.latest_end_ns &&
+       end_is_lost(end_of(before), now(end_of), *group.sums.latest_end_ns))) {
+    lost.end = true;
+  }
 }
 
 }  // namespace
@@ -44,19 +54,22 @@ void GroupSums::add(const Part& trace) {
   sums.add(*trace.sums);
 }
 
-bool GroupSums::change(const Part* before, const Part* after) {
-  if (before != nullptr) {
-    if (trace_count == 0) return false;
-    if (trace_count == 1) {
-      *this = {};
-    } else if (may_narrow(*this, *before, after) || !sums.take_off(*before->sums)) {
-      return false;
-    } else {
-      --trace_count;
-    }
+void GroupSums::change(const Part* before, const Part* after, Lost& lost) {
+  if (before != nullptr && trace_count <= 1) {
+    lost.all = lost.all || trace_count == 0;
+    *this = {};
+  } else if (before != nullptr) {
+    find_lost(*this, *before, after, lost);
+    --trace_count;
+    if (!sums.take_off(*before->sums)) lost.all = true;
   }
   if (after != nullptr) add(*after);
-  return true;
+}
+
+void GroupReach::widen(const GroupSums::Part& trace) {
+  const std::int64_t moment = moment_of(trace.time_ns);
+  if (const auto start_ns = start_of(trace)) lead = std::max(lead, moment - moment_of(*start_ns));
+  if (const auto last_ns = activity_of(trace)) span = std::max(span, moment_of(*last_ns) - moment);
 }
 
 std::int64_t GroupSums::last_activity_ns() const {

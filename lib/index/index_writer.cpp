@@ -75,14 +75,18 @@ Status prepare_all(sqlite3* connection, Statements& sql) {
        "INSERT OR REPLACE INTO member(term, moment, container) VALUES(?1, ?2, ?3)"},
       {&sql.erase_member, "DELETE FROM member WHERE term = ?1 AND moment = ?2 AND container = ?3"},
       {&sql.find_member, "SELECT 1 FROM member WHERE term = ?1 LIMIT 1"},
-      {&sql.find_session, "SELECT sums FROM session WHERE term = ?1"},
-      {&sql.put_session,
-       "INSERT OR REPLACE INTO session(term, activity, cost, sums) VALUES(?1, ?2, ?3, ?4)"},
-      {&sql.put_session_sums, "UPDATE session SET sums = ?2 WHERE term = ?1"},
-      {&sql.erase_session, "DELETE FROM session WHERE term = ?1"},
-      {&sql.session_traces,
-       "SELECT t.time_ns, t.sums FROM member m CROSS JOIN trace t ON t.container = m.container "
-       "WHERE m.term = ?1"},
+      {&sql.find_group, "SELECT kind, lead, span, sums FROM group_sums WHERE term = ?1"},
+      {&sql.put_group,
+       "INSERT OR REPLACE INTO group_sums(term, kind, activity, cost, lead, span, sums) "
+       "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
+      {&sql.put_group_sums, "UPDATE group_sums SET sums = ?2 WHERE term = ?1"},
+      {&sql.erase_group, "DELETE FROM group_sums WHERE term = ?1"},
+      {&sql.group_traces,
+       "SELECT m.moment, t.time_ns, t.sums FROM member m CROSS JOIN trace t "
+       "ON t.container = m.container WHERE m.term = ?1 ORDER BY m.moment"},
+      {&sql.group_traces_back,
+       "SELECT m.moment, t.time_ns, t.sums FROM member m CROSS JOIN trace t "
+       "ON t.container = m.container WHERE m.term = ?1 ORDER BY m.moment DESC"},
       {&sql.find_day, "SELECT sums FROM day WHERE day = ?1 AND model = ?2"},
       {&sql.put_day, "INSERT OR REPLACE INTO day(day, model, sums) VALUES(?1, ?2, ?3)"},
       {&sql.erase_day, "DELETE FROM day WHERE day = ?1 AND model = ?2"},
@@ -115,14 +119,14 @@ void IndexWriter::forget() {
   state_->terms.forget();
   state_->attributes.forget();
   state_->latest_trace.reset();
-  state_->sessions.clear();
+  state_->groups.clear();
   state_->days.clear();
   state_->counts = {};
 }
 
 Status IndexWriter::flush() {
   TL_TRY(state_->write_latest_trace());
-  TL_TRY(state_->write_sessions());
+  TL_TRY(state_->write_groups());
   TL_TRY(state_->write_days());
   TL_TRY(state_->attributes.write());
   return state_->terms.write_uses();
@@ -131,7 +135,7 @@ Status IndexWriter::flush() {
 Status IndexWriter::merge_recent() { return state_->attributes.merge(); }
 
 CountChanges IndexWriter::take_counts() {
-  assert(!state_->latest_trace && state_->sessions.empty() && state_->days.empty() &&
+  assert(!state_->latest_trace && state_->groups.empty() && state_->days.empty() &&
          !state_->attributes.has_unwritten() && !state_->terms.has_unwritten());
   return std::exchange(state_->counts, {});
 }
@@ -139,26 +143,26 @@ CountChanges IndexWriter::take_counts() {
 // ------------------------------------------------------------------------------ members
 
 Status IndexWriter::State::use_session(Bytes session, int difference) {
-  TL_TRY_ASSIGN(term, terms.number(TermKind::session, session));
-  TL_TRY_ASSIGN(change, terms.use(term, difference));
-  counts.sessions += change;
-  if (change != 0) {
-    TL_TRY_ASSIGN(row, read_session(term));
-    row->exists = change > 0;
-  }
-  return change < 0 ? terms.remove(TermKind::session, session, term) : Status();
+  TL_TRY_ASSIGN(existence, use_group(TermKind::session, session, difference));
+  counts.sessions += existence;
+  return {};
 }
 
 Status IndexWriter::State::change_member(TermKind kind, Bytes text,
                                          record::ContainerNumber container, int difference) {
   TL_TRY_ASSIGN(term, terms.number(kind, text));
   TL_TRY(load_trace(container));
-  const int change = latest_trace->members.change(term, kind == TermKind::session, difference);
+  const bool has_sums = kind != TermKind::tag;
+  const int change = latest_trace->members.change(term, has_sums, difference);
   latest_trace->change_sums();
   if (change == 0) return {};
   if (kind == TermKind::session) return use_session(text, change);
+  if (kind == TermKind::user) {
+    TL_TRY_ASSIGN(existence, use_group(kind, text, change));
+    counts.users += existence;
+    return {};
+  }
   TL_TRY_ASSIGN(existence, terms.use(term, change));
-  if (kind == TermKind::user) counts.users += existence;
   return existence < 0 ? terms.remove(kind, text, term) : Status();
 }
 

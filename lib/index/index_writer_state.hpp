@@ -21,7 +21,8 @@ struct Statements {
   Statement put_score, erase_score;
   Statement add_member, erase_member, find_member;
   Statement find_day, put_day, erase_day;
-  Statement find_session, put_session, put_session_sums, erase_session, session_traces;
+  Statement find_group, put_group, put_group_sums, erase_group;
+  Statement group_traces, group_traces_back;
 };
 
 // A row of `trace`, as it is read, changed and written back.
@@ -38,19 +39,22 @@ struct TraceRow {
   friend bool operator==(const TraceRow&, const TraceRow&) = default;
 };
 
-// What the rows of `member` of a trace are made from, and what its sessions have of it.
+// What the rows of `member` of a trace are made from, and what its session and user have of it.
 struct Membership {
   std::int64_t time_ns = 0;
   TraceMembers members;
   TraceSums sums;
 };
 
-// The row of a session.
-struct SessionRow {
+// The row of a session or user.
+struct GroupRow {
+  TermKind kind{};
   std::optional<GroupSums> stored;  // what the row says; none: it is not there
+  GroupReach stored_reach;
   GroupSums sums;
+  GroupReach reach;
+  GroupSums::Lost lost;  // of the sums
   bool exists = false;
-  bool must_sum_up = false;  // `sums` says nothing
 };
 
 // The row of the trace that was changed last: entities come trace by trace, so each changes it
@@ -91,9 +95,9 @@ struct Observed {
   Figures figures;
 };
 
-// More days, models and sessions are written at once.
+// More days with their models, sessions and users are written at once.
 inline constexpr std::size_t kUnwrittenDaysMax = 4096;
-inline constexpr std::size_t kUnwrittenSessionsMax = 4096;
+inline constexpr std::size_t kUnwrittenGroupsMax = 4096;
 
 struct IndexWriter::State {
   sqlite3* connection = nullptr;
@@ -104,14 +108,19 @@ struct IndexWriter::State {
   std::optional<LatestTrace> latest_trace;
   std::map<std::pair<std::int64_t, TermNumber>, DaySums> days;  // what write_days() adds
 
-  std::map<TermNumber, SessionRow> sessions;  // what write_sessions() writes
+  std::map<TermNumber, GroupRow> groups;  // what write_groups() writes
 
-  // index_writer_sessions.cpp
-  Result<SessionRow*> read_session(TermNumber term);
-  // One of its traces has changed.
-  Status change_sessions(const Membership& before, const Membership& after);
-  Status sum_up_session(TermNumber term, GroupSums& sums);
-  Status write_sessions();
+  // index_writer_groups.cpp
+  // A session or user has so many uses more: +1 if it is there since then, -1 if it is no more.
+  Result<int> use_group(TermKind kind, Bytes text, int difference);
+  Result<GroupRow*> read_group(TermNumber term);
+  // A trace has changed.
+  Status change_groups(const Membership& before, const Membership& after);
+  Status find_lost(TermNumber term, GroupRow& row);
+  Status sum_up_group(TermNumber term, GroupRow& row);
+  Status find_begin(TermNumber term, GroupRow& row);
+  Status find_end(TermNumber term, GroupRow& row);
+  Status write_groups();
 
   Status change_day(const Observed* before, const Observed* after);
   Status write_days();

@@ -92,7 +92,7 @@ Status IndexWriter::State::erase_trace(record::ContainerNumber container) {
 
 Status IndexWriter::State::write_latest_trace() {
   if (!latest_trace) return {};
-  if (sessions.size() >= kUnwrittenSessionsMax) TL_TRY(write_sessions());
+  if (groups.size() >= kUnwrittenGroupsMax) TL_TRY(write_groups());
   const LatestTrace latest = *std::exchange(latest_trace, std::nullopt);
   if (latest.unwritten == LatestTrace::Unwritten::nothing || !latest.row.exists) return {};
   TL_TRY(latest.unwritten == LatestTrace::Unwritten::row ? write_trace(latest)
@@ -157,7 +157,7 @@ Status IndexWriter::State::write_members(record::ContainerNumber container,
   };
   TL_TRY(apply(sql.erase_member, moment_before, old_terms, new_terms));
   TL_TRY(apply(sql.add_member, moment_after, new_terms, old_terms));
-  return change_sessions(before, after);
+  return change_groups(before, after);
 }
 
 // From the rows: only where it cannot be told from the one that changed.

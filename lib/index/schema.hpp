@@ -99,13 +99,16 @@ CREATE TABLE member(                  -- traces by session, user and tag in the 
   container INTEGER NOT NULL,
   PRIMARY KEY(term, moment, container)) WITHOUT ROWID;
 
-CREATE TABLE session(                 -- sums of sessions, one row for each visible one
-  term INTEGER PRIMARY KEY,
+CREATE TABLE group_sums(              -- of sessions and users, one row for each visible one:
+  term INTEGER PRIMARY KEY,           -- index/group_sums.hpp
+  kind INTEGER NOT NULL,              -- TermKind
   activity INTEGER NOT NULL,          -- activity_rank, cost_rank
   cost INTEGER NOT NULL,
-  sums NOT NULL);                     -- index/group_sums.hpp
-CREATE INDEX session_activity ON session(activity);
-CREATE INDEX session_cost ON session(cost);
+  lead INTEGER NOT NULL,              -- GroupReach
+  span INTEGER NOT NULL,
+  sums NOT NULL);
+CREATE INDEX group_activity ON group_sums(kind, activity);
+CREATE INDEX group_cost ON group_sums(kind, cost);
 
 CREATE TABLE day(                     -- observations by the day (UTC) that they began on
   day INTEGER NOT NULL,               -- since 1970

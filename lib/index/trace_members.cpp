@@ -22,12 +22,12 @@ auto find(auto& members, TermNumber term) {
 
 }  // namespace
 
-int TraceMembers::change(TermNumber term, bool is_session, int difference) {
+int TraceMembers::change(TermNumber term, bool has_sums, int difference) {
   const auto at = find(members_, term);
   const bool is_there = at != members_.end() && at->term == term;
   if (!is_there) {
     if (difference <= 0) return 0;
-    members_.insert(at, {term, is_session, static_cast<std::uint64_t>(difference)});
+    members_.insert(at, {term, has_sums, static_cast<std::uint64_t>(difference)});
     return 1;
   }
   const std::int64_t count = static_cast<std::int64_t>(at->count) + difference;
@@ -55,7 +55,7 @@ void TraceMembers::encode(std::string& out) const {
   TermNumber previous = 0;
   for (const Member& member : members_) {
     const auto distance = static_cast<std::uint64_t>(member.term - previous);
-    append_varint(out, distance << 2 | (member.is_session ? 2 : 0) | (member.count > 1 ? 1 : 0));
+    append_varint(out, distance << 2 | (member.has_sums ? 2 : 0) | (member.count > 1 ? 1 : 0));
     if (member.count > 1) append_varint(out, member.count);
     previous = member.term;
   }

@@ -3,8 +3,8 @@
 // list which goes by time need not look there.
 //
 // Format (trace.members; NULL if there are none): for each term, ascending, a varint of four times
-// its distance from the one before, plus 2 if it is a session, plus 1 if more than one entity names
-// it, and then how many.
+// its distance from the one before, plus 2 if sums are kept of it, plus 1 if more than one entity
+// names it, and then how many.
 #pragma once
 
 #include <cstdint>
@@ -19,12 +19,12 @@ namespace tracelite::index {
 class TraceMembers {
  public:
   // Adds to the count of a term: +1 if it is a member since then, -1 if it is no more, else 0.
-  int change(TermNumber term, bool is_session, int difference);
+  int change(TermNumber term, bool has_sums, int difference);
   // Ascending.
   [[nodiscard]] std::vector<TermNumber> terms() const;
   struct Member {
     TermNumber term = 0;
-    bool is_session = false;
+    bool has_sums = false;
     std::uint64_t count = 0;
     friend bool operator==(const Member&, const Member&) = default;
   };

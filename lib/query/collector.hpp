@@ -57,11 +57,11 @@ class Collector {
 Status collect_days(const Snapshot::Use& use, const Filter& filter, Collector& collector);
 void split_day(Aggregate& sums);
 
-// Whether the sums of sessions are kept for this list, and need not be made from traces.
-bool has_session_sums(Kind kind, const Filter& filter);
-// All sessions, or this one; in the orders of time and cost at least those that the collector has
+// Whether sums are kept for this list, of sessions or users, and need not be made from traces.
+bool has_kept_sums(Kind kind, const Filter& filter);
+// All of them, or this one; in the orders of time and cost at least those that the collector has
 // room for.
-Status collect_sessions(const Snapshot::Use& use, ListOrder order, std::optional<std::int64_t> only,
-                        Collector& collector);
+Status collect_kept(const Snapshot::Use& use, Kind kind, ListOrder order,
+                    std::optional<std::int64_t> only, Collector& collector);
 
 }  // namespace tracelite::query

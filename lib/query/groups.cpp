@@ -165,7 +165,7 @@ Status collect_observed(const Snapshot::Use& use, Kind kind, const Filter& filte
 
 Status collect(const Snapshot::Use& use, Kind kind, const Filter& filter, ListOrder order,
                std::optional<std::int64_t> only, Collector& collector) {
-  if (has_session_sums(kind, filter)) return collect_sessions(use, order, only, collector);
+  if (has_kept_sums(kind, filter)) return collect_kept(use, kind, order, only, collector);
   if (has_members(kind)) return collect_members(use, kind, filter, only, collector);
   if (kind == Kind::environment) return collect_environments(use, filter, only, collector);
   if (kind == Kind::day) return collect_days(use, filter, collector);
@@ -202,7 +202,7 @@ class GroupCursor : public Cursor {
  private:
   // Whether an index has the groups in order: else all are summed up, once.
   [[nodiscard]] bool is_paged() const {
-    return has_session_sums(kind_, filter_) &&
+    return has_kept_sums(kind_, filter_) &&
            (order_.by == OrderBy::time || order_.by == OrderBy::cost);
   }
   Status fetch(const Snapshot::Use& use);

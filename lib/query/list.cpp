@@ -65,8 +65,8 @@ struct Key {
 };
 
 // The order asked for, then what makes it total. The id decides between equal ones (of
-// observations: the hash of the id, then the trace's id), the container last, so that the order does
-// not depend on arrival.
+// observations: the hash of the id, then the trace's id), the container last, so that the order
+// does not depend on arrival.
 class KeyOrder {
  public:
   static constexpr std::size_t kValueCount = 4;

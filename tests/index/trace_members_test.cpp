@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(any_members_come_back_from_their_bytes) {
     const TraceMembers decoded = TraceMembers::decode(bytes);
     std::map<TermNumber, std::uint64_t> counts;
     for (const TraceMembers::Member& member : decoded.all()) {
-      BOOST_REQUIRE(member.is_session == (member.term % 2 == 0));
+      BOOST_REQUIRE(member.has_sums == (member.term % 2 == 0));
       counts[member.term] = member.count;
     }
     BOOST_REQUIRE((counts == expected));

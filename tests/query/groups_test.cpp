@@ -156,16 +156,50 @@ BOOST_FIXTURE_TEST_CASE(kept_sums_follow_every_change, Fixture) {
     erase_some();
     const Oracle oracle(world);
     const auto snapshot = world.snapshot();
-    for (int by = 0; by < 5; ++by) {
-      for (const bool ascending : {false, true}) {
-        const ListOrder order{static_cast<OrderBy>(by), ascending};
-        const auto given = rows(list(snapshot, Kind::session, {}, order, {}, 0));
-        BOOST_REQUIRE_EQUAL(lines(sums_of(given)), lines(oracle.groups(Kind::session, {}, order)));
+    for (const Kind kind : {Kind::session, Kind::user}) {
+      for (int by = 0; by < 5; ++by) {
+        for (const bool ascending : {false, true}) {
+          const ListOrder order{static_cast<OrderBy>(by), ascending};
+          const auto given = rows(list(snapshot, kind, {}, order, {}, 0));
+          BOOST_REQUIRE_EQUAL(lines(sums_of(given)), lines(oracle.groups(kind, {}, order)));
+        }
+      }
+      for (const Aggregate& sums : oracle.groups(kind, {}, {})) {
+        const auto given = rows(get(snapshot, kind, {}, sums.key));
+        BOOST_REQUIRE_EQUAL(describe(given.at(0).aggregate), describe(sums));
       }
     }
-    for (const Aggregate& sums : oracle.groups(Kind::session, {}, {})) {
-      const auto given = rows(get(snapshot, Kind::session, {}, sums.key));
-      BOOST_REQUIRE_EQUAL(describe(given.at(0).aggregate), describe(sums));
+  }
+}
+
+// Traces whose observations lie far outside their own times, before and behind.
+BOOST_FIXTURE_TEST_CASE(the_ends_of_kept_sums_are_found_again, Fixture) {
+  const auto at = [](int moment) { return std::int64_t{moment} << index::kMomentShift; };
+  world.commit([&] {
+    for (int i = 0; i < 60; ++i) {
+      TraceSpec trace;
+      trace.id = "t" + std::to_string(i);
+      trace.time_ns = at(100 + i) + random.below(100);
+      trace.user = "u";
+      trace.session = "s" + std::to_string(i % 2);
+      world.add(trace);
+      ObservationSpec spec;
+      spec.trace_id = trace.id;
+      spec.id = "o";
+      spec.start_ns = at(100 + i + random.below(80) - 40) + random.below(100);
+      if (random.below(3) > 0) spec.end_ns = spec.start_ns + at(random.below(40));
+      world.add(spec);
+    }
+  });
+  while (!world.observations.empty()) {
+    const auto last = static_cast<int>(world.observations.size()) - 1;
+    const int which = random.below(3) == 0 ? random.below(last + 1) : random.below(2) * last;
+    const ObservationSpec gone = world.observations[static_cast<std::size_t>(which)];
+    world.commit([&] { world.erase_observation(gone); });
+    const Oracle oracle(world);
+    for (const Kind kind : {Kind::session, Kind::user}) {
+      const auto given = rows(list(world.snapshot(), kind, {}, {}, {}, 0));
+      BOOST_REQUIRE_EQUAL(lines(sums_of(given)), lines(oracle.groups(kind, {}, {})));
     }
   }
 }

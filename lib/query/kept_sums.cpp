@@ -1,4 +1,4 @@
-// Sessions from the table that keeps their sums, in the order of its indexes.
+// Sessions and users from the table that keeps their sums, in the order of its indexes.
 #include "index/group_sums.hpp"
 #include "query/accumulator.hpp"
 #include "query/collector.hpp"
@@ -9,7 +9,7 @@ namespace {
 
 // The index that has the rows in an order, and the column in it; null: none has.
 const char* index_of(OrderBy by) {
-  return by == OrderBy::time ? "session_activity" : by == OrderBy::cost ? "session_cost" : nullptr;
+  return by == OrderBy::time ? "group_activity" : by == OrderBy::cost ? "group_cost" : nullptr;
 }
 
 // A rank that a position has, as the index has it.
@@ -26,19 +26,21 @@ std::int64_t coarse_rank(OrderBy by, model::Int128 rank) {
 
 }  // namespace
 
-bool has_session_sums(Kind kind, const Filter& filter) {
-  return kind == Kind::session && is_empty(filter);
+bool has_kept_sums(Kind kind, const Filter& filter) {
+  return (kind == Kind::session || kind == Kind::user) && is_empty(filter);
 }
 
-Status collect_sessions(const Snapshot::Use& use, ListOrder order, std::optional<std::int64_t> only,
-                        Collector& collector) {
+Status collect_kept(const Snapshot::Use& use, Kind kind, ListOrder order,
+                    std::optional<std::int64_t> only, Collector& collector) {
+  const auto term_kind = kind == Kind::session ? index::TermKind::session : index::TermKind::user;
   const char* index = only ? nullptr : index_of(order.by);
   const std::string column = order.by == OrderBy::time ? "g.activity" : "g.cost";
   Sql sql;
   sql.add("SELECT g.term, x.text, g.sums, x.uses, ").add(index != nullptr ? column : "0");
-  sql.add(" FROM session g ");
+  sql.add(" FROM group_sums g ");
   if (index != nullptr) sql.add("INDEXED BY ").add(index);
-  sql.add(" CROSS JOIN term x ON x.id = g.term WHERE 1");
+  sql.add(" CROSS JOIN term x ON x.id = g.term WHERE g.kind = ");
+  sql.bind(Value::of(static_cast<std::int64_t>(term_kind)));
   if (only) sql.add(" AND g.term = ").bind(Value::of(*only));
   if (index != nullptr) {
     if (const auto after = collector.after_rank()) {
@@ -54,10 +56,11 @@ Status collect_sessions(const Snapshot::Use& use, ListOrder order, std::optional
     TL_TRY_ASSIGN(more, rows->step());
     if (!more) return {};
     if (last_rank && rows->integer(4) != *last_rank) return {};
-    const index::GroupSums sums = index::GroupSums::decode(rows->bytes(2));
+    index::GroupSums sums = index::GroupSums::decode(rows->bytes(2));
+    if (kind == Kind::user) sums.sums.score_count = 0;
     Accumulator accumulator;
     accumulator.add(sums);
-    // A term is used once for each of its traces, and by what the session has of its own.
+    // A term is used once for each of its traces, and by what a session has of its own.
     const bool has_own = rows->integer(3) > static_cast<std::int64_t>(sums.trace_count);
     collector.add(rows->integer(0), rows->bytes(1), accumulator.finish(), has_own);
     if (index != nullptr && !last_rank && collector.is_full()) last_rank = rows->integer(4);
