@@ -63,15 +63,21 @@ void AttributeTable::forget() {
 Status AttributeTable::write_changes(bool to_recent) {
   if (changes_.empty()) return {};
   if (!recent_count_) TL_TRY(count_recent());
-  std::stable_sort(changes_.begin(), changes_.end(),
-                   [](const RowChange& a, const RowChange& b) { return a.row < b.row; });
-  for (auto first = changes_.begin(); first != changes_.end();) {
-    auto end = first + 1;
-    bool shall_erase = !first->is_there;
-    for (; end != changes_.end() && end->row == first->row; ++end) shall_erase |= !end->is_there;
+  std::vector<const RowChange*> sorted;
+  sorted.reserve(changes_.size());
+  for (const RowChange& change : changes_) sorted.push_back(&change);
+  std::sort(sorted.begin(), sorted.end(), [](const RowChange* a, const RowChange* b) {
+    const auto order = a->row <=> b->row;
+    return order == 0 ? a < b : order < 0;  // of the same row in the order they were told
+  });
+  for (auto first = sorted.begin(); first != sorted.end();) {
+    const AttributeRow& row = (*first)->row;
+    auto end = first;
+    bool shall_erase = false;
+    for (; end != sorted.end() && (*end)->row == row; ++end) shall_erase |= !(*end)->is_there;
     // Erased and put again: it may be in the other table.
-    if (shall_erase) TL_TRY(erase(first->row));
-    if ((end - 1)->is_there) TL_TRY(put(first->row, to_recent));
+    if (shall_erase) TL_TRY(erase(row));
+    if ((*(end - 1))->is_there) TL_TRY(put(row, to_recent));
     first = end;
   }
   changes_.clear();

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "index/attributes.hpp"
 #include "index/terms.hpp"
 #include "model/event.hpp"
+#include "query/metadata_condition.hpp"
 #include "query/trace_window.hpp"
 #include "record/entity_store.hpp"
 #include "record/statistics.hpp"
@@ -14,7 +14,6 @@ namespace tracelite::query {
 namespace {
 
 using index::TermKind;
-using record::RecordKind;
 
 // A session, user or tag with so few traces is where any query starts.
 constexpr std::int64_t kFewMembers = 32;
@@ -50,15 +49,15 @@ class Conditions {
   void of_traces(Sql& where) const;
   void of_observations(Sql& where) const;
   void of_scores(Sql& where) const;
-  // Chooses the member to start from, if that is shorter than to go by time and to ask of each row
-  // whether it belongs.
+  // Chooses the member or the metadata to start from, if that is shorter than to go by time and to
+  // ask of each row whether it belongs.
   Status choose_driver(const Demand& demand);
   // Of one trace: leaves out times that a page does not reach, if that makes the index by time the
   // shorter way to it.
   Status narrow_times(const Demand& demand);
   // Whether the rows are found by time alone.
   [[nodiscard]] bool goes_by_time(const Demand& demand) const {
-    return demand.by_time && !driver_ && (!has_trace() || is_narrowed_);
+    return demand.by_time && !driver_ && (!starts_from_condition() || is_narrowed_);
   }
   [[nodiscard]] const std::optional<std::int64_t>& driver() const { return driver_; }
   // The table of a kind, with the index that gives its rows in the order of time, or only the
@@ -68,12 +67,15 @@ class Conditions {
   void read_in_order(bool by_time, Selection& selection) const;
   // Whether observation_problem has all the observations that are asked for.
   [[nodiscard]] bool is_of_problems() const {
-    return kind_ == Kind::observation && !driver_ && !has_trace() && filter_.level &&
+    return kind_ == Kind::observation && !driver_ && !starts_from_condition() && filter_.level &&
            *filter_.level >= kProblemLevel;
   }
   // The rows of `member` of the driver, as `d`.
   [[nodiscard]] Sql driving_rows() const;
-  [[nodiscard]] bool has_trace() const { return to_.trace.has_value(); }
+  // Whether the rows come from a condition, in no order.
+  [[nodiscard]] bool starts_from_condition() const {
+    return to_.trace.has_value() || starts_from_metadata_;
+  }
   [[nodiscard]] bool asks_trace_of_score() const { return to_.release || to_.version; }
 
  private:
@@ -90,7 +92,7 @@ class Conditions {
   Result<std::optional<std::int64_t>> probe(std::int64_t term, bool ascending) const;
   void environment(Sql& where, Bytes column) const;
   void within(Sql& where, Bytes column) const;
-  void attribute(Sql& where, RecordKind kind, Bytes container, Bytes entity) const;
+  void metadata(Sql& where, Bytes container, Bytes entity) const;
   [[nodiscard]] bool asks_observation() const {
     return filter_.level || filter_.type || filter_.model;
   }
@@ -101,6 +103,8 @@ class Conditions {
   Filter filter_;
   Resolved to_;
   std::optional<std::int64_t> driver_;
+  std::optional<MetadataCondition> metadata_;
+  bool starts_from_metadata_ = false;
   bool is_narrowed_ = false;
 };
 
@@ -137,6 +141,7 @@ Result<bool> Conditions::resolve() {
         one.kind == TermKind::environment && filter_.environment == kDefaultEnvironment;
     if (!found && !may_be_null) return false;
   }
+  if (to_.metadata_key) metadata_.emplace(kind_, *to_.metadata_key, filter_.metadata_value);
   std::vector<std::pair<TermKind, Bytes>> members;
   if (filter_.session_id) members.emplace_back(TermKind::session, *filter_.session_id);
   if (filter_.user_id) members.emplace_back(TermKind::user, *filter_.user_id);
@@ -206,33 +211,11 @@ void Conditions::within(Sql& where, Bytes column) const {
   if (filter_.to_ns) where.add(" AND ").add(column).add(" < ").bind(Value::of(*filter_.to_ns));
 }
 
-// With a value each row is one look-up in either table; without, the rows that have the key are
-// gathered once.
-void Conditions::attribute(Sql& where, RecordKind kind, Bytes container, Bytes entity) const {
-  if (!to_.metadata_key) return;
-  const Value term = Value::of(*to_.metadata_key);
-  const Value kind_number = Value::of(static_cast<std::int64_t>(kind));
-  if (!filter_.metadata_value) {
-    where.add(" AND (").add(container).add(", ").add(entity).add(") IN (");
-    where.add("SELECT container, entity FROM attribute WHERE term = ").bind(term);
-    where.add(" AND kind = ").bind(kind_number);
-    where.add(" UNION ALL SELECT container, entity FROM recent_attribute WHERE term = ");
-    where.bind(term).add(" AND kind = ").bind(kind_number).add(")");
-    return;
-  }
-  const auto value = index::AttributeValue::of(filter_.metadata_value);
-  const auto exists_in = [&](Bytes table) {
-    where.add("EXISTS(SELECT 1 FROM ").add(table).add(" a WHERE a.term = ").bind(term);
-    where.add(" AND a.value = ");
-    where.bind(value.is_blob ? Value::blob(value.bytes) : Value::text(value.bytes));
-    where.add(" AND a.kind = ").bind(kind_number);
-    where.add(" AND a.container = ").add(container).add(" AND a.entity = ").add(entity).add(")");
-  };
-  where.add(" AND (");
-  exists_in("attribute");
-  where.add(" OR ");
-  exists_in("recent_attribute");
-  where.add(")");
+void Conditions::metadata(Sql& where, Bytes container, Bytes entity) const {
+  if (!metadata_) return;
+  const bool gather = starts_from_metadata_ || !filter_.metadata_value;
+  gather ? metadata_->gathered(where, container, entity)
+         : metadata_->asked_for(where, container, entity);
 }
 
 void Conditions::observation_is(Sql& where, Bytes alias) const {
@@ -253,7 +236,7 @@ void Conditions::of_traces(Sql& where) const {
   equals(where, "t.name", to_.name);
   equals(where, "t.release", to_.release);
   equals(where, "t.version", to_.version);
-  attribute(where, RecordKind::header, "t.container", "0");
+  metadata(where, "t.container", "0");
   within(where, "t.time_ns");
   if (driver_) within_moments(where);
   if (!asks_observation()) return;
@@ -269,7 +252,7 @@ void Conditions::of_observations(Sql& where) const {
   equals(where, "o.name", to_.name);
   equals(where, "t.release", to_.release);
   equals(where, "o.version", to_.version);
-  attribute(where, RecordKind::observation, "o.container", "o.entity");
+  metadata(where, "o.container", "o.entity");
   within(where, "o.start_ns");
   observation_is(where, "o");
 }
@@ -281,7 +264,7 @@ void Conditions::of_scores(Sql& where) const {
   equals(where, "s.name", to_.name);
   equals(where, "t.release", to_.release);
   equals(where, "t.version", to_.version);
-  attribute(where, RecordKind::score, "s.container", "s.entity");
+  metadata(where, "s.container", "s.entity");
   within(where, "s.time_ns");
   if (!asks_observation()) return;
   where.add(" AND CASE WHEN s.observation IS NULL THEN");
@@ -294,7 +277,12 @@ void Conditions::of_scores(Sql& where) const {
 }
 
 Status Conditions::choose_driver(const Demand& demand) {
-  if (to_.trace || to_.members.empty()) return {};
+  if (to_.trace) return {};
+  if (metadata_) {
+    TL_TRY_ASSIGN(is_rare, metadata_->is_rare(use_));
+    starts_from_metadata_ = is_rare;
+  }
+  if (starts_from_metadata_ || to_.members.empty()) return {};
   if (kind_ == Kind::trace) return choose_driver_of_traces(demand);
   const Term& fewest = fewest_member();
   if (!demand.by_time || fewest.uses <= kFewMembers) {

@@ -18,7 +18,7 @@ std::string index_and_format() {
     hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
   }
   return "format " + std::to_string(tracelite::store::kFormatVersion) + " index " +
-         std::to_string(hash);
+         std::to_string(tracelite::index::kSchemaVersion) + " " + std::to_string(hash);
 }
 
 }  // namespace bench

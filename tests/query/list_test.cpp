@@ -210,6 +210,57 @@ BOOST_FIXTURE_TEST_CASE(an_environment_is_looked_for_as_it_would_be_stored, Fixt
              boost::test_tools::per_element());
 }
 
+// Some are asked of each row, some are where the query starts; half of them lie in either table.
+BOOST_FIXTURE_TEST_CASE(metadata_that_many_or_few_have_is_found_alike, Fixture) {
+  constexpr int kCount = 450;
+  world.commit([&] {
+    for (int i = 0; i < kCount; ++i) {
+      if (i == kCount / 2) world.merge_metadata();
+      Metadata metadata = {{"often", i % 3 == 0 ? "\"no\"" : "\"yes\""}};
+      if (i % 60 == 7) metadata["seldom"] = std::to_string(i % 2);
+      TraceSpec trace;
+      trace.id = "trace-" + std::to_string(i);
+      trace.time_ns = i * 31 % kCount;
+      trace.user = "user-" + std::to_string(i % 40);
+      trace.metadata = metadata;
+      world.add(trace);
+      ObservationSpec spec = random.observation(trace.id, {});
+      spec.metadata = metadata;
+      world.add(spec);
+      ScoreSpec score;
+      score.id = "score-" + std::to_string(i);
+      score.trace_id = trace.id;
+      score.name = "quality";
+      score.time_ns = i * 17 % kCount;
+      score.metadata = metadata;
+      world.add(score);
+    }
+  });
+  const Oracle oracle(world);
+  const auto snapshot = world.snapshot();
+  const std::pair<const char*, const char*> all[] = {
+      {"often", "yes"}, {"often", "no"}, {"often", nullptr}, {"seldom", "1"}, {"seldom", nullptr}};
+  for (const auto& [key, value] : all) {
+    Filter filter;
+    filter.metadata_key = key;
+    if (value != nullptr) filter.metadata_value = value;
+    for (const Kind kind : kEntityKinds) {
+      BOOST_TEST(!oracle.list(kind, filter, {}).empty());
+      for (const bool ascending : {false, true}) {
+        compare(snapshot, oracle, kind, filter, {OrderBy::time, ascending});
+      }
+      compare(snapshot, oracle, kind, filter, {OrderBy::name, false});
+      Filter narrowed = filter;
+      narrowed.user_id = "user-7";
+      compare(snapshot, oracle, kind, narrowed, {OrderBy::time, false});
+      narrowed.from_ns = 100;
+      narrowed.user_id.reset();
+      narrowed.level = model::Level::error;
+      compare(snapshot, oracle, kind, narrowed, {OrderBy::time, true});
+    }
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(what_cannot_be_asked_is_refused, Fixture) {
   random.grow(world, 3);
   const auto snapshot = world.snapshot();
