@@ -2,18 +2,12 @@
 #include "store/packed_space.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include "store/block_codec.hpp"
 
 namespace tracelite::store {
 namespace {
 
-// Blocks that grow beyond this in memory are cut, so that inserting stays cheap. It is several
-// times what is compressed at once, because what is left over at the end of a block fills no page.
-constexpr std::size_t kCutSizeBytes = std::size_t{256} << 10;
-// What an entry takes beside key and value, about.
-constexpr std::size_t kEntryHeadSizeBytes = 4;
 constexpr std::size_t kPageSizeBytes = 4096;
 // A block that changes in the middle is left some room, so that the next change does not cut it
 // again; one that grows at its end will not change any more.
@@ -23,18 +17,8 @@ constexpr double kFillWorthKeeping = 0.8;
 constexpr double kFillOfWholePages = 0.93;
 // So little is not left over for a value of its own.
 constexpr std::size_t kRestSizeBytes = 2048;
-
-// A patch holds at most so much, and a share of its block; a smaller block is written as a whole.
 // A commit that changes more blocks than this writes all of them: it is no trickle.
-constexpr std::size_t kPatchSizeBytesMax = std::size_t{16} << 10;
-constexpr std::size_t kPatchShare = 2;
-constexpr std::size_t kPatchedSizeBytesMin = std::size_t{16} << 10;
 constexpr std::size_t kPatchedBlockCountMax = 3;
-
-// Keys share what they begin with, so a hostile block could make them thousands of times as long as
-// itself; the writer's are never longer than what it cuts.
-constexpr std::size_t kKeysSizeBytesMax = std::size_t{1} << 20;
-static_assert(kKeysSizeBytesMax > kCutSizeBytes + kKeySizeBytesMax);
 
 // The largest value that takes so many pages.
 std::size_t value_size_bytes_max(std::size_t page_count) {
@@ -60,239 +44,7 @@ Error damage(KeySpace space) {
                         " makes no sense");
 }
 
-std::size_t shared_size_bytes(Bytes a, Bytes b) {
-  const std::size_t most = std::min(a.size(), b.size());
-  return static_cast<std::size_t>(std::mismatch(a.begin(), a.begin() + most, b.begin()).first -
-                                  a.begin());
-}
-
 }  // namespace
-
-// The entries of a block, with their keys and values in two runs of bytes. What is replaced leaves
-// its bytes behind until they are more than what is left.
-struct PackedSpace::Block {
-  struct Place {
-    std::uint32_t key_at = 0;
-    std::uint32_t key_size_bytes = 0;
-    std::uint32_t value_at = 0;
-    std::uint32_t value_size_bytes = 0;
-    [[nodiscard]] std::size_t size_bytes() const {
-      return kEntryHeadSizeBytes + key_size_bytes + value_size_bytes;
-    }
-  };
-
-  std::string begin;
-  std::string end;         // the key that the next block begins with; empty: there is none
-  std::string stored_key;  // in the file; empty: it is not there
-  std::string keys, values;
-  std::vector<Place> places;
-  std::size_t size_bytes = 0;  // of the entries
-  bool changed = false;        // since it was read
-  bool grows = false;          // the last change was at its end, or at that of the key space
-  // Of those put or erased since the block was written, as long as they make a patch.
-  std::set<std::string, std::less<>> patched_keys;
-  std::size_t patch_size_bytes = 0;
-  bool has_patch = false;     // in the file
-  bool is_patchable = false;  // it is in the file, and has changed little
-
-  [[nodiscard]] bool holds(Bytes key) const { return key >= begin && (end.empty() || key < end); }
-  [[nodiscard]] Bytes key(const Place& place) const {
-    return Bytes(keys).substr(place.key_at, place.key_size_bytes);
-  }
-  [[nodiscard]] Bytes value(const Place& place) const {
-    return Bytes(values).substr(place.value_at, place.value_size_bytes);
-  }
-  [[nodiscard]] Entry entry(std::size_t index) const {
-    const bool is_last = index + 1 == places.size();
-    return {key(places[index]), value(places[index]),
-            is_last ? Bytes(end) : key(places[index + 1])};
-  }
-  // The first entry at or behind a key.
-  [[nodiscard]] std::size_t first_from(Bytes wanted) const {
-    const auto at =
-        std::lower_bound(places.begin(), places.end(), wanted,
-                         [this](const Place& place, Bytes k) { return key(place) < k; });
-    return static_cast<std::size_t>(at - places.begin());
-  }
-  [[nodiscard]] bool is_at(std::size_t index, Bytes wanted) const {
-    return index < places.size() && key(places[index]) == wanted;
-  }
-
-  bool parse(std::string raw);
-  bool apply_patch(Bytes raw);
-  [[nodiscard]] std::string raw_patch() const;
-  void note_patched(Bytes key, std::size_t value_size_bytes);
-  [[nodiscard]] bool takes_patch() const {
-    return is_patchable && size_bytes >= kPatchedSizeBytesMin &&
-           patch_size_bytes <= size_bytes / kPatchShare;
-  }
-  void put(std::size_t index, bool replaces, Bytes key, Bytes value);
-  void erase(std::size_t index);
-  void tidy();
-  // Moves the entries from an index on to another block.
-  void move_from(std::size_t index, Block& to);
-  // Behind the last of the entries, at least one, that take at most so much.
-  [[nodiscard]] std::size_t end_of_run(std::size_t from, std::size_t raw_size_bytes) const;
-  [[nodiscard]] std::string raw(std::size_t from, std::size_t to) const;
-};
-
-// False if the bytes make no sense.
-bool PackedSpace::Block::parse(std::string raw) {
-  ByteReader reader(raw);
-  std::string last;
-  while (!reader.at_end()) {
-    const std::uint64_t shared = reader.varint();
-    const Bytes rest = reader.text();
-    const Bytes held = reader.text();
-    if (reader.failed() || shared > last.size() || shared + rest.size() > kKeySizeBytesMax) {
-      return false;
-    }
-    const std::string before = last;
-    last.resize(shared);
-    last.append(rest);
-    if (keys.size() + last.size() > kKeysSizeBytesMax) return false;
-    if (!holds(last) || (!places.empty() && last <= before)) return false;
-    places.push_back({static_cast<std::uint32_t>(keys.size()),
-                      static_cast<std::uint32_t>(last.size()),
-                      static_cast<std::uint32_t>(held.data() - raw.data()),
-                      static_cast<std::uint32_t>(held.size())});
-    keys.append(last);
-    size_bytes += places.back().size_bytes();
-  }
-  values = std::move(raw);
-  return true;
-}
-
-// False if the bytes make no sense.
-bool PackedSpace::Block::apply_patch(Bytes raw) {
-  ByteReader reader(raw);
-  std::string key;
-  while (!reader.at_end()) {
-    const std::uint64_t shared = reader.varint();
-    const Bytes rest = reader.text();
-    const std::uint64_t value_size_bytes = reader.varint();
-    if (reader.failed() || shared > key.size() || shared + rest.size() > kKeySizeBytesMax) {
-      return false;
-    }
-    key.resize(shared);
-    key.append(rest);
-    if (!holds(key) || keys.size() + key.size() > kKeysSizeBytesMax) return false;
-    const std::size_t index = first_from(key);
-    const bool replaces = is_at(index, key);
-    if (value_size_bytes == 0) {
-      if (replaces) erase(index);
-    } else {
-      const Bytes value = reader.take(value_size_bytes - 1);
-      if (reader.failed()) return false;
-      put(index, replaces, key, value);
-    }
-    note_patched(key, value_size_bytes);
-  }
-  return true;
-}
-
-std::string PackedSpace::Block::raw_patch() const {
-  std::string out;
-  Bytes last;
-  for (const std::string& patched : patched_keys) {
-    const std::size_t shared = shared_size_bytes(last, patched);
-    append_varint(out, shared);
-    append_text(out, Bytes(patched).substr(shared));
-    const std::size_t index = first_from(patched);
-    if (is_at(index, patched)) {
-      const Bytes held = value(places[index]);
-      append_varint(out, held.size() + 1);
-      out.append(held);
-    } else {
-      append_varint(out, 0);
-    }
-    last = patched;
-  }
-  return out;
-}
-
-void PackedSpace::Block::note_patched(Bytes key, std::size_t value_size_bytes) {
-  if (!is_patchable) return;
-  patched_keys.emplace(key);
-  patch_size_bytes += kEntryHeadSizeBytes + key.size() + value_size_bytes;
-  if (patch_size_bytes <= kPatchSizeBytesMax) return;
-  is_patchable = false;
-  patched_keys.clear();
-}
-
-void PackedSpace::Block::put(std::size_t index, bool replaces, Bytes key, Bytes value) {
-  grows = end.empty() || index + (replaces ? 1 : 0) == places.size();
-  changed = true;
-  Place place;
-  place.value_at = static_cast<std::uint32_t>(values.size());
-  place.value_size_bytes = static_cast<std::uint32_t>(value.size());
-  if (replaces) {
-    place.key_at = places[index].key_at;
-    place.key_size_bytes = places[index].key_size_bytes;
-    size_bytes -= places[index].size_bytes();
-    places[index] = place;
-  } else {
-    place.key_at = static_cast<std::uint32_t>(keys.size());
-    place.key_size_bytes = static_cast<std::uint32_t>(key.size());
-    keys.append(key);
-    places.insert(places.begin() + static_cast<std::ptrdiff_t>(index), place);
-  }
-  values.append(value);
-  size_bytes += place.size_bytes();
-  if (values.size() > 2 * (size_bytes + kCutSizeBytes)) tidy();
-}
-
-void PackedSpace::Block::erase(std::size_t index) {
-  size_bytes -= places[index].size_bytes();
-  places.erase(places.begin() + static_cast<std::ptrdiff_t>(index));
-  changed = true;
-  grows = false;
-}
-
-void PackedSpace::Block::tidy() {
-  Block fresh;
-  move_from(0, fresh);
-  keys = std::move(fresh.keys);
-  values = std::move(fresh.values);
-  places = std::move(fresh.places);
-  size_bytes = fresh.size_bytes;
-}
-
-void PackedSpace::Block::move_from(std::size_t index, Block& to) {
-  for (std::size_t i = index; i < places.size(); ++i) {
-    const auto [moved_key, moved_value, next_key] = entry(i);
-    to.places.push_back({static_cast<std::uint32_t>(to.keys.size()), places[i].key_size_bytes,
-                         static_cast<std::uint32_t>(to.values.size()), places[i].value_size_bytes});
-    to.keys.append(moved_key);
-    to.values.append(moved_value);
-    to.size_bytes += places[i].size_bytes();
-    size_bytes -= places[i].size_bytes();
-  }
-  places.resize(index);
-}
-
-std::size_t PackedSpace::Block::end_of_run(std::size_t from, std::size_t raw_size_bytes) const {
-  std::size_t run_size_bytes = places[from].size_bytes();
-  std::size_t to = from + 1;
-  while (to < places.size() && run_size_bytes + places[to].size_bytes() <= raw_size_bytes) {
-    run_size_bytes += places[to++].size_bytes();
-  }
-  return to;
-}
-
-std::string PackedSpace::Block::raw(std::size_t from, std::size_t to) const {
-  std::string out;
-  Bytes last;
-  for (std::size_t i = from; i < to; ++i) {
-    const auto [coded_key, coded_value, next_key] = entry(i);
-    const std::size_t shared = shared_size_bytes(last, coded_key);
-    append_varint(out, shared);
-    append_text(out, coded_key.substr(shared));
-    append_text(out, coded_value);
-    last = coded_key;
-  }
-  return out;
-}
 
 // ------------------------------------------------------------------------------ of a transaction
 

@@ -20,7 +20,7 @@
 //         varint   size of the rest of the key, and the rest
 //         varint   0: the entry is erased; else 1 more than the size of the value, and the value
 // A block that is written anew has no patch. Whoever loads a block applies its patch, so nobody
-// outside this file knows of them.
+// outside this room knows of them.
 //
 // Decoded blocks are kept with the transaction. What a write transaction changes is in its memory
 // until it commits, and everybody in the same transaction finds it there.
@@ -35,6 +35,7 @@
 #include <vector>
 
 #include "store/dictionary.hpp"
+#include "store/packed_block.hpp"
 
 namespace tracelite::store {
 
@@ -63,11 +64,7 @@ class PackedSpace {
   // The one of a transaction, made when it is first asked for.
   static PackedSpace& of(const Transaction& transaction, KeySpace space);
 
-  struct Entry {
-    Bytes key;
-    Bytes value;
-    Bytes next_key;  // of at_most: the first key behind it; empty: there is none
-  };
+  using Entry = PackedEntry;
   // What these give is valid until PackedSpaces::changes() says that it may be gone. Errors of all:
   // corrupt, io, no_memory, limit (a key of more than kKeySizeBytesMax bytes), invalid (an empty
   // one).
@@ -83,7 +80,7 @@ class PackedSpace {
 
  private:
   friend class PackedSpaces;
-  struct Block;
+  using Block = PackedBlock;
   using BlockPointer = std::shared_ptr<Block>;
   // The block that a key belongs into; null if it is lower than all of them.
   Result<BlockPointer> find(Bytes key);
