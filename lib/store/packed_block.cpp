@@ -173,9 +173,15 @@ std::size_t PackedBlock::end_of_run(std::size_t from, std::size_t raw_size_bytes
   return to;
 }
 
-std::string PackedBlock::raw(std::size_t from, std::size_t to) const {
-  std::string out;
-  Bytes last;
+std::size_t PackedBlock::size_bytes_between(std::size_t from, std::size_t to) const {
+  std::size_t sum_size_bytes = 0;
+  for (std::size_t i = from; i < to; ++i) sum_size_bytes += places[i].size_bytes();
+  return sum_size_bytes;
+}
+
+void PackedBlock::append_raw(std::string& out, std::size_t first, std::size_t from,
+                             std::size_t to) const {
+  Bytes last = from > first ? key(places[from - 1]) : Bytes();
   for (std::size_t i = from; i < to; ++i) {
     const auto [coded_key, coded_value, next_key] = entry(i);
     const std::size_t shared = shared_size_bytes(last, coded_key);
@@ -184,7 +190,6 @@ std::string PackedBlock::raw(std::size_t from, std::size_t to) const {
     append_text(out, coded_value);
     last = coded_key;
   }
-  return out;
 }
 
 }  // namespace tracelite::store

@@ -88,7 +88,9 @@ struct PackedBlock {
   void move_from(std::size_t index, PackedBlock& to);
   // Behind the last of the entries, at least one, that take at most so much.
   [[nodiscard]] std::size_t end_of_run(std::size_t from, std::size_t raw_size_bytes) const;
-  [[nodiscard]] std::string raw(std::size_t from, std::size_t to) const;
+  [[nodiscard]] std::size_t size_bytes_between(std::size_t from, std::size_t to) const;
+  // The raw form of the entries in between, behind that of others that begin with `first`.
+  void append_raw(std::string& out, std::size_t first, std::size_t from, std::size_t to) const;
 };
 
 }  // namespace tracelite::store

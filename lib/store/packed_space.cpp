@@ -8,26 +8,8 @@
 namespace tracelite::store {
 namespace {
 
-constexpr std::size_t kPageSizeBytes = 4096;
-// A block that changes in the middle is left some room, so that the next change does not cut it
-// again; one that grows at its end will not change any more.
-constexpr double kFillOfChanged = 0.88;
-constexpr double kFillOfGrown = 0.98;
-constexpr double kFillWorthKeeping = 0.8;
-constexpr double kFillOfWholePages = 0.93;
-// So little is not left over for a value of its own.
-constexpr std::size_t kRestSizeBytes = 2048;
 // A commit that changes more blocks than this writes all of them: it is no trickle.
 constexpr std::size_t kPatchedBlockCountMax = 3;
-
-// The largest value that takes so many pages.
-std::size_t value_size_bytes_max(std::size_t page_count) {
-  return kOnePageValueSizeBytes + (page_count - 1) * kPageSizeBytes;
-}
-std::size_t page_count_of(std::size_t value_size_bytes) {
-  if (value_size_bytes <= kOnePageValueSizeBytes) return 1;
-  return 1 + (value_size_bytes - kOnePageValueSizeBytes + kPageSizeBytes - 1) / kPageSizeBytes;
-}
 
 // Empty: a block with so long a key has no patch.
 std::string patch_key(KeySpace space, Bytes block_key) {
@@ -327,7 +309,7 @@ Status PackedSpace::flush(WriteTransaction& transaction, const Packing& packing)
 
 Status PackedSpace::write(WriteTransaction& transaction, const Packing& packing, Block& block) {
   for (std::size_t from = 0; from < block.places.size();) {
-    TL_TRY_ASSIGN(run, encode(packing, block, from));
+    TL_TRY_ASSIGN(run, packer_.pack(codec_, packing, dictionary_, block, from));
     const Bytes key = from == 0 ? Bytes(block.begin) : block.key(block.places[from]);
     TL_TRY(transaction.put(space_, key, run.value));
     from = run.to;
@@ -345,53 +327,6 @@ Status PackedSpace::erase_patch(WriteTransaction& transaction, const Block& bloc
   if (!block.has_patch) return {};
   auto erased = transaction.erase(KeySpace::patch, patch_key(space_, block.stored_key));
   return erased ? Status() : Status(std::move(erased).error());
-}
-
-// The value of as many entries as fill it well: tried with as many as the last ones let expect, and
-// then with more or fewer.
-Result<PackedSpace::Run> PackedSpace::encode(const Packing& packing, const Block& block,
-                                             std::size_t from) {
-  const std::size_t count = block.places.size();
-  const double fill = block.grows ? kFillOfGrown : kFillOfChanged;
-  const std::size_t raw_size_bytes_max = packing.raw_size_bytes_max;
-  const auto size_bytes_max = static_cast<double>(value_size_bytes_max(packing.page_count_max));
-  const std::size_t whole = block.end_of_run(from, raw_size_bytes_max);
-  const auto end_at = [&](double raw_size_bytes) {
-    return std::min(whole, block.end_of_run(from, static_cast<std::size_t>(raw_size_bytes)));
-  };
-  std::size_t to = end_at(expansion_ * size_bytes_max * fill);
-  if (whole == count && block.end_of_run(to - 1, kRestSizeBytes) == count) to = count;
-  for (bool enlarged = false, shrunk = false;;) {
-    const std::string raw = block.raw(from, to);
-    TL_TRY_ASSIGN(value, codec_.encode(raw, packing.level, dictionary_.get(), dictionary_number_));
-    const auto raw_size_bytes = static_cast<double>(raw.size());
-    const auto value_size_bytes = static_cast<double>(value.size());
-    const std::size_t pages = page_count_of(value.size());
-    const auto shrink_to = [&](std::size_t wanted) {
-      const auto size_bytes = static_cast<double>(value_size_bytes_max(wanted));
-      to = std::min(to - 1, end_at(raw_size_bytes * size_bytes / value_size_bytes * fill));
-      shrunk = true;
-    };
-    if (to > from + 1 && pages > packing.page_count_max) {
-      shrink_to(packing.page_count_max);
-      continue;
-    }
-    if (to < whole && !enlarged && !shrunk &&
-        value_size_bytes < kFillWorthKeeping * size_bytes_max * fill) {
-      to = std::max(to + 1, end_at(raw_size_bytes * size_bytes_max / value_size_bytes * fill));
-      enlarged = true;
-      continue;
-    }
-    // What is left at the end is not cut for the sake of a page.
-    const auto of_pages = static_cast<double>(value_size_bytes_max(pages));
-    if (to > from + 1 && to < count && pages > 1 && !shrunk &&
-        value_size_bytes < kFillOfWholePages * of_pages) {
-      shrink_to(pages - 1);
-      continue;
-    }
-    expansion_ = raw_size_bytes / value_size_bytes;
-    return Run{value, to};
-  }
 }
 
 // ------------------------------------------------------------------------------ walking

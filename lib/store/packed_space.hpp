@@ -34,29 +34,13 @@
 #include <string>
 #include <vector>
 
-#include "store/dictionary.hpp"
 #include "store/packed_block.hpp"
+#include "store/packing.hpp"
 
 namespace tracelite::store {
 
-// How blocks are made. A block ends where its value fills pages of LMDB well, at most so many, or
-// where reading one entry would mean to decode too much.
-struct Packing {
-  int level;                   // zstd's
-  std::size_t page_count_max;  // pages that a value takes
-  std::size_t raw_size_bytes_max;
-  std::uint64_t blocks_to_train_from;  // with fewer there is no dictionary yet
-  std::size_t dictionary_size_bytes_max = kDictionarySizeBytes;  // too small for one: none
-};
-// What is recorded now. A level above 3, or a dictionary while there are few blocks, costs more
-// time than it saves bytes; blocks of one page (16 KiB raw) took 20 per cent more of the file.
-inline constexpr Packing kQuickPacking{3, 4, std::size_t{64} << 10, 1024};
-// What a compacted file has: smaller, and dearer to write.
-inline constexpr Packing kDensePacking{19, 4, std::size_t{64} << 10, 8};
-
 inline constexpr std::size_t kPackedCacheSizeBytesMax = std::size_t{3} << 20;
 
-class BlockCodec;
 class PackedSpaces;
 
 class PackedSpace {
@@ -99,11 +83,6 @@ class PackedSpace {
   Status write(WriteTransaction& transaction, const Packing& packing, Block& block);
   Status write_patch(WriteTransaction& transaction, const Packing& packing, const Block& block);
   Status erase_patch(WriteTransaction& transaction, const Block& block);
-  struct Run {
-    Bytes value;     // valid until the next one
-    std::size_t to;  // behind the last entry
-  };
-  Result<Run> encode(const Packing& packing, const Block& block, std::size_t from);
   // For the blocks that are written next.
   Status choose_dictionary(WriteTransaction& transaction, const Packing& packing);
   Status train(WriteTransaction& transaction, const Packing& packing, std::uint64_t block_count);
@@ -123,10 +102,9 @@ class PackedSpace {
   std::map<std::string, BlockPointer, std::less<>> blocks_;  // by the key they begin with
   BlockPointer last_found_;                                  // one of them, or null
   std::size_t size_bytes_ = 0;                               // of the blocks as they were loaded
-  double expansion_ = 3;  // raw bytes a byte of value, of the last block written
+  Packer packer_;
   std::map<DictionaryNumber, std::shared_ptr<const Dictionary>> dictionaries_;  // to read with
-  std::shared_ptr<const Dictionary> dictionary_;                                // to write with
-  DictionaryNumber dictionary_number_ = 0;
+  PackingDictionary dictionary_;                                                // to write with
 };
 
 // All of a transaction.
