@@ -1,4 +1,4 @@
-// Compressing and decompressing with one context each, which is kept.
+// Compressing and decompressing with one context each, borrowed for the life of a transaction.
 #include "store/block_codec.hpp"
 
 // For ZSTD_c_srcSizeHint, which is as old as the stable parameters and only missing from their
@@ -27,9 +27,6 @@ Error no_memory() { return make_error(Code::no_memory, "there is no memory to co
 
 }  // namespace
 
-void BlockCodec::Deleter::operator()(ZSTD_CCtx_s* context) const { ZSTD_freeCCtx(context); }
-void BlockCodec::Deleter::operator()(ZSTD_DCtx_s* context) const { ZSTD_freeDCtx(context); }
-
 Result<CodedBlock> parse_block(Bytes value) {
   ByteReader reader(value);
   CodedBlock block;
@@ -49,7 +46,7 @@ Result<CodedBlock> parse_block(Bytes value) {
 
 Result<std::string> BlockCodec::decode(const CodedBlock& block, const Dictionary* dictionary) {
   if (block.coding == kRaw) return std::string(block.body);
-  if (!decompressor_) decompressor_.reset(ZSTD_createDCtx());
+  if (!decompressor_) decompressor_ = borrow_decompression_context();
   if (!decompressor_) return no_memory();
   ZSTD_DCtx_refDDict(decompressor_.get(),
                      dictionary == nullptr ? nullptr : dictionary->for_decompression());
@@ -68,7 +65,7 @@ Result<Bytes> BlockCodec::encode(Bytes raw, int level, const Dictionary* diction
 
 Status BlockCodec::begin(int level, const Dictionary* dictionary, DictionaryNumber number,
                          std::size_t size_bytes_expected) {
-  if (!compressor_) compressor_.reset(ZSTD_createCCtx());
+  if (!compressor_) compressor_ = borrow_compression_context();
   if (!compressor_) return no_memory();
   ZSTD_CCtx_s* const to = compressor_.get();
   ZSTD_CCtx_reset(to, ZSTD_reset_session_only);
@@ -101,6 +98,12 @@ Status BlockCodec::compress(Bytes raw, bool is_all) {
   compressed_size_bytes_ = raw.size();
   encoded_size_bytes_ += fresh.size();
   return {};
+}
+
+void BlockCodec::rest() {
+  compressor_.reset();
+  decompressor_.reset();
+  value_ = {};
 }
 
 Result<std::size_t> BlockCodec::add(Bytes raw) {

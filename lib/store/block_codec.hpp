@@ -9,13 +9,10 @@
 //     the body
 #pragma once
 
-#include <memory>
 #include <string>
 
 #include "store/dictionary.hpp"
-
-struct ZSTD_CCtx_s;
-struct ZSTD_DCtx_s;
+#include "store/zstd_contexts.hpp"
 
 namespace tracelite::store {
 
@@ -42,19 +39,17 @@ class BlockCodec {
                std::size_t size_bytes_expected);
   Result<std::size_t> add(Bytes raw);  // gives the size of the value, about
   Result<Bytes> finish(Bytes raw);     // valid until the next call
+  // Gives back what it has borrowed, until it is needed again.
+  void rest();
   // Raw bytes that were compressed, also for what nobody finished.
   [[nodiscard]] std::uint64_t encoded_size_bytes() const { return encoded_size_bytes_; }
 
  private:
-  struct Deleter {
-    void operator()(ZSTD_CCtx_s* context) const;
-    void operator()(ZSTD_DCtx_s* context) const;
-  };
   // What has not been compressed yet.
   Status compress(Bytes raw, bool is_all);
 
-  std::unique_ptr<ZSTD_CCtx_s, Deleter> compressor_;
-  std::unique_ptr<ZSTD_DCtx_s, Deleter> decompressor_;
+  CompressionContext compressor_;
+  DecompressionContext decompressor_;
   // Of the value at work: room for its head, the body, and bytes of earlier ones.
   std::string value_;
   std::size_t value_size_bytes_ = 0;
