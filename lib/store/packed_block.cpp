@@ -151,6 +151,25 @@ void PackedBlock::tidy() {
   size_bytes = fresh.size_bytes;
 }
 
+void PackedBlock::become_stored(std::size_t from) {
+  if (from > 0) {
+    PackedBlock rest;
+    rest.begin = key(places[from]);
+    move_from(from, rest);
+    begin = std::move(rest.begin);
+    keys = std::move(rest.keys);
+    values = std::move(rest.values);
+    places = std::move(rest.places);
+    size_bytes = rest.size_bytes;
+  }
+  stored_key = begin;
+  changed = false;
+  patched_keys.clear();
+  patch_size_bytes = 0;
+  has_patch = false;
+  is_patchable = stored_key.size() < kKeySizeBytesMax;
+}
+
 void PackedBlock::move_from(std::size_t index, PackedBlock& to) {
   for (std::size_t i = index; i < places.size(); ++i) {
     const auto [moved_key, moved_value, next_key] = entry(i);

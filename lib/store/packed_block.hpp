@@ -44,7 +44,7 @@ struct PackedBlock {
   std::string keys, values;
   std::vector<Place> places;
   std::size_t size_bytes = 0;  // of the entries
-  bool changed = false;        // since it was read
+  bool changed = false;        // since it was read or written
   bool grows = false;          // the last change was at its end, or at that of the key space
   // Of those put or erased since the block was written, as long as they make a patch.
   std::set<std::string, std::less<>> patched_keys;
@@ -84,6 +84,9 @@ struct PackedBlock {
   void put(std::size_t index, bool replaces, Bytes key, Bytes value);
   void erase(std::size_t index);
   void tidy();
+  // It lies in the file now as it is, the entries from an index on with a key of their own. Only
+  // these stay: whatever comes at the end of a block changes them alone.
+  void become_stored(std::size_t from);
   // Moves the entries from an index on to another block.
   void move_from(std::size_t index, PackedBlock& to);
   // Behind the last of the entries, at least one, that take at most so much.

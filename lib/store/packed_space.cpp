@@ -2,6 +2,7 @@
 #include "store/packed_space.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "store/block_codec.hpp"
 
@@ -52,9 +53,25 @@ PackedSpace& PackedSpace::of(const Transaction& transaction, KeySpace space) {
 
 Status PackedSpaces::before_commit(WriteTransaction& transaction) {
   for (const auto& space : spaces_) {
-    if (space) TL_TRY(space->flush(transaction, packing_));
+    if (!space) continue;
+    space->transaction_ = &transaction;
+    TL_TRY(space->flush(transaction, packing_));
   }
   return {};
+}
+
+void PackedSpaces::forget_unchanged() {
+  for (const auto& space : spaces_) {
+    if (space) space->forget_unchanged();
+  }
+}
+
+void PackedSpaces::rest() {
+  packing_ = kQuickPacking;
+  codec_->rest();
+  for (const auto& space : spaces_) {
+    if (space) space->transaction_ = nullptr;
+  }
 }
 
 // ------------------------------------------------------------------------------ entries
@@ -126,6 +143,7 @@ Result<PackedSpace::BlockPointer> PackedSpace::load(Cursor& cursor) {
     return std::prev(behind)->second;
   }
   auto block = std::make_shared<Block>();
+  ++all_.load_count_;
   block->begin = block->stored_key = cursor.key();
   TL_TRY_ASSIGN(value, cursor.read_value());
   TL_TRY_ASSIGN(raw, decode(value));
@@ -229,6 +247,7 @@ Result<PackedSpace::BlockPointer> PackedSpace::beside_damage(Bytes key) {
   TL_TRY_ASSIGN(more, cursor.seek(key));
   if (more && cursor.key() == key) return damage(space_);
   auto block = std::make_shared<Block>();
+  knows_ends_ = false;
   block->begin = key;
   if (more) block->end = cursor.key();
   // One that was made in the same way may not be in the file yet.
@@ -262,7 +281,10 @@ void PackedSpace::cut(const BlockPointer& block) {
 
 // Whoever holds a block keeps it alive; only what is not in the file must stay.
 void PackedSpace::make_room() {
-  if (size_bytes_ < kPackedCacheSizeBytesMax) return;
+  if (size_bytes_ >= kPackedCacheSizeBytesMax) forget_unchanged();
+}
+
+void PackedSpace::forget_unchanged() {
   std::erase_if(blocks_, [](const auto& entry) { return !entry.second->changed; });
   last_found_ = nullptr;
   size_bytes_ = 0;
@@ -285,8 +307,10 @@ Status PackedSpace::flush(WriteTransaction& transaction, const Packing& packing)
   }
   // Also what begins elsewhere now is taken out before anything is put in its place.
   for (const auto& [begin, block] : blocks_) {
+    knows_ends_ = knows_ends_ && !(block->changed && block->places.empty());
     if (!block->changed || block->stored_key.empty()) continue;
     if (block->stored_key == block->begin && !block->places.empty()) continue;
+    knows_ends_ = false;
     TL_TRY(erase_patch(transaction, *block));
     TL_TRY(transaction.erase(space_, block->stored_key));
     block->is_patchable = false;
@@ -300,27 +324,48 @@ Status PackedSpace::flush(WriteTransaction& transaction, const Packing& packing)
       TL_TRY(write(transaction, packing, *block));
     }
   }
-  ++all_.changes_;
-  blocks_.clear();
-  last_found_ = nullptr;
-  size_bytes_ = 0;
+  keep_the_last();
   return {};
 }
 
+// What is recorded comes mostly at the end, or not far from it.
+void PackedSpace::keep_the_last() {
+  ++all_.changes_;
+  last_found_ = nullptr;
+  size_bytes_ = 0;
+  std::map<std::string, BlockPointer, std::less<>> kept;
+  for (auto at = blocks_.rbegin(); knows_ends_ && at != blocks_.rend(); ++at) {
+    const BlockPointer& block = at->second;
+    const std::size_t held_size_bytes = block->keys.size() + block->values.size();
+    if (block->changed || size_bytes_ + held_size_bytes > kPackedKeptSizeBytesMax) continue;
+    size_bytes_ += held_size_bytes;
+    kept.emplace(block->begin, block);
+  }
+  blocks_ = std::move(kept);
+  knows_ends_ = true;
+}
+
 Status PackedSpace::write(WriteTransaction& transaction, const Packing& packing, Block& block) {
+  std::size_t last = 0;
   for (std::size_t from = 0; from < block.places.size();) {
     TL_TRY_ASSIGN(run, packer_.pack(codec_, packing, dictionary_, block, from));
     const Bytes key = from == 0 ? Bytes(block.begin) : block.key(block.places[from]);
     TL_TRY(transaction.put(space_, key, run.value));
-    from = run.to;
+    last = std::exchange(from, run.to);
   }
+  block.become_stored(last);
   return {};
 }
 
 Status PackedSpace::write_patch(WriteTransaction& transaction, const Packing& packing,
-                                const Block& block) {
-  TL_TRY_ASSIGN(value, codec_.encode(block.raw_patch(), packing.level, nullptr, 0));
-  return transaction.put(KeySpace::patch, patch_key(space_, block.begin), value);
+                                Block& block) {
+  const std::string raw = block.raw_patch();
+  TL_TRY_ASSIGN(value, codec_.encode(raw, packing.level, nullptr, 0));
+  TL_TRY(transaction.put(KeySpace::patch, patch_key(space_, block.begin), value));
+  block.patch_size_bytes = raw.size();
+  block.has_patch = true;
+  block.changed = false;
+  return {};
 }
 
 Status PackedSpace::erase_patch(WriteTransaction& transaction, const Block& block) {

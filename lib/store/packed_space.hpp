@@ -23,7 +23,9 @@
 // outside this room knows of them.
 //
 // Decoded blocks are kept with the transaction. What a write transaction changes is in its memory
-// until it commits, and everybody in the same transaction finds it there.
+// until it commits, and everybody in the same transaction finds it there. Of what is in the file as
+// it is in memory then, the next write transaction gets the last blocks, if no other process has
+// committed in between (KeptCompanion in environment_state.hpp).
 #pragma once
 
 #include <array>
@@ -40,6 +42,8 @@
 namespace tracelite::store {
 
 inline constexpr std::size_t kPackedCacheSizeBytesMax = std::size_t{3} << 20;
+// Of a key space, from a commit to the next.
+inline constexpr std::size_t kPackedKeptSizeBytesMax = std::size_t{512} << 10;
 
 class PackedSpaces;
 
@@ -79,9 +83,11 @@ class PackedSpace {
   Result<BlockPointer> beside_damage(Bytes key);
   void cut(const BlockPointer& block);
   void make_room();
+  void forget_unchanged();
+  void keep_the_last();
   Status flush(WriteTransaction& transaction, const Packing& packing);
   Status write(WriteTransaction& transaction, const Packing& packing, Block& block);
-  Status write_patch(WriteTransaction& transaction, const Packing& packing, const Block& block);
+  Status write_patch(WriteTransaction& transaction, const Packing& packing, Block& block);
   Status erase_patch(WriteTransaction& transaction, const Block& block);
   // For the blocks that are written next.
   Status choose_dictionary(WriteTransaction& transaction, const Packing& packing);
@@ -102,6 +108,8 @@ class PackedSpace {
   std::map<std::string, BlockPointer, std::less<>> blocks_;  // by the key they begin with
   BlockPointer last_found_;                                  // one of them, or null
   std::size_t size_bytes_ = 0;                               // of the blocks as they were loaded
+  // Whether blocks in memory know where the next ones begin, also after the commit.
+  bool knows_ends_ = true;
   Packer packer_;
   std::map<DictionaryNumber, std::shared_ptr<const Dictionary>> dictionaries_;  // to read with
   PackingDictionary dictionary_;                                                // to write with
@@ -120,19 +128,26 @@ class PackedSpaces : public Companion {
   // decoded had to make room.
   [[nodiscard]] std::uint64_t changes() const { return changes_; }
   Status before_commit(WriteTransaction& transaction) override;
+  // Blocks that were decoded, by this transaction and by those that it has its memory from.
+  [[nodiscard]] std::uint64_t load_count() const { return load_count_; }
 
  private:
   friend class PackedSpace;
   friend class WriteTransaction;
+  friend struct Transaction::State;
   void forget(KeySpace space) {
     spaces_[static_cast<std::size_t>(space)].reset();
     ++changes_;
   }
+  void forget_unchanged();
+  // Between two transactions.
+  void rest();
 
   std::unique_ptr<BlockCodec> codec_;
   std::array<std::unique_ptr<PackedSpace>, kKeySpaceCount> spaces_;
   Packing packing_ = kQuickPacking;
   std::uint64_t changes_ = 0;
+  std::uint64_t load_count_ = 0;
 };
 
 // Walks the entries of a packed key space in the order of their keys; puts and erases in between do
