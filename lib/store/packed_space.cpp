@@ -62,7 +62,9 @@ Status PackedSpaces::before_commit(WriteTransaction& transaction) {
 
 void PackedSpaces::forget_unchanged() {
   for (const auto& space : spaces_) {
-    if (space) space->forget_unchanged();
+    if (!space) continue;
+    space->forget_unchanged();
+    space->dictionaries_.clear();
   }
 }
 

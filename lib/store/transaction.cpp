@@ -111,10 +111,12 @@ void Transaction::State::close_cursors() {
   cursors.clear();
 }
 
-// Blocks of packed key spaces that are written by themselves, as by a copy, are other ones than
-// those in memory.
+// Blocks of packed key spaces, patches and dictionaries that are written by themselves, as by a
+// copy, are other ones than those in memory.
 void Transaction::State::note_change(KeySpace space) {
-  if (is_committing || (!is_packed(space) && space != KeySpace::patch)) return;
+  const bool is_of_blocks =
+      is_packed(space) || space == KeySpace::patch || space == KeySpace::dictionary;
+  if (is_committing || !is_of_blocks) return;
   auto& packed = companions[static_cast<std::size_t>(CompanionSlot::packed)];
   if (packed) static_cast<PackedSpaces&>(*packed).forget_unchanged();
 }
