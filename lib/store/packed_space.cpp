@@ -11,6 +11,8 @@ namespace {
 
 // A commit that changes more blocks than this writes all of them: it is no trickle.
 constexpr std::size_t kPatchedBlockCountMax = 3;
+// It is written anew with each commit, so time counts for more than bytes.
+constexpr int kPatchLevelMax = 1;
 
 // Empty: a block with so long a key has no patch.
 std::string patch_key(KeySpace space, Bytes block_key) {
@@ -362,7 +364,7 @@ Status PackedSpace::write(WriteTransaction& transaction, const Packing& packing,
 Status PackedSpace::write_patch(WriteTransaction& transaction, const Packing& packing,
                                 Block& block) {
   const std::string raw = block.raw_patch();
-  TL_TRY_ASSIGN(value, codec_.encode(raw, packing.level, nullptr, 0));
+  TL_TRY_ASSIGN(value, codec_.encode(raw, std::min(packing.level, kPatchLevelMax), nullptr, 0));
   TL_TRY(transaction.put(KeySpace::patch, patch_key(space_, block.begin), value));
   block.patch_size_bytes = raw.size();
   block.has_patch = true;
