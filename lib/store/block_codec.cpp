@@ -1,7 +1,12 @@
-// Compressing and decompressing with one context each, which is kept.
+// Compressing and decompressing with one context each, borrowed for the life of a transaction.
 #include "store/block_codec.hpp"
 
+// For ZSTD_c_srcSizeHint, which is as old as the stable parameters and only missing from their
+// list.
+#define ZSTD_STATIC_LINKING_ONLY  // NOLINT(readability-identifier-naming)
 #include <zstd.h>
+
+#include <algorithm>
 
 namespace tracelite::store {
 namespace {
@@ -11,6 +16,8 @@ constexpr std::uint8_t kZstd = 1;
 constexpr std::uint8_t kZstdWithDictionary = 2;
 // Nothing that is recorded comes near; a hostile size must not be believed.
 constexpr std::uint64_t kRawSizeBytesMax = std::uint64_t{64} << 20;
+// The coding, and two numbers.
+constexpr std::size_t kHeadSizeBytesMax = 1 + 10 + 5;
 
 Error damage(const char* what) {
   return make_error(Code::corrupt, std::string("a block of packed entries: ") + what);
@@ -19,9 +26,6 @@ Error damage(const char* what) {
 Error no_memory() { return make_error(Code::no_memory, "there is no memory to compress with"); }
 
 }  // namespace
-
-void BlockCodec::Deleter::operator()(ZSTD_CCtx_s* context) const { ZSTD_freeCCtx(context); }
-void BlockCodec::Deleter::operator()(ZSTD_DCtx_s* context) const { ZSTD_freeDCtx(context); }
 
 Result<CodedBlock> parse_block(Bytes value) {
   ByteReader reader(value);
@@ -36,16 +40,13 @@ Result<CodedBlock> parse_block(Bytes value) {
   }
   block.raw_size_bytes = static_cast<std::size_t>(size_bytes);
   block.dictionary = static_cast<DictionaryNumber>(number);
-  const std::uint64_t held = block.coding == kRaw
-                                 ? block.body.size()
-                                 : ZSTD_getFrameContentSize(block.body.data(), block.body.size());
-  if (held != size_bytes) return damage("its size is wrong");
+  if (block.coding == kRaw && block.body.size() != size_bytes) return damage("its size is wrong");
   return block;
 }
 
 Result<std::string> BlockCodec::decode(const CodedBlock& block, const Dictionary* dictionary) {
   if (block.coding == kRaw) return std::string(block.body);
-  if (!decompressor_) decompressor_.reset(ZSTD_createDCtx());
+  if (!decompressor_) decompressor_ = borrow_decompression_context();
   if (!decompressor_) return no_memory();
   ZSTD_DCtx_refDDict(decompressor_.get(),
                      dictionary == nullptr ? nullptr : dictionary->for_decompression());
@@ -58,31 +59,74 @@ Result<std::string> BlockCodec::decode(const CodedBlock& block, const Dictionary
 
 Result<Bytes> BlockCodec::encode(Bytes raw, int level, const Dictionary* dictionary,
                                  DictionaryNumber number) {
-  if (!compressor_) {
-    compressor_.reset(ZSTD_createCCtx());
-    if (!compressor_) return no_memory();
-    ZSTD_CCtx_setParameter(compressor_.get(), ZSTD_c_dictIDFlag, 0);
+  TL_TRY(begin(level, dictionary, number, raw.size()));
+  return finish(raw);
+}
+
+Status BlockCodec::begin(int level, const Dictionary* dictionary, DictionaryNumber number,
+                         std::size_t size_bytes_expected) {
+  if (!compressor_) compressor_ = borrow_compression_context();
+  if (!compressor_) return no_memory();
+  ZSTD_CCtx_s* const to = compressor_.get();
+  ZSTD_CCtx_reset(to, ZSTD_reset_session_only);
+  ZSTD_CCtx_setParameter(to, ZSTD_c_dictIDFlag, 0);
+  ZSTD_CCtx_setParameter(to, ZSTD_c_contentSizeFlag, 0);
+  ZSTD_CCtx_setParameter(to, ZSTD_c_compressionLevel, level);
+  ZSTD_CCtx_setParameter(to, ZSTD_c_checksumFlag, dictionary == nullptr ? 0 : 1);
+  ZSTD_CCtx_setParameter(to, ZSTD_c_srcSizeHint, static_cast<int>(size_bytes_expected));
+  ZSTD_CCtx_refCDict(to, dictionary == nullptr ? nullptr : dictionary->for_compression());
+  dictionary_number_ = dictionary == nullptr ? 0 : number;
+  value_size_bytes_ = kHeadSizeBytesMax;
+  compressed_size_bytes_ = 0;
+  return {};
+}
+
+Status BlockCodec::compress(Bytes raw, bool is_all) {
+  const Bytes fresh = raw.substr(compressed_size_bytes_);
+  const std::size_t most = value_size_bytes_ + ZSTD_compressBound(fresh.size());
+  if (value_.size() < most) value_.resize(most);
+  ZSTD_inBuffer in{fresh.data(), fresh.size(), 0};
+  for (;;) {
+    ZSTD_outBuffer out{value_.data(), value_.size(), value_size_bytes_};
+    const std::size_t left =
+        ZSTD_compressStream2(compressor_.get(), &out, &in, is_all ? ZSTD_e_end : ZSTD_e_flush);
+    if (ZSTD_isError(left) != 0) return no_memory();
+    value_size_bytes_ = out.pos;
+    if (left == 0) break;
+    value_.resize(value_.size() + left);
   }
-  value_.assign(1, static_cast<char>(dictionary == nullptr ? kZstd : kZstdWithDictionary));
-  append_varint(value_, raw.size());
-  const std::size_t raw_head = value_.size();
-  if (dictionary != nullptr) append_varint(value_, number);
-  const std::size_t head = value_.size();
-  value_.resize(head + ZSTD_compressBound(raw.size()));
-  ZSTD_CCtx_setParameter(compressor_.get(), ZSTD_c_compressionLevel, level);
-  ZSTD_CCtx_setParameter(compressor_.get(), ZSTD_c_checksumFlag, dictionary == nullptr ? 0 : 1);
-  ZSTD_CCtx_refCDict(compressor_.get(),
-                     dictionary == nullptr ? nullptr : dictionary->for_compression());
-  const std::size_t size = ZSTD_compress2(compressor_.get(), value_.data() + head,
-                                          value_.size() - head, raw.data(), raw.size());
-  if (ZSTD_isError(size) == 0 && size < raw.size()) {
-    value_.resize(head + size);
+  compressed_size_bytes_ = raw.size();
+  encoded_size_bytes_ += fresh.size();
+  return {};
+}
+
+void BlockCodec::rest() {
+  compressor_.reset();
+  decompressor_.reset();
+  value_ = {};
+}
+
+Result<std::size_t> BlockCodec::add(Bytes raw) {
+  TL_TRY(compress(raw, false));
+  return std::min(value_size_bytes_ - kHeadSizeBytesMax, raw.size()) + kHeadSizeBytesMax;
+}
+
+Result<Bytes> BlockCodec::finish(Bytes raw) {
+  TL_TRY(compress(raw, true));
+  const bool is_raw = value_size_bytes_ - kHeadSizeBytesMax >= raw.size();
+  std::string head(1, static_cast<char>(is_raw                    ? kRaw
+                                        : dictionary_number_ == 0 ? kZstd
+                                                                  : kZstdWithDictionary));
+  append_varint(head, raw.size());
+  if (is_raw) {
+    value_.assign(head);
+    value_.append(raw);
     return Bytes(value_);
   }
-  value_[0] = static_cast<char>(kRaw);
-  value_.resize(raw_head);
-  value_.append(raw);
-  return Bytes(value_);
+  if (dictionary_number_ != 0) append_varint(head, dictionary_number_);
+  const std::size_t begin = kHeadSizeBytesMax - head.size();
+  std::ranges::copy(head, value_.begin() + static_cast<std::ptrdiff_t>(begin));
+  return Bytes(value_).substr(begin, value_size_bytes_ - begin);
 }
 
 }  // namespace tracelite::store

@@ -272,6 +272,7 @@ Result<std::unique_ptr<Transaction::State>> Environment::State::try_begin_write(
   if (code == 0) {
     file->writer.store(begun->thread);
     begun->id = mdb_txn_id(begun->transaction);
+    begun->companions[static_cast<std::size_t>(CompanionSlot::packed)] = file->kept.take(begun->id);
     if (kept == nullptr) turn.leave();
     TL_TRY_ASSIGN(superseded, settle_note(*begun, path, code));
     if (superseded) {

@@ -30,6 +30,21 @@ struct CloseEngine {
 };
 using Engine = std::unique_ptr<MDB_env, CloseEngine>;
 
+// What packed key spaces have decoded, from a commit of this process to its next one, so that a
+// trickle need not decode the same blocks for each commit.
+class KeptCompanion {
+ public:
+  // For the write transaction of this number. Null if the commit before it is not the one that it
+  // was kept from: somebody else may have changed what it holds.
+  std::unique_ptr<Companion> take(std::uint64_t transaction);
+  void keep(std::uint64_t commit, std::unique_ptr<Companion> companion);
+
+ private:
+  std::mutex mutex_;
+  std::uint64_t commit_ = 0;
+  std::unique_ptr<Companion> companion_;
+};
+
 // One data file (one inode) with its LMDB environment. Environments come and go to it through
 // shared pointers: when the last one and the last transaction have left, it is closed, behind the
 // guard's door (open.cpp).
@@ -67,6 +82,7 @@ struct OpenFile {
 
   // Only changed by whoever has the write transaction.
   bool syncs_heads = true;
+  KeptCompanion kept;
 
   [[nodiscard]] bool forked() const { return fork_generation != store::fork_generation(); }
   // An error if the handle is not to be used.
@@ -149,8 +165,10 @@ struct Transaction::State {
   std::uint64_t id = 0;
   std::uint64_t map_number = 0;
   bool writes = false;
-  std::thread::id thread;  // that began it, if it writes
-  bool failed = false;     // a put or erase failed
+  std::thread::id thread;      // that began it, if it writes
+  bool failed = false;         // a put or erase failed
+  bool has_written = false;    // else its commit is none, and its number is used again
+  bool is_committing = false;  // companions write what they have kept
   Durability durability = Durability::synced;
   bool expirable = false;
   Traffic::Expirable expire_entry;  // if expirable
@@ -165,6 +183,10 @@ struct Transaction::State {
 
   [[nodiscard]] Status usable() const;
   void close_cursors();
+  // After a commit.
+  void keep_packed();
+  // Before a put or erase.
+  void note_change(KeySpace space);
   // Gives the place in the traffic back; the LMDB transaction must have ended.
   void leave();
 };

@@ -20,10 +20,12 @@
 //         varint   size of the rest of the key, and the rest
 //         varint   0: the entry is erased; else 1 more than the size of the value, and the value
 // A block that is written anew has no patch. Whoever loads a block applies its patch, so nobody
-// outside this file knows of them.
+// outside this room knows of them.
 //
 // Decoded blocks are kept with the transaction. What a write transaction changes is in its memory
-// until it commits, and everybody in the same transaction finds it there.
+// until it commits, and everybody in the same transaction finds it there. Of what is in the file as
+// it is in memory then, the next write transaction gets the last blocks, if no other process has
+// committed in between (KeptCompanion in environment_state.hpp).
 #pragma once
 
 #include <array>
@@ -34,28 +36,15 @@
 #include <string>
 #include <vector>
 
-#include "store/dictionary.hpp"
+#include "store/packed_block.hpp"
+#include "store/packing.hpp"
 
 namespace tracelite::store {
 
-// How blocks are made. A block ends where its value fills pages of LMDB well, at most so many, or
-// where reading one entry would mean to decode too much.
-struct Packing {
-  int level;                   // zstd's
-  std::size_t page_count_max;  // pages that a value takes
-  std::size_t raw_size_bytes_max;
-  std::uint64_t blocks_to_train_from;  // with fewer there is no dictionary yet
-  std::size_t dictionary_size_bytes_max = kDictionarySizeBytes;  // too small for one: none
-};
-// What is recorded now. A level above 3, or a dictionary while there are few blocks, costs more
-// time than it saves bytes; blocks of one page (16 KiB raw) took 20 per cent more of the file.
-inline constexpr Packing kQuickPacking{3, 4, std::size_t{64} << 10, 1024};
-// What a compacted file has: smaller, and dearer to write.
-inline constexpr Packing kDensePacking{19, 4, std::size_t{64} << 10, 8};
-
 inline constexpr std::size_t kPackedCacheSizeBytesMax = std::size_t{3} << 20;
+// Of a key space, from a commit to the next.
+inline constexpr std::size_t kPackedKeptSizeBytesMax = std::size_t{512} << 10;
 
-class BlockCodec;
 class PackedSpaces;
 
 class PackedSpace {
@@ -63,11 +52,7 @@ class PackedSpace {
   // The one of a transaction, made when it is first asked for.
   static PackedSpace& of(const Transaction& transaction, KeySpace space);
 
-  struct Entry {
-    Bytes key;
-    Bytes value;
-    Bytes next_key;  // of at_most: the first key behind it; empty: there is none
-  };
+  using Entry = PackedEntry;
   // What these give is valid until PackedSpaces::changes() says that it may be gone. Errors of all:
   // corrupt, io, no_memory, limit (a key of more than kKeySizeBytesMax bytes), invalid (an empty
   // one).
@@ -83,7 +68,7 @@ class PackedSpace {
 
  private:
   friend class PackedSpaces;
-  struct Block;
+  using Block = PackedBlock;
   using BlockPointer = std::shared_ptr<Block>;
   // The block that a key belongs into; null if it is lower than all of them.
   Result<BlockPointer> find(Bytes key);
@@ -98,15 +83,12 @@ class PackedSpace {
   Result<BlockPointer> beside_damage(Bytes key);
   void cut(const BlockPointer& block);
   void make_room();
+  void forget_unchanged();
+  void keep_the_last();
   Status flush(WriteTransaction& transaction, const Packing& packing);
   Status write(WriteTransaction& transaction, const Packing& packing, Block& block);
-  Status write_patch(WriteTransaction& transaction, const Packing& packing, const Block& block);
+  Status write_patch(WriteTransaction& transaction, const Packing& packing, Block& block);
   Status erase_patch(WriteTransaction& transaction, const Block& block);
-  struct Run {
-    Bytes value;     // valid until the next one
-    std::size_t to;  // behind the last entry
-  };
-  Result<Run> encode(const Packing& packing, const Block& block, std::size_t from);
   // For the blocks that are written next.
   Status choose_dictionary(WriteTransaction& transaction, const Packing& packing);
   Status train(WriteTransaction& transaction, const Packing& packing, std::uint64_t block_count);
@@ -126,10 +108,11 @@ class PackedSpace {
   std::map<std::string, BlockPointer, std::less<>> blocks_;  // by the key they begin with
   BlockPointer last_found_;                                  // one of them, or null
   std::size_t size_bytes_ = 0;                               // of the blocks as they were loaded
-  double expansion_ = 3;  // raw bytes a byte of value, of the last block written
+  // Whether blocks in memory know where the next ones begin, also after the commit.
+  bool knows_ends_ = true;
+  Packer packer_;
   std::map<DictionaryNumber, std::shared_ptr<const Dictionary>> dictionaries_;  // to read with
-  std::shared_ptr<const Dictionary> dictionary_;                                // to write with
-  DictionaryNumber dictionary_number_ = 0;
+  PackingDictionary dictionary_;                                                // to write with
 };
 
 // All of a transaction.
@@ -145,19 +128,26 @@ class PackedSpaces : public Companion {
   // decoded had to make room.
   [[nodiscard]] std::uint64_t changes() const { return changes_; }
   Status before_commit(WriteTransaction& transaction) override;
+  // Blocks that were decoded, by this transaction and by those that it has its memory from.
+  [[nodiscard]] std::uint64_t load_count() const { return load_count_; }
 
  private:
   friend class PackedSpace;
   friend class WriteTransaction;
+  friend struct Transaction::State;
   void forget(KeySpace space) {
     spaces_[static_cast<std::size_t>(space)].reset();
     ++changes_;
   }
+  void forget_unchanged();
+  // Between two transactions.
+  void rest();
 
   std::unique_ptr<BlockCodec> codec_;
   std::array<std::unique_ptr<PackedSpace>, kKeySpaceCount> spaces_;
   Packing packing_ = kQuickPacking;
   std::uint64_t changes_ = 0;
+  std::uint64_t load_count_ = 0;
 };
 
 // Walks the entries of a packed key space in the order of their keys; puts and erases in between do

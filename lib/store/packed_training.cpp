@@ -23,8 +23,7 @@ constexpr std::size_t kLearnedOfCompared = 5;   // every fifth block is compared
 }  // namespace
 
 Status PackedSpace::choose_dictionary(WriteTransaction& transaction, const Packing& packing) {
-  dictionary_.reset();
-  dictionary_number_ = 0;
+  dictionary_ = {};
   TL_TRY_ASSIGN(statistics, transaction.statistics(space_));
   if (statistics.entries < packing.blocks_to_train_from) return {};
   const auto newest = newest_dictionary(transaction, space_);
@@ -33,8 +32,7 @@ Status PackedSpace::choose_dictionary(WriteTransaction& transaction, const Packi
   if (!newest) return newest.error();
   if (const auto& stored = *newest) {
     TL_TRY_ASSIGN(digested, Dictionary::digest(stored->bytes, packing.level));
-    dictionary_ = digested;
-    dictionary_number_ = stored->number;
+    dictionary_ = {digested, stored->number};
     if (statistics.entries < stored->block_count * kGrowth) return {};
   }
   return train(transaction, packing, statistics.entries);
@@ -50,8 +48,8 @@ Status PackedSpace::train(WriteTransaction& transaction, const Packing& packing,
   std::uint64_t before_size_bytes = 0;
   std::uint64_t after_size_bytes = 0;
   for (const std::string& block : samples.blocks) {
-    TL_TRY_ASSIGN(before,
-                  codec_.encode(block, packing.level, dictionary_.get(), dictionary_number_));
+    TL_TRY_ASSIGN(before, codec_.encode(block, packing.level, dictionary_.digested.get(),
+                                        dictionary_.number));
     before_size_bytes += before.size();
     TL_TRY_ASSIGN(after, codec_.encode(block, packing.level, candidate.get(), 1));
     after_size_bytes += after.size();
@@ -61,9 +59,8 @@ Status PackedSpace::train(WriteTransaction& transaction, const Packing& packing,
   // By the time that the key space has twice as many blocks.
   const bool pays = saved_size_bytes * 2 * block_count > trained.size() * samples.blocks.size();
   if (!pays) return {};
-  TL_TRY(put_dictionary(transaction, space_, {dictionary_number_ + 1, block_count, trained}));
-  dictionary_ = candidate;
-  ++dictionary_number_;
+  TL_TRY(put_dictionary(transaction, space_, {dictionary_.number + 1, block_count, trained}));
+  dictionary_ = {candidate, dictionary_.number + 1};
   return {};
 }
 

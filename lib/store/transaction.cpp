@@ -58,6 +58,23 @@ Result<Bytes> verify(KeySpace space, Bytes key, Bytes stored, const std::string&
 }
 
 // -------------------------------------------------------------------------------
+// KeptCompanion
+
+std::unique_ptr<Companion> KeptCompanion::take(std::uint64_t transaction) {
+  std::unique_ptr<Companion> taken;
+  const std::lock_guard lock(mutex_);
+  taken = std::move(companion_);
+  if (commit_ + 1 != transaction) taken.reset();
+  return taken;
+}
+
+void KeptCompanion::keep(std::uint64_t commit, std::unique_ptr<Companion> companion) {
+  const std::lock_guard lock(mutex_);
+  commit_ = commit;
+  companion_ = std::move(companion);
+}
+
+// -------------------------------------------------------------------------------
 // Transaction::State
 
 Transaction::State::~State() {
@@ -92,6 +109,23 @@ void Transaction::State::close_cursors() {
     open->transaction = nullptr;
   }
   cursors.clear();
+}
+
+// Blocks of packed key spaces, patches and dictionaries that are written by themselves, as by a
+// copy, are other ones than those in memory.
+void Transaction::State::note_change(KeySpace space) {
+  const bool is_of_blocks =
+      is_packed(space) || space == KeySpace::patch || space == KeySpace::dictionary;
+  if (is_committing || !is_of_blocks) return;
+  auto& packed = companions[static_cast<std::size_t>(CompanionSlot::packed)];
+  if (packed) static_cast<PackedSpaces&>(*packed).forget_unchanged();
+}
+
+void Transaction::State::keep_packed() {
+  auto& packed = companions[static_cast<std::size_t>(CompanionSlot::packed)];
+  if (!packed || !has_written) return;
+  static_cast<PackedSpaces&>(*packed).rest();
+  file->kept.keep(id, std::move(packed));
 }
 
 void Transaction::State::leave() {
@@ -230,6 +264,7 @@ Status WriteTransaction::put(KeySpace space, Bytes key, std::span<const Bytes> p
   }
   MDB_val engine_key = to_engine(key);
   MDB_val engine_value{size_bytes + kChecksumSizeBytes, nullptr};
+  state_->note_change(space);
   int code = testing::check(testing::Point::put);
   if (code == 0) {
     code = mdb_put(state_->transaction, state_->file->spaces[static_cast<std::size_t>(space)],
@@ -239,6 +274,7 @@ Status WriteTransaction::put(KeySpace space, Bytes key, std::span<const Bytes> p
     state_->failed = true;
     return state_->file->fail(code, "write", state_->map_number);
   }
+  state_->has_written = true;
   auto* const start = static_cast<char*>(engine_value.mv_data);
   char* end = start;
   for (const Bytes part : parts) end = std::ranges::copy(part, end).out;
@@ -251,6 +287,7 @@ Result<bool> WriteTransaction::erase(KeySpace space, Bytes key) {
   TL_TRY(usable());
   TL_TRY(check_key(key));
   MDB_val engine_key = to_engine(key);
+  state_->note_change(space);
   int code = testing::check(testing::Point::erase);
   if (code == 0) {
     code = mdb_del(state_->transaction, state_->file->spaces[static_cast<std::size_t>(space)],
@@ -261,11 +298,13 @@ Result<bool> WriteTransaction::erase(KeySpace space, Bytes key) {
     state_->failed = true;
     return state_->file->fail(code, "write", state_->map_number);
   }
+  state_->has_written = true;
   return true;
 }
 
 Status WriteTransaction::clear(KeySpace space) {
   TL_TRY(usable());
+  state_->note_change(space);
   PackedSpaces::of(*this).forget(space);
   const int code =
       mdb_drop(state_->transaction, state_->file->spaces[static_cast<std::size_t>(space)], 0);
@@ -273,6 +312,7 @@ Status WriteTransaction::clear(KeySpace space) {
     state_->failed = true;
     return state_->file->fail(code, "write", state_->map_number);
   }
+  state_->has_written = true;
   return is_packed(space) ? clear_patches(space) : Status();
 }
 
@@ -296,6 +336,7 @@ Status WriteTransaction::commit() {
   if (state.thread != std::this_thread::get_id()) {
     return make_error(Code::misuse, "commit by another thread than the one that began");
   }
+  state.is_committing = true;
   for (const std::unique_ptr<Companion>& companion : state.companions) {
     Status written = companion ? companion->before_commit(*this) : Status();
     if (written) continue;
@@ -321,6 +362,7 @@ Status WriteTransaction::commit() {
     if (is_synced && state.file->information().me_last_txnid == state.id) {
       state.file->note_durable(state.id);
     }
+    state.keep_packed();
   }
   state.leave();
   if (code != 0) return state.file->fail(code, "commit to", map_number);
