@@ -99,8 +99,9 @@ Result<std::unique_ptr<Cursor>> tree(std::shared_ptr<Snapshot> snapshot, Bytes t
   TL_TRY_ASSIGN(nodes, build_forest(use, container, &kept));
   steps.reserve(nodes.size());
   for (const Node& node : nodes) steps.push_back({node.entity, node.depth, node.number});
-  return std::unique_ptr<Cursor>(std::make_unique<TreeCursor>(
-      snapshot, use, std::string(trace_id), container, std::move(steps), std::move(kept)));
+  return std::unique_ptr<Cursor>(std::make_unique<TreeCursor>(std::move(snapshot), use,
+                                                              std::string(trace_id), container,
+                                                              std::move(steps), std::move(kept)));
 }
 
 }  // namespace tracelite::query
