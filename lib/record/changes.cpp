@@ -119,16 +119,18 @@ Status for_each_commit(Bytes commits, const Visit& visit) {
       keys.push_back({container, kind, entity});
     }
     if (reader.failed()) return changes_damaged();
-    TL_TRY(visit(transaction, std::move(keys)));
+    TL_TRY(visit(transaction, keys));
   }
   return {};
 }
 
 Status read_commits(Bytes commits, std::uint64_t behind, std::vector<RecordKey>& keys) {
-  return for_each_commit(commits, [&](std::uint64_t transaction, std::vector<RecordKey> changed) {
-    if (transaction > behind) keys.insert(keys.end(), changed.begin(), changed.end());
-    return Status();
-  });
+  return for_each_commit(commits,
+                         [&](std::uint64_t transaction, const std::vector<RecordKey>& changed) {
+                           if (transaction <= behind) return Status();
+                           keys.insert(keys.end(), changed.begin(), changed.end());
+                           return Status();
+                         });
 }
 
 Result<bool> is_there(const store::Transaction& transaction, RecordKey key) {
@@ -142,8 +144,8 @@ Result<bool> is_there(const store::Transaction& transaction, RecordKey key) {
 // The same commits without what was deleted since.
 Result<std::string> without_deleted(const store::Transaction& transaction, Bytes commits) {
   std::string kept;
-  TL_TRY(
-      for_each_commit(commits, [&](std::uint64_t number, std::vector<RecordKey> changed) -> Status {
+  TL_TRY(for_each_commit(
+      commits, [&](std::uint64_t number, const std::vector<RecordKey>& changed) -> Status {
         std::vector<RecordKey> keys;
         for (const RecordKey& key : changed) {
           TL_TRY_ASSIGN(there, is_there(transaction, key));
