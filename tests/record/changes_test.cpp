@@ -17,13 +17,7 @@ using namespace tracelite::record;
 using store::KeySpace;
 using store::test::Folder;
 using store::test::must;
-
-std::uint64_t seed() {
-  const char* given = std::getenv("TL_SEED");
-  const std::uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device{}();
-  std::cout << "TL_SEED=" << seed << '\n';
-  return seed;
-}
+using store::test::random_seed;
 
 class File {
  public:
@@ -67,7 +61,7 @@ constexpr RecordKey kKey{7, RecordKind::observation, 9};
 BOOST_AUTO_TEST_SUITE(changes_of_commits)
 
 BOOST_AUTO_TEST_CASE(what_is_known_is_right_and_what_is_not_is_said_so) {
-  std::mt19937_64 random(seed());
+  std::mt19937_64 random(random_seed());
   File file;
   std::map<std::uint64_t, std::vector<RecordKey>> all;
   bool is_begun = false;
@@ -98,7 +92,7 @@ BOOST_AUTO_TEST_CASE(what_is_known_is_right_and_what_is_not_is_said_so) {
 }
 
 BOOST_AUTO_TEST_CASE(a_large_commit_is_not_listed_and_ends_the_list) {
-  std::mt19937_64 random(seed());
+  std::mt19937_64 random(random_seed());
   File file;
   const std::uint64_t before = file.change({kKey});
   const std::uint64_t large = file.change(std::vector<RecordKey>(kListedOfCommitMax + 1, kKey));

@@ -20,6 +20,7 @@ using namespace tracelite::record;
 using store::KeySpace;
 using store::test::Folder;
 using store::test::must;
+using store::test::random_seed;
 
 constexpr KeySpace kFamily = KeySpace::observation_directory;
 
@@ -81,20 +82,13 @@ class File {
   std::shared_ptr<store::Environment> environment_;
 };
 
-std::uint64_t seed() {
-  const char* given = std::getenv("TL_SEED");
-  const std::uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device{}();
-  std::cout << "TL_SEED=" << seed << '\n';
-  return seed;
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(runs_of_hashes)
 
 // Far apart, so that a container takes all its bytes in some runs and one in others.
 BOOST_AUTO_TEST_CASE(all_is_found_before_and_after_merging) {
-  std::mt19937_64 random(seed());
+  std::mt19937_64 random(random_seed());
   File file;
   std::map<std::uint32_t, ContainerNumber> all;
   for (int commit = 0; commit < 100; ++commit) {
@@ -159,7 +153,7 @@ BOOST_AUTO_TEST_SUITE_END()
 BOOST_AUTO_TEST_SUITE(pruning_runs)
 
 BOOST_AUTO_TEST_CASE(what_is_there_is_found_and_what_is_gone_is_not) {
-  std::mt19937_64 random(seed());
+  std::mt19937_64 random(random_seed());
   File runs;
   std::map<std::uint32_t, ContainerNumber> all;
   std::set<ContainerNumber> gone;

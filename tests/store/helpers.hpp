@@ -14,8 +14,10 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iostream>
 #include <iterator>
 #include <memory>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +25,14 @@
 #include "store/environment.hpp"
 
 namespace tracelite::store::test {
+
+// Of a randomised test, printed so that a failure can be run again with TL_SEED.
+inline std::uint64_t random_seed() {
+  const char* given = std::getenv("TL_SEED");
+  const std::uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device{}();
+  std::cout << "TL_SEED=" << seed << '\n';
+  return seed;
+}
 
 // A folder of its own for every test, removed with everything in it.
 class Folder {

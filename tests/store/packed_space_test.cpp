@@ -21,17 +21,11 @@ using namespace tracelite;
 using namespace tracelite::store;
 using store::test::Folder;
 using store::test::must;
+using store::test::random_seed;
 using tracelite::store::test::kSmallPacking;
 
 constexpr KeySpace kSpace = KeySpace::record;
 using Oracle = std::map<std::string, std::string>;
-
-std::uint64_t random_seed() {
-  const char* given = std::getenv("TL_SEED");
-  const std::uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device{}();
-  std::cout << "TL_SEED=" << seed << '\n';
-  return seed;
-}
 
 class File {
  public:
