@@ -110,7 +110,7 @@ Error OpenFile::fail(int code, const char* doing, std::uint64_t map_number) {
   return engine_error(code, doing, path);
 }
 
-Status OpenFile::enlarge_map(std::uint64_t seen) {
+Status OpenFile::without_traffic(std::uint64_t seen, Status (OpenFile::*replace)()) {
   switch (traffic.stop(seen, options.grow_patience)) {
     case Traffic::Stop::somebody_else_did:
       return {};
@@ -119,15 +119,23 @@ Status OpenFile::enlarge_map(std::uint64_t seen) {
     case Traffic::Stop::stopped:
       break;
   }
-  Status replaced = replace_map();
+  Status replaced = (this->*replace)();
   traffic.resume(replaced.ok());
   return replaced;
+}
+
+Status OpenFile::enlarge_map(std::uint64_t seen) {
+  return without_traffic(seen, &OpenFile::replace_map);
+}
+
+Status OpenFile::revive(std::uint64_t seen) {
+  return without_traffic(seen, &OpenFile::replace_engine);
 }
 
 MDB_envinfo OpenFile::information() const {
   const std::scoped_lock lock(map_mutex);
   MDB_envinfo found{};
-  if (!broken) mdb_env_info(engine.get(), &found);
+  if (!engine_lost) mdb_env_info(engine.get(), &found);
   return found;
 }
 
@@ -160,7 +168,7 @@ Status OpenFile::replace_map() {
     if (!address_space_for(wanted)) continue;
     const int code = mdb_env_set_mapsize(engine.get(), wanted);
     if (code == 0) return {};
-    broken = true;
+    engine_lost = true;
     return engine_error(code, "map", path);
   }
   return make_error(Code::disk_full, "this process has no address space left for " + path, {},
@@ -218,7 +226,8 @@ Result<std::unique_ptr<Transaction::State>> Environment::State::try_begin_read(
   begun->expirable = static_cast<bool>(expire);
   begun->map_number =
       begun->expirable ? file->traffic.enter(expire, begun->expire_entry) : file->traffic.enter();
-  int code = mdb_txn_begin(file->engine.get(), nullptr, MDB_RDONLY, &begun->transaction);
+  int code = file->engine_lost ? MDB_PANIC : 0;
+  if (code == 0) code = mdb_txn_begin(file->engine.get(), nullptr, MDB_RDONLY, &begun->transaction);
   if (code == MDB_READERS_FULL) {
     mdb_reader_check(file->engine.get(), nullptr);
     code = mdb_txn_begin(file->engine.get(), nullptr, MDB_RDONLY, &begun->transaction);
@@ -226,8 +235,13 @@ Result<std::unique_ptr<Transaction::State>> Environment::State::try_begin_read(
   if (code != 0) {
     const std::uint64_t map_number = begun->map_number;
     begun->leave();
-    if (code != MDB_MAP_RESIZED) return engine_error(code, "read", path);
-    TL_TRY(file->enlarge_map(map_number));
+    if (code == MDB_PANIC) {
+      TL_TRY(revive(file, self, map_number));
+    } else if (code == MDB_MAP_RESIZED) {
+      TL_TRY(file->enlarge_map(map_number));
+    } else {
+      return engine_error(code, "read", path);
+    }
     return std::unique_ptr<Transaction::State>();
   }
   begun->id = mdb_txn_id(begun->transaction);
@@ -263,10 +277,10 @@ Result<std::unique_ptr<Transaction::State>> Environment::State::try_begin_write(
   TL_TRY(turn.enter(file));
   begun->map_number = file->traffic.enter();
   file->lock_keeper.renew();
-  if (file->writes_begun.fetch_add(1) % kReaderCheckInterval == 0) {
+  int code = file->engine_lost ? MDB_PANIC : testing::check(testing::Point::begin_write);
+  if (code == 0 && file->writes_begun.fetch_add(1) % kReaderCheckInterval == 0) {
     mdb_reader_check(file->engine.get(), nullptr);
   }
-  int code = testing::check(testing::Point::begin_write);
   if (code == 0) code = mdb_txn_begin(file->engine.get(), nullptr, 0, &begun->transaction);
   const std::uint64_t map_number = begun->map_number;
   if (code == 0) {
@@ -291,9 +305,22 @@ Result<std::unique_ptr<Transaction::State>> Environment::State::try_begin_write(
   }
   turn.leave();
   if (code == MDB_MAP_FULL) (void)file->fail(code, "write", map_number);
-  if (code != MDB_MAP_RESIZED && code != MDB_MAP_FULL) return engine_error(code, "write", path);
-  TL_TRY(file->enlarge_map(map_number));
+  if (code == MDB_PANIC) {
+    TL_TRY(revive(file, self, map_number));
+  } else if (code == MDB_MAP_RESIZED || code == MDB_MAP_FULL) {
+    TL_TRY(file->enlarge_map(map_number));
+  } else {
+    return engine_error(code, "write", path);
+  }
   return std::unique_ptr<Transaction::State>();
+}
+
+Status Environment::State::revive(const OpenFilePointer& file,
+                                  const std::shared_ptr<Environment>& self,
+                                  std::uint64_t map_number) {
+  // LMDB opens by name, where another file may be by now.
+  if (identity_of(path) != file->guard.identity()) return go_over(file, self);
+  return file->revive(map_number);
 }
 
 Result<std::unique_ptr<Transaction::State>> Environment::State::begin_write(
@@ -342,9 +369,7 @@ Status Environment::make_room(std::uint64_t size_bytes) {
     TL_TRY(file->usable());
     const std::uint64_t map_number = file->traffic.map_number();
     const MDB_envinfo now = file->information();
-    MDB_stat statistics{};
-    mdb_env_stat(file->engine.get(), &statistics);
-    const std::uint64_t used = (now.me_last_pgno + 1) * statistics.ms_psize;
+    const std::uint64_t used = (now.me_last_pgno + 1) * file->page_size_bytes;
     if (now.me_mapsize >= used && now.me_mapsize - used >= size_bytes) return {};
     TL_TRY(file->enlarge_map(map_number));
   }
@@ -357,7 +382,11 @@ Status Environment::sync() {
   const std::uint64_t newest = file->information().me_last_txnid;
   if (file->durable_commit.load() >= newest) return {};
   constexpr int kForce = 1;
-  const int code = mdb_env_sync(file->engine.get(), kForce);
+  int code = MDB_PANIC;
+  {
+    const std::scoped_lock lock(file->map_mutex);
+    if (!file->engine_lost) code = mdb_env_sync(file->engine.get(), kForce);
+  }
   if (code != 0) return file->fail(code, "sync", 0);
   file->note_durable(newest);
   return {};
@@ -402,7 +431,8 @@ std::uint64_t Environment::oldest_reader_lag() const {
   if (!file->usable()) return 0;
   const std::uint64_t newest = file->information().me_last_txnid;
   std::uint64_t oldest = newest;
-  mdb_reader_list(file->engine.get(), note_oldest, &oldest);
+  const std::scoped_lock lock(file->map_mutex);
+  if (!file->engine_lost) mdb_reader_list(file->engine.get(), note_oldest, &oldest);
   return newest - oldest;
 }
 

@@ -56,6 +56,7 @@ struct OpenFile {
   LockKeeper lock_keeper;  // before the engine, so that it is destroyed after it
   Engine engine;
   SpaceHandles spaces{};
+  std::uint64_t page_size_bytes = 0;  // LMDB's
   std::uint64_t lock_file_inode = 0;  // 0: no lock file (read-only medium)
   bool writable = false;
   bool opened_alone = false;
@@ -77,8 +78,11 @@ struct OpenFile {
   std::atomic<std::uint64_t> durable_commit{0};  // one that is durable, with all before it
   // A commit in which there is no note of a replacement (replacement.hpp): the last one looked at.
   std::atomic<std::uint64_t> commit_without_note{0};
-  // The map was lost while replacing it, or a write transaction was dropped by the wrong thread.
+  // A write transaction was dropped by the wrong thread.
   std::atomic<bool> broken{false};
+  // There is none, or it has no map: replacing one of them failed. The next transaction tries to
+  // open another one. Changed under map_mutex, while no transaction is active.
+  std::atomic<bool> engine_lost{false};
 
   // Only changed by whoever has the write transaction.
   bool syncs_heads = true;
@@ -90,14 +94,21 @@ struct OpenFile {
   // Replaces map number `seen` by one that is larger by half at least, and by what another process
   // has written at least.
   Status enlarge_map(std::uint64_t seen);
-  // While no transaction of this process is active.
-  Status replace_map();
+  // Opens the engine anew, which LMDB wants after a write of the file's head has failed, if nobody
+  // has done it since map number `seen`.
+  Status revive(std::uint64_t seen);
   [[nodiscard]] MDB_envinfo information() const;
   void note_durable(std::uint64_t commit);
   // Whether the commit that comes next syncs its head. By whoever has the write transaction.
   void sync_heads(bool syncs);
   // Maps an error of LMDB; notes that the map is full, and finds out that the disk is.
   Error fail(int code, const char* doing, std::uint64_t map_number);
+
+ private:
+  Status without_traffic(std::uint64_t seen, Status (OpenFile::*replace)());
+  // While no transaction of this process is active; the second one is in open.cpp.
+  Status replace_map();
+  Status replace_engine();
 };
 using OpenFilePointer = std::shared_ptr<OpenFile>;
 
@@ -148,6 +159,9 @@ struct Environment::State {
   Result<std::unique_ptr<Transaction::State>> try_begin_write(
       const OpenFilePointer& file, const std::shared_ptr<Environment>& self, Turn* kept,
       Durability durability);
+  // What to do when the engine was found lost, before the transaction is begun anew.
+  Status revive(const OpenFilePointer& file, const std::shared_ptr<Environment>& self,
+                std::uint64_t map_number);
   // With a turn to keep: for a replacement.
   Result<std::unique_ptr<Transaction::State>> begin_write(
       const std::shared_ptr<Environment>& self, Turn* kept,

@@ -78,7 +78,7 @@ std::string reason(int code) {
     case MDB_MAP_FULL:
       return "the address space reserved for the file is used up";
     case MDB_PANIC:
-      return "an earlier write of the file's head failed; close the file and open it again";
+      return "an earlier write of the file's head failed; try again";
     case MDB_READERS_FULL:
       return "too many snapshots are open at once";
     default:

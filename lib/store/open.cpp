@@ -88,20 +88,21 @@ Error explain_open_failure(const OpenFile& file, int code) {
   return engine_error(code, "open", file.path);
 }
 
-// Opens the LMDB environment; the header has been found good. `locks` says whether with a lock
-// file.
-Status open_engine(OpenFile& file, bool locks) {
+enum class LockFile { none, made_here, there };
+
+// Opens the LMDB environment; the header has been found good.
+Status open_engine(OpenFile& file, LockFile lock_file) {
   struct stat status = {};
   if (fstat(file.guard.descriptor(), &status) != 0) {
     return system_error(errno, "look at", file.path);
   }
   unsigned flags = MDB_NOSUBDIR | MDB_NOTLS;
   if (!file.writable) flags |= MDB_RDONLY;
-  if (!locks) flags |= MDB_NOLOCK;
+  if (lock_file == LockFile::none) flags |= MDB_NOLOCK;
   if (file.options.draft) flags |= MDB_NOSYNC;
   // Whoever may write the file may write the lock file.
   const mode_t mode = (status.st_mode & 0666) | S_IRUSR | S_IWUSR;
-  if (locks && file.opened_alone) {
+  if (lock_file == LockFile::made_here) {
     const int code = create_lock_file(lock_path_of(file.path), mode);
     if (code != 0) return explain_open_failure(file, code);
   }
@@ -116,13 +117,16 @@ Status open_engine(OpenFile& file, bool locks) {
     if (code == 0) code = mdb_env_set_mapsize(made, map_size);
     if (code == 0) code = mdb_env_open(made, file.path.c_str(), flags, mode);
     if (code == 0) {
+      MDB_stat statistics{};
+      mdb_env_stat(made, &statistics);
+      file.page_size_bytes = statistics.ms_psize;
       file.engine = std::move(engine);
       return {};
     }
     if ((code != ENOMEM && code != EINVAL) || map_size / 2 < needed) {
       Error error = explain_open_failure(file, code);
       engine.reset();
-      if (file.opened_alone && locks) unlink(lock_path_of(file.path).c_str());
+      if (lock_file == LockFile::made_here) unlink(lock_path_of(file.path).c_str());
       return error;
     }
     map_size /= 2;
@@ -143,7 +147,7 @@ Status check_engine(OpenFile& file, std::optional<std::uint64_t> theirs) {
   }
   if (!locks) return {};
   file.lock_file_inode = here->inode;
-  return file.lock_keeper.start(lock_path_of(file.path), here->inode);
+  return {};
 }
 
 // A new file must be found again after a power cut, and its head must be there before the first
@@ -156,7 +160,7 @@ Status make_durable(const OpenFile& file) {
 // Nobody else is here and nobody can come in, so this takes no lock: LMDB's write mutex must not be
 // waited for while the registry is held, because a fork waits for that.
 Status fill_new_file(OpenFile& file) {
-  TL_TRY(open_engine(file, false));
+  TL_TRY(open_engine(file, LockFile::none));
   if (!file.options.draft) TL_TRY(make_durable(file));
   TL_TRY(create_key_spaces(file));
   file.engine.reset();
@@ -168,7 +172,7 @@ Status fill_new_file(OpenFile& file) {
 // replacement that ended there. Nobody else uses this one, so that it can be looked at without
 // locks.
 bool has_lock_file_of_replaced(OpenFile& file) {
-  if (!open_engine(file, false)) return false;
+  if (!open_engine(file, LockFile::none)) return false;
   std::optional<Note> note;
   if (open_key_spaces(file)) note = find_note(file);
   file.engine.reset();
@@ -215,8 +219,11 @@ Status open_behind_door(OpenFile& file, bool& unused) {
   const bool locks = !file.guard.read_only_medium();
   if (file.opened_alone && locks) TL_TRY(clear_the_way(file, unused));
   if (unused) TL_TRY(fill_new_file(file));
-  TL_TRY(open_engine(file, locks));
+  TL_TRY(open_engine(file, !locks              ? LockFile::none
+                           : file.opened_alone ? LockFile::made_here
+                                               : LockFile::there));
   TL_TRY(check_engine(file, theirs));
+  if (locks) TL_TRY(file.lock_keeper.start(lock_path_of(file.path), file.lock_file_inode));
   TL_TRY(open_key_spaces(file));
   if (file.opened_alone && locks && !unused) TL_TRY(settle_replacement(file));
   file.opened_at = file.information().me_last_txnid;
@@ -331,6 +338,27 @@ Status Environment::State::go_over(const OpenFilePointer& from,
   Registry::Entry& entry = registry.entries[file->guard.identity()];
   if (entry.environment.expired()) entry.environment = self;
   return {};
+}
+
+// As for opening: nobody must look at the lock file while our locks on it are gone.
+Status OpenFile::replace_engine() {
+  const std::scoped_lock registered(Registry::instance().mutex);
+  TL_TRY(guard.lock_door(options.door_patience));
+  Status replaced = [&]() -> Status {
+    const std::scoped_lock lock(map_mutex);
+    engine_lost = true;
+    engine.reset();
+    const bool locks = !guard.read_only_medium();
+    TL_TRY(open_engine(*this, locks ? LockFile::there : LockFile::none));
+    TL_TRY(check_engine(*this, lock_file_mark(lock_file_inode)));
+    TL_TRY(open_key_spaces(*this));
+    lock_keeper.renew();
+    syncs_heads = true;
+    engine_lost = false;
+    return {};
+  }();
+  guard.unlock_door();
+  return replaced;
 }
 
 void CloseFile::operator()(OpenFile* pointer) const {

@@ -1,0 +1,175 @@
+// Every allocation, write, sync and call of an engine may fail, once or from then on: each call of
+// the API gets a clear answer, nothing crashes, hangs or leaks, the file stays sound, what was
+// acknowledged is there, and recording goes on when the cause has gone.
+//
+// TL_FAULTS=all tries each call of each kind; without it some hundred of each, evenly spread.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "failure/script.hpp"
+#include "store/helpers.hpp"
+#include "support/fault_injector.hpp"
+#include "support/sanitizers.hpp"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/lsan_interface.h>
+#endif
+
+namespace tracelite::failure {
+namespace {
+
+using faults::Kind;
+using faults::Lasting;
+using store::test::fast_folder;
+using store::test::Folder;
+
+constexpr unsigned kHangingS = 60;
+
+// What a child says of its try, beside what it prints.
+enum Verdict : int { kSound = 0, kNotReached = 10, kUnexpected = 11, kUnsound = 12, kLeak = 13 };
+
+bool tries_all() {
+  const char* const given = std::getenv("TL_FAULTS");
+  return given != nullptr && std::string_view(given) == "all";
+}
+
+// Runs the script in a process of its own, with the nth call failing. nth 0: none; then *calls is
+// set to how many there are.
+class Trial {
+ public:
+  Trial(const Folder& folder, const std::string& base) : folder_(folder), base_(base) {}
+
+  int run(Kind kind, std::uint64_t nth, Lasting lasting, std::uint64_t* calls = nullptr) {
+    const std::string path = folder_.file("trial.tl");
+    const std::string backup = folder_.file("backup.tl");
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+      if (entry.path() != base_) std::filesystem::remove(entry.path());
+    }
+    std::filesystem::copy_file(base_, path);
+    int line[2];
+    BOOST_REQUIRE(pipe(line) == 0);
+    std::fflush(nullptr);
+    const pid_t child = fork();
+    BOOST_REQUIRE(child >= 0);
+    if (child == 0) {
+      for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) signal(number, SIG_DFL);
+      alarm(kHangingS);
+      const int verdict = in_child(path.c_str(), backup.c_str(), kind, nth, lasting, line[1]);
+      std::fflush(nullptr);
+      _exit(verdict);
+    }
+    close(line[1]);
+    std::uint64_t count = 0;
+    if (read(line[0], &count, sizeof count) == sizeof count && calls != nullptr) *calls = count;
+    close(line[0]);
+    int status = 0;
+    BOOST_REQUIRE(waitpid(child, &status, 0) == child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+
+ private:
+  static int in_child(const char* path, const char* backup, Kind kind, std::uint64_t nth,
+                      Lasting lasting, int line) {
+    static Progress progress;
+    faults::arm(kind, nth == 0 ? UINT64_MAX : nth, lasting);
+    run_script(path, backup, progress);
+    faults::disarm();
+    const std::uint64_t count = faults::call_count();
+    if (write(line, &count, sizeof count) != sizeof count) return kUnsound;
+    if (nth == 0 && progress.failed != nullptr) {
+      std::fprintf(stderr, "with no fault at all %s failed\n", progress.failed);
+      return kUnexpected;
+    }
+    if (progress.unexpected != TL_OK) {
+      std::fprintf(stderr, "%s: %s: %s\n", progress.unexpected_of,
+                   tl_status_name(progress.unexpected), progress.unexpected_message);
+      return kUnexpected;
+    }
+    if (const char* wrong = look_after(path, progress)) {
+      std::fprintf(stderr, "%s: %s\n", wrong, tl_error()->message);
+      return kUnsound;
+    }
+#if defined(__SANITIZE_ADDRESS__)
+    if (__lsan_do_recoverable_leak_check() != 0) return kLeak;
+#endif
+    return nth > count ? kNotReached : kSound;
+  }
+
+  const Folder& folder_;
+  std::string base_;
+};
+
+std::string what_happened(int verdict) {
+  switch (verdict) {
+    case kUnexpected:
+      return "gave an answer that a failing system does not explain";
+    case kUnsound:
+      return "left something wrong behind";
+    case kLeak:
+      return "leaked memory";
+    case -SIGALRM:
+      return "hung";
+    default:
+      return verdict < 0 ? "was killed by signal " + std::to_string(-verdict)
+                         : "ended with code " + std::to_string(verdict);
+  }
+}
+
+void try_kind(Kind kind) {
+  const Folder folder(fast_folder());
+  const std::string base = folder.file("base.tl");
+  // In another process, so that each trial starts from nothing.
+  store::test::Child maker([&] {
+    make_base(base);
+    return 0;
+  });
+  BOOST_REQUIRE(maker.wait() == 0);
+  Trial trial(folder, base);
+  std::uint64_t calls = 0;
+  BOOST_REQUIRE(trial.run(kind, 0, Lasting::once, &calls) == kNotReached || calls > 0);
+  const std::uint64_t wanted = tries_all() ? calls : test::kUnderSanitizer ? 25 : 100;
+  const char* const name = faults::kKindNames[static_cast<std::size_t>(kind)];
+  std::uint64_t cases = 0;
+  std::uint64_t found = 0;
+  const char* const only = std::getenv("TL_FAULT");  // NTH or NTH+ (lasting): one alone
+  for (const Lasting lasting : {Lasting::once, Lasting::on}) {
+    for (std::uint64_t i = 0; i < std::min(wanted, calls); ++i) {
+      std::uint64_t nth = i * std::max<std::uint64_t>(1, calls / wanted) + 1;
+      if (only != nullptr) {
+        nth = std::strtoull(only, nullptr, 10);
+        if ((std::string_view(only).back() == '+') != (lasting == Lasting::on) || i > 0) break;
+      }
+      const int verdict = trial.run(kind, nth, lasting);
+      ++cases;
+      if (verdict == kSound || verdict == kNotReached) continue;
+      ++found;
+      BOOST_ERROR(name << ' ' << nth << (lasting == Lasting::on ? "+ " : " ")
+                       << what_happened(verdict));
+    }
+  }
+  std::printf("torture: failing %s\t%llu\t%llu\t-\n", name, static_cast<unsigned long long>(cases),
+              static_cast<unsigned long long>(found));
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(injection)
+
+BOOST_AUTO_TEST_CASE(allocations_may_fail) { try_kind(Kind::allocation); }
+BOOST_AUTO_TEST_CASE(writes_may_fail) { try_kind(Kind::write); }
+BOOST_AUTO_TEST_CASE(syncs_may_fail) { try_kind(Kind::sync); }
+BOOST_AUTO_TEST_CASE(calls_of_lmdb_may_fail) { try_kind(Kind::lmdb); }
+BOOST_AUTO_TEST_CASE(calls_of_sqlite_may_fail) { try_kind(Kind::sqlite); }
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace tracelite::failure
