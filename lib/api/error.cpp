@@ -1,6 +1,7 @@
 // tl_error, and the names of codes.
 #include "api/error.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "model/bytes.hpp"
@@ -9,19 +10,27 @@
 namespace tracelite::api {
 namespace {
 
+// Of fixed size: where memory is short, neither keeping an error nor making room for the first one
+// of a thread may fail.
 struct LastError {
-  std::string field;
-  std::string message;
-  tl_error_info info{};
+  char field[128];
+  char message[1024];
+  tl_error_info info;
 };
 
 constexpr tl_error_info kNoError = {TL_OK, 0, "", ""};
 // Most calls succeed after others that did: they look at nothing else.
 constinit thread_local bool thread_has_error = false;
+constinit thread_local LastError last_error = {};
 
-LastError& last_error() {
-  thread_local LastError error;
-  return error;
+// As much of a text as there is room for, cut between characters.
+template <std::size_t kSize>
+void keep(Bytes text, char (&room)[kSize]) {
+  std::size_t size = std::min(text.size(), kSize - 1);
+  const auto is_inside_character = [](char byte) { return (byte & 0xc0) == 0x80; };
+  while (size < text.size() && size > 0 && is_inside_character(text[size])) --size;
+  if (size > 0) std::memcpy(room, text.data(), size);
+  room[size] = '\0';
 }
 
 constexpr const char* kStatusNames[] = {"TL_OK",           "TL_DONE",           "TL_MISUSE",
@@ -65,23 +74,31 @@ tl_status succeeded() {
   return TL_OK;
 }
 
-tl_status report(const Error& error) {
-  LastError& last = last_error();
-  last.field = error.field;
-  last.message = error.message;
-  last.info = {static_cast<tl_status>(error.code), error.engine_code, last.field.c_str(),
-               last.message.c_str()};
+tl_status report(Code code, const char* message) noexcept {
+  keep({}, last_error.field);
+  keep(message, last_error.message);
+  last_error.info = {static_cast<tl_status>(code), 0, last_error.field, last_error.message};
   thread_has_error = true;
-  return last.info.status;
+  return last_error.info.status;
 }
 
-tl_status report(const Status& status) { return status ? succeeded() : report(status.error()); }
+tl_status report(const Error& error) noexcept {
+  report(error.code, "");
+  keep(error.field, last_error.field);
+  keep(error.message, last_error.message);
+  last_error.info.engine_code = error.engine_code;
+  return last_error.info.status;
+}
+
+tl_status report(const Status& status) noexcept {
+  return status ? succeeded() : report(status.error());
+}
 
 }  // namespace tracelite::api
 
 const tl_error_info* tl_error(void) {
   namespace api = tracelite::api;
-  return api::thread_has_error ? &api::last_error().info : &api::kNoError;
+  return api::thread_has_error ? &api::last_error.info : &api::kNoError;
 }
 
 const char* tl_status_name(tl_status status) {

@@ -15,8 +15,9 @@
 namespace tracelite::api {
 
 // Keeps the error for this thread's tl_error() and returns its code; TL_OK clears it.
-tl_status report(const Status& status);
-tl_status report(const Error& error);
+tl_status report(const Status& status) noexcept;
+tl_status report(const Error& error) noexcept;
+tl_status report(Code code, const char* message) noexcept;
 tl_status succeeded();
 
 inline Error misuse(const char* what) { return make_error(Code::misuse, what); }
@@ -27,11 +28,11 @@ tl_status guarded(Body&& body) {
   try {
     return report(body());
   } catch (const std::bad_alloc&) {
-    return report(make_error(Code::no_memory, "out of memory"));
+    return report(Code::no_memory, "out of memory");
   } catch (const std::exception& error) {
-    return report(make_error(Code::internal, std::string("unexpected: ") + error.what()));
+    return report(Code::internal, error.what());
   } catch (...) {
-    return report(make_error(Code::internal, "unexpected exception"));
+    return report(Code::internal, "unexpected exception");
   }
 }
 

@@ -223,10 +223,12 @@ Status read_medium(tl_store* store, tl_snapshot* snapshot, tl_text id, std::uint
                 payload::PayloadReader(use.transaction()).read_into(head->number, offset, room));
   *size_bytes = read_bytes;
   if (given == nullptr) return {};
-  thread_local std::string mime;
-  mime = std::move(head->mime);
+  // Of fixed size, as the last error is.
+  constinit thread_local char mime[model::kMimeSizeBytesMax] = {};
+  const std::size_t mime_size = std::min(head->mime.size(), sizeof mime);
+  std::memcpy(mime, head->mime.data(), mime_size);
   tl_medium medium{};
-  medium.mime = to_text(mime);
+  medium.mime = to_text({mime, mime_size});
   medium.size_bytes = head->size_bytes;
   medium.use_count = head->use_count;
   copy_out(medium, given);

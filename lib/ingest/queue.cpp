@@ -2,6 +2,7 @@
 #include "ingest/queue.hpp"
 
 #include <algorithm>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -74,6 +75,20 @@ void Queue::sleep(Lock& lock, Ring::Position until_reserved, Deadline until) {
   wake_at_.store(kAwake);
 }
 
+// For one more event. False: there is no memory.
+bool Batch::make_room() {
+  try {
+    const auto grow = [](auto& list) {
+      if (list.size() == list.capacity()) list.reserve(list.size() * 2 + 1);
+    };
+    grow(events);
+    grow(elsewhere_);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
 // Lets a trickle collect for the commit interval; a flood, a full queue, a flush or a close ends
 // the wait.
 bool Queue::wait_for_events() {
@@ -100,11 +115,13 @@ Batch Queue::take(std::uint64_t max_size_bytes) {
   while (batch.events.empty() && !ring_.is_empty()) {
     while (const std::optional<Bytes> event = ring_.front()) {
       if (!batch.events.empty() && batch.size_bytes + event->size() > max_size_bytes) break;
+      if (!batch.make_room()) break;
       batch.events.push_back(*event);
       batch.size_bytes += event->size();
       if (auto elsewhere = ring_.pop()) batch.elsewhere_.push_back(std::move(elsewhere));
     }
-    if (batch.events.empty()) std::this_thread::yield();  // the first one is being filled
+    // The first one is being filled, or there is no memory for it yet.
+    if (batch.events.empty()) std::this_thread::yield();
   }
   batch.end_ = ring_.read();
   left_some_ = !ring_.is_empty();
@@ -127,9 +144,9 @@ void Queue::done(Batch& batch, std::optional<Error> dropped) {
   not_full_.notify_all();
 }
 
-bool Queue::wait_to_retry(const Error& error) {
+bool Queue::wait_to_retry(Error error) {
   Lock lock(mutex_);
-  error_ = error;
+  error_ = std::move(error);
   ++failure_count_;
   progress_.notify_all();
   if (closed_ && is_over()) return false;

@@ -35,6 +35,7 @@ struct Batch {
 
  private:
   friend class Queue;
+  bool make_room();
   Ring::Position end_ = 0;                          // behind its last event
   std::vector<std::unique_ptr<char[]>> elsewhere_;  // what the ring had no room for
 };
@@ -83,7 +84,7 @@ class Queue {  // NOLINT(clang-analyzer-optin.performance.Padding): the ring has
   void done(Batch& batch, std::optional<Error> dropped);
   // The batch could not be written: tells who waits in flush, and waits a little. False: the queue
   // is closed and its deadline has passed, so the batch is lost.
-  bool wait_to_retry(const Error& error);
+  bool wait_to_retry(Error error);
 
   // Waits until everything pushed before is durable. Errors: timeout, or why the writer cannot
   // write.

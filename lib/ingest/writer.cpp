@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ingest/pending.hpp"
+#include "model/out_of_memory.hpp"
 #include "payload/json_scanner.hpp"
 #include "payload/media_scan.hpp"
 #include "payload/metadata_json.hpp"
@@ -40,20 +41,30 @@ void Writer::run() {
   while (true) {
     Batch batch = recorder_.queue_.take(kBatchSizeBytesMax);
     if (batch.events.empty()) break;
-    std::vector<Event> events = decode(batch);
-    dropped_error_.reset();
+    std::vector<Event> events;
+    if (!decode(batch, events)) break;
     const bool written = write(events);
     stored_in_parts_.clear();
     if (!written) break;
     recorder_.queue_.done(batch, std::move(dropped_error_));
   }
-  count_what_is_lost();
-  write_last_counters();
+  if (!ended_well([&] { count_what_is_lost(); })) return;
+  ended_well([&] { write_last_counters(); });
 }
 
-std::vector<Event> Writer::decode(Batch& batch) {
-  std::vector<Event> events;
+// False: the batch is lost, because there was no memory until the queue was over.
+bool Writer::decode(Batch& batch, std::vector<Event>& events) {
+  while (!ended_well([&] { try_decode(batch, events); })) {
+    if (!recorder_.queue_.wait_to_retry(no_memory())) return false;
+  }
+  Queue::release(batch);
+  return true;
+}
+
+void Writer::try_decode(const Batch& batch, std::vector<Event>& events) {
+  events.clear();
   events.reserve(batch.events.size());
+  dropped_error_.reset();
   media_.clear();
   GivenChecker checker = recorder_.checker();
   for (const Bytes queued : batch.events) {
@@ -66,8 +77,6 @@ std::vector<Event> Writer::decode(Batch& batch) {
     media_.take_out(events.back());
     if (recorder_.options().mask) mask(events.back());
   }
-  Queue::release(batch);
-  return events;
 }
 
 void Writer::mask(Event& event) {
@@ -110,39 +119,47 @@ void Writer::mask(Event& event) {
 
 bool Writer::write(std::vector<Event>& events) {
   while (true) {
-    Status status = try_write(events);
+    Status status = without_exceptions([&] { return try_write(events); });
+    if (!status && store::is_map_full(status.error())) {
+      status = without_exceptions([&] { return recorder_.environment_->grow(); });
+      if (status) continue;
+    }
     if (status) return true;
-    Error error = std::move(status).error();
-    if (store::is_map_full(error)) {
-      Status grown = recorder_.environment_->grow();
-      if (grown) continue;
-      error = std::move(grown).error();
+    // Whatever was being remembered of the file may be half done.
+    last_transaction_id_ = 0;
+    forget();
+    if (lies_in_the_batch(status.error().code)) {
+      std::vector<Event> one;  // what each of them is moved to
+      if (events.size() == 1) {
+        drop(std::move(status).error());
+        return true;
+      }
+      if (ended_well([&] { one.reserve(1); })) return write_one_by_one(events, one);
+      status = no_memory();
     }
-    if (lies_in_the_batch(error.code)) {
-      if (events.size() > 1) return write_one_by_one(events);
-      drop(error);
-      return true;
-    }
-    recorder_.log(LogLevel::error, Reason::none,
-                  "writing failed and is tried again: " + error.message);
-    if (!recorder_.queue_.wait_to_retry(error)) return false;
+    log(Reason::none, "writing failed and is tried again: ", status.error());
+    if (!recorder_.queue_.wait_to_retry(std::move(status).error())) return false;
   }
 }
 
-bool Writer::write_one_by_one(std::vector<Event>& events) {
+bool Writer::write_one_by_one(std::vector<Event>& events, std::vector<Event>& one) {
   for (Event& event : events) {
-    std::vector<Event> one;
+    one.clear();
     one.push_back(std::move(event));
     if (!write(one)) return false;
   }
   return true;
 }
 
-void Writer::drop(const Error& error) {
+void Writer::drop(Error error) {
   recorder_.count(Reason::write_failed);
-  recorder_.log(LogLevel::error, Reason::write_failed,
-                "an event could not be written and was dropped: " + error.message);
-  dropped_error_ = error;
+  log(Reason::write_failed, "an event could not be written and was dropped: ", error);
+  dropped_error_ = std::move(error);
+}
+
+// Where there is no memory for the message there is none.
+void Writer::log(Reason reason, const char* what, const Error& why) {
+  ended_well([&] { recorder_.log(LogLevel::error, reason, what + why.message); });
 }
 
 Status Writer::try_write(std::vector<Event>& events) {
@@ -189,17 +206,15 @@ Result<bool> Writer::write_in_transaction(std::vector<Event>& events) {
   if (!complete) return false;
   const std::uint64_t id = transaction.id();
   const record::Counters taken = recorder_.uncommitted_counters();
-  Status status = prepare(transaction);
-  if (status) status = applier_->apply(transaction, events);
-  if (status) {
-    auto counters = record::read_counters(transaction);
-    status = counters ? Status() : Status(counters.error());
-    if (counters) {
-      for (std::size_t i = 0; i < taken.size(); ++i) (*counters)[i] += taken[i];
-      status = record::write_counters(transaction, *counters);
-    }
-  }
-  if (status) status = connection_->commit();
+  // What is open on the transaction must be closed before it goes, whatever happens.
+  Status status = without_exceptions([&]() -> Status {
+    TL_TRY(prepare(transaction));
+    TL_TRY(applier_->apply(transaction, events));
+    TL_TRY_ASSIGN(counters, record::read_counters(transaction));
+    for (std::size_t i = 0; i < taken.size(); ++i) counters[i] += taken[i];
+    TL_TRY(record::write_counters(transaction, counters));
+    return connection_->commit();
+  });
   if (!status) {
     // The statements may be in any state: begin anew with the next transaction.
     if (connection_ != nullptr) connection_->rollback();
@@ -251,8 +266,9 @@ Status Writer::store_large_payloads(Event& event) {
     TL_TRY_ASSIGN(stored, store_in_parts(value.bytes, false));
     std::string in_file = PayloadValue::encode_stored(value.form, stored.number,
                                                       value.stored_size_bytes, value.media());
-    stored.value = std::exchange(reg.value, std::move(in_file));
-    stored_in_parts_.insert_or_assign(stored.number, std::move(stored));
+    StoredInParts& kept = stored_in_parts_[stored.number];
+    kept = std::move(stored);
+    kept.value = std::exchange(reg.value, std::move(in_file));
   }
   return {};
 }

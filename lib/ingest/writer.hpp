@@ -23,13 +23,15 @@ class Writer {
   void run();
 
  private:
-  // Takes the coded events out of the batch, so that each is in memory once.
-  std::vector<model::Event> decode(Batch& batch);
+  // Takes the coded events out of the batch, so that each is in memory once. False: the queue is
+  // over, and there was no memory for it until then.
+  bool decode(Batch& batch, std::vector<model::Event>& events);
+  void try_decode(const Batch& batch, std::vector<model::Event>& events);
   void mask(model::Event& event);
   // Writes until it is durable, or given up (false): what can never be written is dropped and
   // counted.
   bool write(std::vector<model::Event>& events);
-  bool write_one_by_one(std::vector<model::Event>& events);
+  bool write_one_by_one(std::vector<model::Event>& events, std::vector<model::Event>& one);
   Status try_write(std::vector<model::Event>& events);
   // False if nothing was written because payloads that were stored before are gone.
   Result<bool> write_in_transaction(std::vector<model::Event>& events);
@@ -46,7 +48,8 @@ class Writer {
   void count_what_is_lost();
   void write_last_counters();
   void forget();
-  void drop(const Error& error);
+  void drop(Error error);
+  void log(model::Reason reason, const char* what, const Error& why);
 
   // A payload of the batch at work whose bytes are in the file before its record.
   struct StoredInParts {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 
@@ -26,6 +27,10 @@ using record::RecordKind;
 using store::KeySpace;
 
 constexpr std::uint64_t kProgressEntries = 4096;
+
+struct CloseMemory {
+  void operator()(sqlite3* connection) const { sqlite3_close(connection); }
+};
 
 class Checker {
  public:
@@ -204,26 +209,23 @@ Status Checker::check_index() {
     if (records.entries > 0) find("page", "the index is missing; reindex builds it");
     return {};
   }
-  sqlite3* memory = nullptr;
-  if (sqlite3_open_v2(":memory:", &memory, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, nullptr) !=
-      SQLITE_OK) {
-    sqlite3_close(memory);
+  sqlite3* opened = nullptr;
+  const int code =
+      sqlite3_open_v2(":memory:", &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, nullptr);
+  const std::unique_ptr<sqlite3, CloseMemory> memory(opened);
+  if (code != SQLITE_OK) {
     return make_error(Code::no_memory, "no memory for an index to compare with");
   }
-  Status compared = [&]() -> Status {
-    TL_TRY_ASSIGN(expected, index::IndexWriter::open(memory));
-    TL_TRY_ASSIGN(counted, build_index(transaction_, *expected, {}));
-    TL_TRY_ASSIGN(kept, record::read_statistics(transaction_));
-    if (!(counted == kept)) find("meta", "the statistics disagree with the records");
-    TL_TRY_ASSIGN(actual, index::Connection::open_reader(transaction_));
-    TL_TRY(check_sqlite(actual->handle()));
-    return index::compare_indexes(memory, actual->handle(), [&](Bytes table, Bytes message) {
-      find(table, std::string(message));
-      return true;
-    });
-  }();
-  sqlite3_close(memory);
-  return compared;
+  TL_TRY_ASSIGN(expected, index::IndexWriter::open(memory.get()));
+  TL_TRY_ASSIGN(counted, build_index(transaction_, *expected, {}));
+  TL_TRY_ASSIGN(kept, record::read_statistics(transaction_));
+  if (!(counted == kept)) find("meta", "the statistics disagree with the records");
+  TL_TRY_ASSIGN(actual, index::Connection::open_reader(transaction_));
+  TL_TRY(check_sqlite(actual->handle()));
+  return index::compare_indexes(memory.get(), actual->handle(), [&](Bytes table, Bytes message) {
+    find(table, std::string(message));
+    return true;
+  });
 }
 
 Status Checker::run() {

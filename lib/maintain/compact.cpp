@@ -19,6 +19,7 @@
 #include "index/page_file.hpp"
 #include "maintain/build_index.hpp"
 #include "model/media.hpp"
+#include "model/out_of_memory.hpp"
 #include "payload/media_store.hpp"
 #include "record/changes.hpp"
 #include "record/entity_store.hpp"
@@ -350,7 +351,7 @@ Status Rewriter::build_index() {
       connection = std::move(opened);
     }
     TL_TRY(connection->begin(transaction));
-    Status built = [&]() -> Status {
+    const Status built = without_exceptions([&]() -> Status {
       if (!index) {
         TL_TRY_ASSIGN(opened, index::IndexWriter::open(connection->handle()));
         index = std::move(opened);
@@ -359,11 +360,13 @@ Status Rewriter::build_index() {
       record::RecordCursor records(transaction);
       TL_TRY_ASSIGN(again, index_some(records, *builder, transaction, next));
       more = again;
-      if (more) return builder->flush();
-      TL_TRY_ASSIGN(statistics, builder->finish());
-      return record::write_statistics(transaction, statistics);
-    }();
-    if (built) built = connection->commit();
+      if (more) TL_TRY(builder->flush());
+      if (!more) {
+        TL_TRY_ASSIGN(statistics, builder->finish());
+        TL_TRY(record::write_statistics(transaction, statistics));
+      }
+      return connection->commit();
+    });
     if (!built) {
       connection->rollback();
       return built;

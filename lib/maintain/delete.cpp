@@ -7,6 +7,7 @@
 #include "index/page_file.hpp"
 #include "maintain/container_eraser.hpp"
 #include "maintain/reindex.hpp"
+#include "model/out_of_memory.hpp"
 #include "record/changes.hpp"
 #include "record/records.hpp"
 #include "record/runs.hpp"
@@ -152,9 +153,11 @@ void Deleter::forget_all() {
 
 Status Deleter::transact(store::WriteTransaction& transaction, Batch& batch) {
   const std::uint64_t id = transaction.id();
-  Status status = prepare(transaction);
-  if (status) status = erase_some(transaction, batch);
-  if (status) status = connection_->commit();
+  const Status status = without_exceptions([&]() -> Status {
+    TL_TRY(prepare(transaction));
+    TL_TRY(erase_some(transaction, batch));
+    return connection_->commit();
+  });
   if (!status) {
     forget_all();
     return status;

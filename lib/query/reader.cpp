@@ -89,6 +89,16 @@ void observation_function(sqlite3_context* context, int, sqlite3_value** values)
   sqlite3_result_null(context);
 }
 
+// There is no way to throw through SQLite.
+template <void (*kCall)(sqlite3_context*, int, sqlite3_value**)>
+void guarded(sqlite3_context* context, int count, sqlite3_value** values) noexcept {
+  try {
+    kCall(context, count, values);
+  } catch (...) {
+    sqlite3_result_error_nomem(context);
+  }
+}
+
 struct Function {
   const char* name;
   int arguments;
@@ -96,10 +106,13 @@ struct Function {
 };
 
 constexpr Function kFunctions[] = {
-    {"tl_duration", 1, duration_function}, {"tl_cost", 1, cost_function},
-    {"tl_latency", 2, latency_function},   {"tl_tokens", 1, tokens_function},
-    {"tl_cost_of", 1, cost_of_function},   {"tl_observation", 2, observation_function},
-    {"tl_names", 2, names_function},
+    {"tl_duration", 1, guarded<duration_function>},
+    {"tl_cost", 1, guarded<cost_function>},
+    {"tl_latency", 2, guarded<latency_function>},
+    {"tl_tokens", 1, guarded<tokens_function>},
+    {"tl_cost_of", 1, guarded<cost_of_function>},
+    {"tl_observation", 2, guarded<observation_function>},
+    {"tl_names", 2, guarded<names_function>},
 };
 
 }  // namespace
@@ -167,18 +180,13 @@ Status Reader::attach(store::ReadTransaction& transaction) {
   return run("BEGIN");
 }
 
-Status Reader::detach() {
-  if (!statements_->is_idle()) {
-    return make_error(Code::misuse, "a query still reads the previous snapshot");
-  }
+bool Reader::detach() {
   // A query that fails may take the transaction with it.
-  if (sqlite3_get_autocommit(handle()) != 0) {
-    return make_error(Code::misuse, "the reading transaction was rolled back");
-  }
+  if (!statements_->is_idle() || sqlite3_get_autocommit(handle()) != 0) return false;
   if (transaction_ != nullptr) companions_ = std::move(transaction_->companions());
   transaction_ = nullptr;
   connection_->pause();
-  return {};
+  return true;
 }
 
 std::string sortable(Int128 number) {

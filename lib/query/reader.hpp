@@ -56,9 +56,9 @@ class Reader {
 
   // Only while detached.
   Status attach(store::ReadTransaction& transaction);
-  // Lets go of the snapshot. Errors: misuse (a statement is on loan, or SQLite has rolled its
-  // transaction back after a failure): the reader is of no use any more.
-  Status detach();
+  // Lets go of the snapshot. False: the reader is of no use any more, because a statement is on loan
+  // or SQLite has rolled its transaction back after a failure. Takes no memory.
+  [[nodiscard]] bool detach();
   [[nodiscard]] sqlite3* handle() const { return connection_->handle(); }
   Result<CachedStatement> prepare(Bytes sql) { return statements_->prepare(sql); }
   TermCache& terms() { return terms_; }

@@ -24,7 +24,10 @@ struct ReaderPool::State {
                  std::unique_ptr<Reader> reader);
 };
 
-ReaderPool::ReaderPool() : state_(std::make_unique<State>()) {}
+// So that giving one back takes no memory: that happens in destructors.
+ReaderPool::ReaderPool() : state_(std::make_unique<State>()) {
+  state_->idle.reserve(kIdleCountMax);
+}
 ReaderPool::~ReaderPool() = default;
 
 std::unique_ptr<Reader> ReaderPool::State::take(

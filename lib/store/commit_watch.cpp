@@ -1,5 +1,6 @@
 #include "store/commit_watch.hpp"
 
+#include "model/out_of_memory.hpp"
 #include "store/errors.hpp"
 
 #if defined(__linux__)
@@ -94,9 +95,15 @@ Result<std::uint64_t> CommitWatch::wait(const std::shared_ptr<Environment>& envi
   if (timeout) deadline = steady_clock::now() + *timeout;
   Lock lock(mutex_);
   ++waiting_count_;
-  auto found = wait_in_line(lock, *environment, position, deadline);
+  Result<std::uint64_t> found = std::uint64_t{0};
+  const Status waited = without_exceptions([&]() -> Status {
+    TL_TRY_ASSIGN(newest, wait_in_line(lock, *environment, position, deadline));
+    found = newest;
+    return {};
+  });
   if (--waiting_count_ == 0) events_.reset();
   changed_.notify_all();
+  if (!waited) return waited.error();
   return found;
 }
 
@@ -139,9 +146,18 @@ Result<std::uint64_t> CommitWatch::wait_in_line(Lock& lock, Environment& environ
 Status CommitWatch::read_events(Lock& lock, Environment& environment, std::uint64_t position,
                                 const Deadline& deadline) {
   is_read_ = true;
-  Events& events = *events_;
+  const Events& events = *events_;
   lock.unlock();
-  Status status;
+  const Status status = without_exceptions(
+      [&] { return sleep_until_events(events, environment, position, deadline); });
+  lock.lock();
+  is_read_ = false;
+  changed_.notify_all();
+  return status;
+}
+
+Status CommitWatch::sleep_until_events(const Events& events, const Environment& environment,
+                                       std::uint64_t position, const Deadline& deadline) {
   while (true) {
     const bool is_in_map = environment.last_transaction_id() != position;
     int patience_ms = left_ms(deadline);
@@ -153,21 +169,16 @@ Status CommitWatch::read_events(Lock& lock, Environment& environment, std::uint6
                                     {.fd = events.wake, .events = POLLIN, .revents = 0}}};
     const int count = poll(asked.data(), asked.size(), patience_ms);
     if (count < 0) {
-      status = errno == EINTR ? make_error(Code::cancelled, "a signal came")
-                              : make_error(Code::io, "waiting for events failed", {}, errno);
-      break;
+      return errno == EINTR ? make_error(Code::cancelled, "a signal came")
+                            : make_error(Code::io, "waiting for events failed", {}, errno);
     }
     events.drain();
     const bool is_old = identity_of(environment.path()) != environment.identity();
     if (count == 0 || is_in_map || is_old || asked[1].revents != 0 ||
         environment.last_transaction_id() != position) {
-      break;
+      return {};
     }
   }
-  lock.lock();
-  is_read_ = false;
-  changed_.notify_all();
-  return status;
 }
 
 void CommitWatch::close() {

@@ -43,6 +43,9 @@ class CommitWatch {
                                      const Deadline& deadline);
   Status read_events(Lock& lock, Environment& environment, std::uint64_t position,
                      const Deadline& deadline);
+  // Without the lock.
+  static Status sleep_until_events(const Events& events, const Environment& environment,
+                                   std::uint64_t position, const Deadline& deadline);
 
   std::mutex mutex_;
   std::condition_variable changed_;

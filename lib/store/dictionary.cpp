@@ -6,12 +6,15 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <memory>
+#include <utility>
 
 namespace tracelite::store {
 namespace {
 
 constexpr int kNumberSizeBytes = 4;
-// Digested dictionaries that a thread keeps: of 0.1 to 0.2 MiB each.
+// Digested dictionaries that are kept: of 0.1 to 0.2 MiB each.
 constexpr std::size_t kKeptCount = 6;
 
 std::string dictionary_key(KeySpace of, DictionaryNumber number) {
@@ -38,6 +41,30 @@ struct Kept {
   std::shared_ptr<const Dictionary> dictionary;
 };
 
+// Digesting takes as long as some hundred blocks. Who finds one takes it from its place for the
+// moment, so that nobody waits for anybody; whoever comes then digests again. Never emptied.
+constinit std::array<std::atomic<Kept*>, kKeptCount> kept_dictionaries{};  // NOLINT
+constinit std::atomic<std::size_t> next_place{0};                          // NOLINT
+
+std::shared_ptr<const Dictionary> find_kept(Bytes bytes, std::optional<int> level) {
+  for (std::atomic<Kept*>& place : kept_dictionaries) {
+    std::unique_ptr<Kept> one(place.exchange(nullptr));
+    if (!one) continue;
+    const bool is_it = one->level == level && one->bytes == bytes;
+    std::shared_ptr<const Dictionary> found = is_it ? one->dictionary : nullptr;
+    Kept* none = nullptr;
+    if (place.compare_exchange_strong(none, one.get())) static_cast<void>(one.release());
+    if (found) return found;
+  }
+  return nullptr;
+}
+
+void keep(Bytes bytes, std::optional<int> level, std::shared_ptr<const Dictionary> dictionary) {
+  std::unique_ptr<Kept> fresh(new Kept{std::string(bytes), level, std::move(dictionary)});
+  const std::size_t place = next_place.fetch_add(1) % kKeptCount;
+  const std::unique_ptr<Kept> before(kept_dictionaries[place].exchange(fresh.release()));
+}
+
 }  // namespace
 
 void Dictionary::Deleter::operator()(ZSTD_CDict_s* digested) const { ZSTD_freeCDict(digested); }
@@ -45,11 +72,7 @@ void Dictionary::Deleter::operator()(ZSTD_DDict_s* digested) const { ZSTD_freeDD
 
 Result<std::shared_ptr<const Dictionary>> Dictionary::digest(Bytes bytes,
                                                              std::optional<int> level) {
-  thread_local std::array<Kept, kKeptCount> kept;
-  thread_local std::size_t next = 0;
-  for (const Kept& one : kept) {
-    if (one.dictionary && one.level == level && one.bytes == bytes) return one.dictionary;
-  }
+  if (auto kept = find_kept(bytes, level)) return kept;
   auto fresh = std::make_shared<Dictionary>();
   fresh->decompression_.reset(ZSTD_createDDict(bytes.data(), bytes.size()));
   if (level) fresh->compression_.reset(ZSTD_createCDict(bytes.data(), bytes.size(), *level));
@@ -57,8 +80,7 @@ Result<std::shared_ptr<const Dictionary>> Dictionary::digest(Bytes bytes,
     return make_error(Code::no_memory, "there is no memory for a dictionary");
   }
   std::shared_ptr<const Dictionary> dictionary = std::move(fresh);
-  kept[next] = {std::string(bytes), level, dictionary};
-  next = (next + 1) % kKeptCount;
+  keep(bytes, level, dictionary);
   return dictionary;
 }
 

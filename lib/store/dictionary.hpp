@@ -32,8 +32,8 @@ using DictionaryNumber = std::uint32_t;  // 0: none
 // Digested for compressing, decompressing or both. Immutable, so it may be shared by threads.
 class Dictionary {
  public:
-  // Kept for the next transactions of this thread, because digesting takes a tenth of a
-  // millisecond. `level`: to compress with, as well. Errors: no_memory.
+  // Kept for the next transactions, because digesting takes a tenth of a millisecond. `level`: to
+  // compress with, as well. Errors: no_memory.
   static Result<std::shared_ptr<const Dictionary>> digest(Bytes bytes, std::optional<int> level);
 
   [[nodiscard]] const ZSTD_CDict_s* for_compression() const { return compression_.get(); }

@@ -15,6 +15,7 @@
 #include <thread>
 #include <utility>
 
+#include "model/out_of_memory.hpp"
 #include "store/environment_state.hpp"
 #include "store/errors.hpp"
 #include "store/file_header.hpp"
@@ -370,17 +371,20 @@ void CloseFile::operator()(OpenFile* pointer) const {
   {
     const std::scoped_lock lock(registry.mutex);
     const FileIdentity identity = file->guard.identity();
-    const bool behind_door = file->guard.lock_door(file->options.door_patience).ok();
+    bool behind_door = false;
+    ended_well([&] { behind_door = file->guard.lock_door(file->options.door_patience).ok(); });
     file->engine.reset();
-    const auto others = file->guard.other_user();
-    const auto in_place = identity_of(file->path);
     // Without the door, somebody may just be opening with our lock file: leave it. Where another
     // file has got the name, the lock file is the business of those who open that: their door is
-    // not ours.
-    if (behind_door && others && !others.value().has_value() &&
-        (!in_place || *in_place == identity)) {
-      remove_lock_file(lock_path_of(file->path), file->lock_file_inode);
-    }
+    // not ours. Where there is no memory to find that out, the next to open it will.
+    ended_well([&] {
+      const auto others = file->guard.other_user();
+      const auto in_place = identity_of(file->path);
+      if (behind_door && others && !others.value().has_value() &&
+          (!in_place || *in_place == identity)) {
+        remove_lock_file(lock_path_of(file->path), file->lock_file_inode);
+      }
+    });
     file->guard.end_use();
     file->guard.unlock_door();
     file.reset();

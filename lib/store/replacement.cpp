@@ -1,5 +1,6 @@
 // See replacement.hpp.
 #include "store/replacement.hpp"
+#include "model/out_of_memory.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "model/out_of_memory.hpp"
 #include "store/environment_state.hpp"
 #include "store/errors.hpp"
 #include "store/file_header.hpp"
@@ -127,7 +129,8 @@ Replacement::Replacement(std::unique_ptr<State> state) : state_(std::move(state)
 Replacement::~Replacement() {
   if (!state_ || state_->environment->forked()) return;
   state_->scratch.reset();
-  if (state_->transaction) remove_drafts(state_->path);
+  // Otherwise the next to open the file alone removes them.
+  if (state_->transaction) ended_well([&] { remove_drafts(state_->path); });
 }
 
 Result<std::unique_ptr<Replacement>> Replacement::begin(std::shared_ptr<Environment> environment) {

@@ -46,8 +46,8 @@ Traffic::Stop Traffic::stop(std::uint64_t seen, std::chrono::milliseconds patien
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return !stopping_; });
     if (map_number_ != seen) return Stop::somebody_else_did;
-    stopping_ = true;
     asked.assign(expirables_.begin(), expirables_.end());
+    stopping_ = true;
   }
   // Without the lock: a reader that leaves takes it.
   for (const auto& expire : asked) (*expire)();

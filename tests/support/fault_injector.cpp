@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <new>
+#include <utility>
 
 namespace faults {
 namespace {
@@ -96,6 +97,26 @@ void* operator new(std::size_t size) {
   return memory;
 }
 void* operator new[](std::size_t size) { return operator new(size); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return faults::fails(Kind::allocation) != 0 ? nullptr : std::malloc(size);
+}
+void* operator new[](std::size_t size, const std::nothrow_t& nothrow) noexcept {
+  return operator new(size, nothrow);
+}
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  void* memory = nullptr;
+  const bool fails = faults::fails(Kind::allocation) != 0 ||
+                     posix_memalign(&memory, static_cast<std::size_t>(alignment), size) != 0;
+  if (fails) throw std::bad_alloc();
+  return memory;
+}
+void* operator new[](std::size_t size, std::align_val_t alignment) {
+  return operator new(size, alignment);
+}
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
@@ -219,12 +240,37 @@ int msync(void* memory, std::size_t size, int flags) {
 
 // --------------------------------------------------------------------------------------- engines
 
+namespace {
+
+// Engines call their own functions as well; only what is called from outside of them counts, by
+// thread.
+thread_local bool is_inside = false;
+class Inside {
+ public:
+  Inside() : before_(std::exchange(is_inside, true)) {}
+  ~Inside() { is_inside = before_; }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+
+ private:
+  bool before_;
+};
+
+std::uint64_t fails_outside(Kind kind) {
+  // LMDB binds its own functions to itself, and is called from within SQLite.
+  return is_inside && kind == Kind::sqlite ? 0 : faults::fails(kind);
+}
+
+}  // namespace
+
 // NAME(PARAMETERS): fails with the code of its engine, or is the engine's own.
-#define INTERPOSE(kind, code, name, parameters, arguments)  \
-  int name parameters {                                     \
-    static const auto real = faults::next(&name, #name);    \
-    const std::uint64_t call = faults::fails(kind);         \
-    return call != 0 ? faults::code(call) : real arguments; \
+#define INTERPOSE(kind, code, name, parameters, arguments) \
+  int name parameters {                                    \
+    static const auto real = faults::next(&name, #name);   \
+    const std::uint64_t call = fails_outside(kind);        \
+    if (call != 0) return faults::code(call);              \
+    const Inside inside;                                   \
+    return real arguments;                                 \
   }
 #define INTERPOSE_LMDB(name, parameters, arguments) \
   INTERPOSE(Kind::lmdb, engine_code, name, parameters, arguments)
@@ -288,14 +334,14 @@ INTERPOSE_SQLITE(sqlite3_bind_text64,
 int sqlite3_prepare_v3(sqlite3* connection, const char* sql, int size, unsigned flags,
                        sqlite3_stmt** statement, const char** tail) {
   static const auto real = faults::next(&sqlite3_prepare_v3, "sqlite3_prepare_v3");
-  const std::uint64_t call = faults::fails(Kind::sqlite);
+  const std::uint64_t call = fails_outside(Kind::sqlite);
   if (call == 0) return real(connection, sql, size, flags, statement, tail);
   *statement = nullptr;
   return faults::sqlite_code(call);
 }
 int sqlite3_open_v2(const char* name, sqlite3** connection, int flags, const char* vfs) {
   static const auto real = faults::next(&sqlite3_open_v2, "sqlite3_open_v2");
-  const std::uint64_t call = faults::fails(Kind::sqlite);
+  const std::uint64_t call = fails_outside(Kind::sqlite);
   if (call == 0) return real(name, connection, flags, vfs);
   *connection = nullptr;
   return faults::sqlite_code(call);
