@@ -12,8 +12,10 @@ Recorder::Recorder(std::shared_ptr<store::Environment> environment, Options opti
 Result<std::unique_ptr<Recorder>> Recorder::start(std::shared_ptr<store::Environment> environment,
                                                   Options options) {
   std::unique_ptr<Recorder> recorder(new Recorder(std::move(environment), std::move(options)));
+  // Here, where it can be told if there is no memory for it.
+  auto writer = std::make_unique<Writer>(*recorder);
   try {
-    recorder->writer_ = std::thread([self = recorder.get()] { self->run_writer(); });
+    recorder->writer_ = std::thread([own = std::move(writer)] { own->run(); });
   } catch (const std::system_error& error) {
     return make_error(Code::no_memory,
                       std::string("the writer thread could not be started: ") + error.what());
@@ -24,8 +26,6 @@ Result<std::unique_ptr<Recorder>> Recorder::start(std::shared_ptr<store::Environ
 Recorder::~Recorder() {
   if (writer_.joinable()) close(std::nullopt);
 }
-
-void Recorder::run_writer() { Writer(*this).run(); }
 
 void Recorder::log(LogLevel level, model::Reason reason, const std::string& message) const {
   if (options_.log) options_.log(level, reason, message);

@@ -78,7 +78,6 @@ class Recorder {  // NOLINT(clang-analyzer-optin.performance.Padding): the queue
  private:
   Recorder(std::shared_ptr<store::Environment> environment, Options options);
   void log(LogLevel level, model::Reason reason, const std::string& message) const;
-  void run_writer();
 
   std::shared_ptr<store::Environment> environment_;
   const Options options_;
