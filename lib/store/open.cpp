@@ -25,6 +25,7 @@
 #include "store/map_size.hpp"
 #include "store/replacement.hpp"
 #include "store/replacement_note.hpp"
+#include "store/testing.hpp"
 
 namespace tracelite::store {
 namespace {
@@ -101,6 +102,7 @@ Status open_engine(OpenFile& file, LockFile lock_file) {
   if (!file.writable) flags |= MDB_RDONLY;
   if (lock_file == LockFile::none) flags |= MDB_NOLOCK;
   if (file.options.draft) flags |= MDB_NOSYNC;
+  flags |= testing::more_engine_flags.load(std::memory_order_relaxed);
   // Whoever may write the file may write the lock file.
   const mode_t mode = (status.st_mode & 0666) | S_IRUSR | S_IWUSR;
   if (lock_file == LockFile::made_here) {

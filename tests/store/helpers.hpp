@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -168,9 +169,13 @@ class Child {
  public:
   explicit Child(const std::function<int()>& body) {
     std::fflush(nullptr);
+    const pid_t parent = getpid();
+    const bool is_main = gettid() == parent;  // the system means the thread, not the process
     pid_ = fork();
     BOOST_REQUIRE(pid_ >= 0);
     if (pid_ == 0) {
+      // A test that is killed leaves nobody behind.
+      if (is_main && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)) _exit(97);
       for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGALRM, SIGTERM}) {
         signal(number, SIG_DFL);
       }
