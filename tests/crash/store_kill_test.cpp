@@ -19,16 +19,16 @@
 #include <utility>
 #include <vector>
 
+#include "crash/torture.hpp"
 #include "store/environment.hpp"
+#include "store/helpers.hpp"
 
 namespace tracelite::store::test {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kKills = 15;
-#else
-constexpr int kKills = 50;
-#endif
+// In each of the cases below; TL_KILLS says another number.
+constexpr std::uint64_t kUsualKills = tracelite::test::kUnderSanitizer ? 15 : 50;
+constexpr std::uint64_t kKillsEach = 25;  // then a new file, so that checking stays quick
 constexpr std::uint64_t kLifeMicrosecondsMax = 30'000;
 
 // What a writer says through its pipe: this number is committed.
@@ -178,36 +178,49 @@ std::string in_memory() {
                                            : std::filesystem::temp_directory_path().string();
 }
 
-void kill_again_and_again(const std::string& parent, bool reopen) {
+std::uint64_t kill_in_one_file(const std::string& parent, bool reopen, std::uint64_t kill_count,
+                               std::mt19937& random) {
   std::string folder = parent + "/tracelite-crash-XXXXXX";
   BOOST_REQUIRE(mkdtemp(folder.data()) != nullptr);
   const std::string path = folder + "/a.tl";
-  const auto seed = std::random_device{}();
-  BOOST_TEST_MESSAGE("seed " << seed);
-  std::mt19937 random(seed);
+  std::uint64_t kills = 0;
   {
     CrashScene scene(path, reopen);
     scene.start(0);
     scene.start(1);
-    for (int kill = 0; kill < kKills; ++kill) {
+    while (kills < kill_count) {
       usleep(static_cast<useconds_t>(random() % kLifeMicrosecondsMax));
       const std::uint32_t writer = random() % 2;
       scene.kill_one(writer);
       const bool both = random() % 5 == 0;
       if (both) scene.kill_one(1 - writer);
+      kills += both ? 2 : 1;
       scene.check();
       scene.start(writer);
       if (both) scene.start(1 - writer);
     }
     scene.kill_one(0);
     scene.kill_one(1);
+    kills += 2;
     scene.check();
-    BOOST_TEST_MESSAGE(scene.commits() << " commits acknowledged");
     BOOST_TEST(scene.commits() > 0);
   }
   // The last check() closed the file, and cleaned up after those that were killed.
   BOOST_TEST(!std::filesystem::exists(path + "-lock"));
   std::filesystem::remove_all(folder);
+  return kills;
+}
+
+void kill_again_and_again(const char* kind, const std::string& parent, bool reopen) {
+  const crash::test::Torture torture(kind);
+  const std::uint64_t seed = random_seed();
+  std::mt19937 random(static_cast<std::mt19937::result_type>(seed));
+  const std::uint64_t usual = crash::test::number_from("TL_KILLS", kUsualKills);
+  std::uint64_t kills = 0;
+  while (torture.wants_more(kills, usual)) {
+    kills += kill_in_one_file(parent, reopen, std::min(usual, kKillsEach), random);
+  }
+  torture.report(kills, crash::test::failures(), seed);
 }
 
 }  // namespace
@@ -215,16 +228,16 @@ void kill_again_and_again(const std::string& parent, bool reopen) {
 BOOST_AUTO_TEST_SUITE(store_kill)
 
 BOOST_AUTO_TEST_CASE(a_writer_killed_on_a_disk_loses_nothing_acknowledged) {
-  kill_again_and_again(std::filesystem::temp_directory_path(), false);
+  kill_again_and_again("kill: of bytes, on a disk", std::filesystem::temp_directory_path(), false);
 }
 
 // Where a commit costs nothing there are hundreds of them between two kills.
 BOOST_AUTO_TEST_CASE(a_writer_killed_at_any_moment_loses_nothing_acknowledged) {
-  kill_again_and_again(in_memory(), false);
+  kill_again_and_again("kill: of bytes, in memory", in_memory(), false);
 }
 
 BOOST_AUTO_TEST_CASE(a_writer_killed_while_opening_and_closing_loses_nothing_acknowledged) {
-  kill_again_and_again(in_memory(), true);
+  kill_again_and_again("kill: of bytes, opening and closing", in_memory(), true);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

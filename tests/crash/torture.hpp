@@ -2,6 +2,8 @@
 // `./dev torture`, which reads the lines that report() prints.
 #pragma once
 
+#include <boost/test/results_collector.hpp>
+#include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -38,6 +40,12 @@ class Torture {
   std::chrono::seconds duration_{0};
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
+
+// Of the test that runs, so far.
+inline std::uint64_t failures() {
+  const auto test = boost::unit_test::framework::current_test_case_id();
+  return boost::unit_test::results_collector.results(test).p_assertions_failed.get();
+}
 
 // The variable as a number, or another one.
 inline std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
