@@ -479,7 +479,25 @@ typedef struct tl_options {
   int32_t compression_level;      /* 1 to 19, default 3: zstd's; higher is smaller and slower */
   uint32_t dictionary_size_bytes; /* at most 1 MiB, default 32 KiB; below 256: no dictionaries */
   tl_durability durability;       /* of what this store records */
+  uint32_t drain_on_sigterm_ms;   /* 0: not; see below */
 } tl_options;
+
+/*
+ * drain_on_sigterm_ms: what is queued when SIGTERM comes, or when the program ends by exit() or by
+ * returning from main() with the store open, is made durable before it ends, for so many
+ * milliseconds at most; after these (tl_flush would say TL_TIMEOUT) the rest is lost.
+ *
+ * Opening the first such store installs a handler of SIGTERM and starts a thread that sleeps until
+ * the signal comes; closing the last one puts back what was there. When the signal has come and the
+ * stores are drained, what would have happened without happens: the process ends of SIGTERM, or the
+ * handler that was installed before is called. Other threads go on until then. A handler that is
+ * installed later takes the place of this one, unless it calls it; it may call tl_flush outside the
+ * signal instead, as must a program that blocks SIGTERM and takes it by sigwait(). Spans still live
+ * stay in the file as unfinished. SIGKILL and _exit() give no time to anybody.
+ *
+ * A child of fork() drains nothing of its parent, and has the parent's handler of before; a store
+ * that it opens may ask anew. No effect on a store opened read-only. Since 0.1.0.
+ */
 
 /*
  * Opens the file at `path` (terminated, UTF-8), creating it with mode 0600 unless read-only.

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "api/drain.hpp"
 #include "api/handles.hpp"
 #include "ingest/pending.hpp"
 #include "ingest/queue.hpp"
@@ -137,6 +138,9 @@ Status open_store(const char* path, const tl_options* given, tl_store** store) {
     }
     TL_TRY_ASSIGN(recorder, ingest::Recorder::start(state->environment, std::move(recording)));
     state->recorder = std::move(recorder);
+    if (options.drain_on_sigterm_ms != 0) {
+      TL_TRY(drain_at_the_end(state, std::chrono::milliseconds(options.drain_on_sigterm_ms)));
+    }
   }
   *store = new tl_store{state};
   return {};
@@ -180,6 +184,7 @@ Status close_store(tl_store* store, std::uint32_t timeout_ms, tl_close_report* r
     status = state.usable();
   } else if (state.recorder != nullptr) {
     status = state.flush(timeout_of(timeout_ms));
+    do_not_drain(state);
     state.closed.store(true);
     // What the flush left over gets no more time.
     const auto left = status ? std::optional<std::chrono::milliseconds>() : timeout_of(0);

@@ -867,6 +867,53 @@ class DiskTest(FolderCase):
             self.assertEqual(len(list(again.traces())), 71 - lost.exception.dropped_count)
 
 
+class SigtermTest(FolderCase):
+    def terminate(self, before: str, drain: str) -> int:
+        """The exit code of a program that got SIGTERM with 100 traces queued."""
+        script = (
+            "import signal, sys, time, tracelite\n"
+            + before
+            + "\nstore = tracelite.Store(sys.argv[1], commit_interval_ms=600_000"
+            + drain
+            + ")\nfor n in range(100): store.put_trace(f't{n}')\n"
+            "print('ready', flush=True)\n"
+            "while True: time.sleep(0.01)\n"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, str(self.path)],
+            env={**os.environ, "PYTHONPATH": str(PACKAGE)},
+            stdout=subprocess.PIPE,
+            universal_newlines=True,
+        )
+        with process:
+            assert process.stdout is not None
+            self.assertEqual(process.stdout.readline(), "ready\n")
+            process.send_signal(signal.SIGTERM)
+            return process.wait(60)
+
+    def recorded(self) -> int:
+        with Store(self.path) as store:
+            return store.stats().trace_count
+
+    def test_what_is_queued_is_drained(self) -> None:
+        self.assertEqual(self.terminate("", ", drain_on_sigterm=60"), -signal.SIGTERM)
+        self.assertEqual(self.recorded(), 100)
+
+    def test_nothing_is_drained_unless_asked(self) -> None:
+        self.assertEqual(self.terminate("", ""), -signal.SIGTERM)
+        self.assertEqual(self.recorded(), 0)
+
+    def test_a_handler_from_before_runs_afterwards(self) -> None:
+        # os._exit: nothing of Python's own drains then.
+        before = "import os\nsignal.signal(signal.SIGTERM, lambda *_: os._exit(7))"
+        self.assertEqual(self.terminate(before, ", drain_on_sigterm=60.5"), 7)
+        self.assertEqual(self.recorded(), 100)
+
+    def test_its_time_must_not_be_negative(self) -> None:
+        with self.assertRaisesRegex(InvalidError, "drain_on_sigterm"):
+            Store(self.path, drain_on_sigterm=-1)
+
+
 class ErrorTest(unittest.TestCase):
     def test_one_exception_for_each_status(self) -> None:
         kinds = {kind.status: kind for kind in TraceliteError.__subclasses__()}

@@ -344,6 +344,7 @@ class Options(Structure):
         ("compression_level", c_int32),
         ("dictionary_size_bytes", c_uint32),
         ("durability", c_int32),
+        ("drain_on_sigterm_ms", c_uint32),
     )
 
 

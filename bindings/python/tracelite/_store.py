@@ -401,6 +401,11 @@ class Store(Reader):
                         256 there are none (32 KiB)
     durability          "sync", or "last_commit": half as many syncs, and a power cut may take the
                         last commit, never more. What flush has reported stays in both
+    drain_on_sigterm    seconds: what is queued when SIGTERM comes is made durable first, for that
+                        long at most; then the process ends of it, or the handler that was there
+                        before runs (off). A handler that is installed later takes its place; that
+                        of tracelite.langfuse drains what it records itself. Leaving the program
+                        closes what is open in any case
     """
 
     def __init__(
@@ -421,6 +426,7 @@ class Store(Reader):
         compression_level: Optional[int] = None,
         dictionary_size_bytes: Optional[int] = None,
         durability: Union[Durability, str] = Durability.SYNC,
+        drain_on_sigterm: Optional[float] = None,
     ) -> None:
         self._lib = lib = _c.library()
         encoded = _encoded(path)
@@ -429,6 +435,8 @@ class Store(Reader):
         options.read_only = 1 if read_only else 0
         options.full_policy = FullPolicy.code_of(full_policy, "full_policy")
         options.durability = Durability.code_of(durability, "durability")
+        if drain_on_sigterm is not None:
+            options.drain_on_sigterm_ms = milliseconds_of(drain_on_sigterm, "drain_on_sigterm")
         for name, number, most in (
             ("commit_interval_ms", commit_interval_ms, 0xFFFFFFFF),
             ("queue_size_bytes", queue_size_bytes, UINT64_MAX),
