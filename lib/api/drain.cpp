@@ -3,12 +3,12 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <mutex>
 #include <system_error>
@@ -58,7 +58,7 @@ union Place {
   ~Place() {}  // NOLINT: that is what it is for
 };
 constinit Place place;
-constinit Drain* const drain = &place.drain;
+Drain& drain() { return place.drain; }
 
 bool is_function(const struct sigaction& action) {
   return (action.sa_flags & SA_SIGINFO) != 0 ||
@@ -99,8 +99,8 @@ void flush_all() {
   const auto began = steady_clock::now();
   std::vector<std::pair<std::shared_ptr<StoreState>, milliseconds>> open;
   {
-    const std::scoped_lock lock(drain->mutex);
-    for (const Draining& one : drain->stores) {
+    const std::scoped_lock lock(drain().mutex);
+    for (const Draining& one : drain().stores) {
       if (auto state = one.state.lock()) open.emplace_back(std::move(state), one.within);
     }
   }
@@ -137,9 +137,9 @@ void go_on() {
   }
   if (ours && (before.sa_flags & SA_SIGINFO) == 0 && before.sa_handler == SIG_DFL) {
     {
-      const std::scoped_lock lock(drain->mutex);
+      const std::scoped_lock lock(drain().mutex);
       sigaction(SIGTERM, &before, nullptr);
-      drain->has_handler = false;
+      drain().has_handler = false;
     }
     phase.store(Phase::waiting);
     kill(getpid(), SIGTERM);
@@ -161,13 +161,13 @@ void run(int descriptor) {
 
 // With the mutex.
 Status start_thread() {
-  if (drain->has_thread) return {};
-  if (pipe(drain->pipe.data()) != 0) {
+  if (drain().has_thread) return {};
+  if (pipe(drain().pipe.data()) != 0) {
     return make_error(Code::no_memory, "no pipe can be had to drain on SIGTERM",
                       "drain_on_sigterm_ms", errno);
   }
-  for (const int end : drain->pipe) fcntl(end, F_SETFD, FD_CLOEXEC);
-  fcntl(drain->pipe[1], F_SETFL, O_NONBLOCK);
+  for (const int end : drain().pipe) fcntl(end, F_SETFD, FD_CLOEXEC);
+  fcntl(drain().pipe[1], F_SETFL, O_NONBLOCK);
   // It must not be the one that the signal interrupts.
   sigset_t all;
   sigset_t given;
@@ -175,7 +175,7 @@ Status start_thread() {
   pthread_sigmask(SIG_SETMASK, &all, &given);
   Status started;
   try {
-    std::thread(run, drain->pipe[0]).detach();
+    std::thread(run, drain().pipe[0]).detach();
   } catch (const std::system_error& error) {
     started = make_error(
         Code::no_memory,
@@ -183,19 +183,19 @@ Status start_thread() {
   }
   pthread_sigmask(SIG_SETMASK, &given, nullptr);
   if (!started) {
-    for (int& end : drain->pipe) close(std::exchange(end, -1));
+    for (int& end : drain().pipe) close(std::exchange(end, -1));
     return started;
   }
-  drain->has_thread = true;
-  wake.store(drain->pipe[1]);
+  drain().has_thread = true;
+  wake.store(drain().pipe[1]);
   process.store(getpid());
-  if (!drain->has_exit_handler) drain->has_exit_handler = std::atexit(drain_at_exit) == 0;
+  if (!drain().has_exit_handler) drain().has_exit_handler = std::atexit(drain_at_exit) == 0;
   return {};
 }
 
 // With the mutex.
 void install() {
-  if (drain->has_handler) return;
+  if (drain().has_handler) return;
   sigaction(SIGTERM, nullptr, &before);
   struct sigaction own = {};
   own.sa_sigaction = on_sigterm;
@@ -204,52 +204,52 @@ void install() {
       SA_SIGINFO | (is_function(before) ? before.sa_flags & (SA_RESTART | SA_ONSTACK) : SA_RESTART);
   own.sa_mask = before.sa_mask;
   if (!is_function(before)) sigemptyset(&own.sa_mask);
-  drain->has_handler = sigaction(SIGTERM, &own, nullptr) == 0;
+  drain().has_handler = sigaction(SIGTERM, &own, nullptr) == 0;
 }
 
 // With the mutex. Where somebody has put a handler over ours, ours stays: that one may call it.
 void remove() {
   struct sigaction now = {};
-  if (!drain->has_handler || sigaction(SIGTERM, nullptr, &now) != 0 || !is_ours(now)) return;
+  if (!drain().has_handler || sigaction(SIGTERM, nullptr, &now) != 0 || !is_ours(now)) return;
   sigaction(SIGTERM, &before, nullptr);
-  drain->has_handler = false;
+  drain().has_handler = false;
 }
 
-void before_fork() { drain->mutex.lock(); }
-void after_fork_in_parent() { drain->mutex.unlock(); }
+void before_fork() { drain().mutex.lock(); }
+void after_fork_in_parent() { drain().mutex.unlock(); }
 void after_fork_in_child() {
   remove();
-  drain->has_handler = false;
-  drain->has_thread = false;
-  drain->stores.clear();
-  for (int& end : drain->pipe) {
+  drain().has_handler = false;
+  drain().has_thread = false;
+  drain().stores.clear();
+  for (int& end : drain().pipe) {
     if (end >= 0) close(std::exchange(end, -1));
   }
   wake.store(-1);
   process.store(0);
   phase.store(Phase::waiting);
-  drain->mutex.unlock();
+  drain().mutex.unlock();
 }
 
 // When the library is loaded, because the first use may be in a thread that a fork leaves behind.
-[[maybe_unused]] const int at_fork =
+[[maybe_unused]] const int kAtFork =
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 
 }  // namespace
 
 Status drain_at_the_end(const std::shared_ptr<StoreState>& state, milliseconds within) {
-  const std::scoped_lock lock(drain->mutex);
+  const std::scoped_lock lock(drain().mutex);
   TL_TRY(start_thread());
-  drain->stores.push_back(Draining{state, state.get(), within});
+  drain().stores.push_back(Draining{state, state.get(), within});
   install();
   return {};
 }
 
 void do_not_drain(const StoreState& state) {
-  const std::scoped_lock lock(drain->mutex);
+  const std::scoped_lock lock(drain().mutex);
   const auto gone =
-      std::erase_if(drain->stores, [&](const Draining& one) { return one.address == &state; });
-  if (gone != 0 && drain->stores.empty() && phase.load() == Phase::waiting) remove();
+      std::erase_if(drain().stores, [&](const Draining& one) { return one.address == &state; });
+  if (gone != 0 && drain().stores.empty() && phase.load() == Phase::waiting) remove();
 }
 
 }  // namespace tracelite::api

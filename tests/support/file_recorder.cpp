@@ -33,15 +33,6 @@ std::map<int, Descriptor> descriptors;
 std::map<std::string, std::uint32_t> names;  // as the running system sees them
 std::uint32_t file_count = 0;
 
-// The name within the folder, or nothing.
-std::optional<std::string> name_of(const char* path) {
-  const std::string_view view(path);
-  if (view.size() <= folder.size() + 1 || !view.starts_with(folder) || view[folder.size()] != '/') {
-    return std::nullopt;
-  }
-  return std::string(view.substr(folder.size() + 1));
-}
-
 Entry entry(Kind kind, std::uint32_t file, std::uint64_t offset = 0, std::uint64_t size_bytes = 0) {
   Entry made;
   made.kind = kind;
@@ -49,6 +40,16 @@ Entry entry(Kind kind, std::uint32_t file, std::uint64_t offset = 0, std::uint64
   made.offset = offset;
   made.size_bytes = size_bytes;
   return made;
+}
+
+#if !defined(__SANITIZE_THREAD__)
+// The name within the folder, or nothing.
+std::optional<std::string> name_of(const char* path) {
+  const std::string_view view(path);
+  if (view.size() <= folder.size() + 1 || !view.starts_with(folder) || view[folder.size()] != '/') {
+    return std::nullopt;
+  }
+  return std::string(view.substr(folder.size() + 1));
 }
 
 void add_name(Kind kind, const std::string& name, const std::string& to = {}) {
@@ -166,6 +167,8 @@ int recorded_naming(Kind kind, const Call& call, const char* path, const char* t
   if (kind != Kind::link) names.erase(*name);
   return 0;
 }
+
+#endif
 
 }  // namespace
 
