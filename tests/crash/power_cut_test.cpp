@@ -5,6 +5,7 @@
 // repeats.
 #include <fcntl.h>
 #include <lmdb.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -181,6 +182,8 @@ Outcome cut_again_and_again(const Run& run, const std::vector<Entry>& log, std::
       line.close_reading();
       const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
       dup2(nowhere, STDERR_FILENO);  // LMDB and the sanitizers on what they meet
+      const rlimit no_core = {0, 0};
+      setrlimit(RLIMIT_CORE, &no_core);
       Cutter cutter(log, run, seed, wanted - outcome.images);
       cutter.run(after, [&](const Report& report) {
         if (write(line.writing(), &report, sizeof report) != sizeof report) _exit(1);
