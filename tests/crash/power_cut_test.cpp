@@ -33,7 +33,7 @@ using store::test::Folder;
 using store::test::Line;
 
 constexpr unsigned kHangsS = 60;
-constexpr std::uint64_t kUsualImages = tracelite::test::kUnderSanitizer ? 140 : 1'000;
+constexpr std::uint64_t kUsualImages = tracelite::test::kUnderSanitizer ? 84 : 1'000;
 constexpr std::uint64_t kProofImages = tracelite::test::kUnderSanitizer ? 40 : 250;
 constexpr int kThoroughOneIn = 8;
 
