@@ -91,8 +91,9 @@ std::uint64_t digest(const Image& image, const Expected& expected) {
 // Opens images of one log, one after the other.
 class Cutter {
  public:
-  Cutter(const std::vector<Entry>& log, const Run& run, std::uint64_t seed, std::uint64_t wanted)
-      : log_(log), run_(run), seed_(seed), wanted_(wanted), folder_(store::test::fast_folder()) {
+  Cutter(const std::vector<Entry>& log, const Run& run, std::uint64_t seed, std::uint64_t wanted,
+         const Folder& folder)
+      : log_(log), run_(run), seed_(seed), wanted_(wanted), folder_(folder) {
     constexpr std::uint64_t kRoundsAtLeast = 6;
     const std::uint64_t share = wanted * 100 / (log.size() * kRoundsAtLeast + 1);
     per_cent_ = static_cast<unsigned>(std::clamp<std::uint64_t>(share, 1, 100));
@@ -168,12 +169,13 @@ class Cutter {
   unsigned per_cent_ = 100;
   std::uint64_t count_ = 0;
   std::set<std::uint64_t> seen_;
-  Folder folder_;
+  const Folder& folder_;
 };
 
 // Opens images in a process of their own, in another one whenever an image has ended that.
 Outcome cut_again_and_again(const Run& run, const std::vector<Entry>& log, std::uint64_t seed,
                             std::uint64_t wanted, const std::function<bool()>& is_over) {
+  const Folder folder(store::test::fast_folder());  // stays when the other process dies
   Outcome outcome;
   Case after{0, 0};
   while (outcome.images < wanted && !is_over()) {
@@ -184,7 +186,7 @@ Outcome cut_again_and_again(const Run& run, const std::vector<Entry>& log, std::
       dup2(nowhere, STDERR_FILENO);  // LMDB and the sanitizers on what they meet
       const rlimit no_core = {0, 0};
       setrlimit(RLIMIT_CORE, &no_core);
-      Cutter cutter(log, run, seed, wanted - outcome.images);
+      Cutter cutter(log, run, seed, wanted - outcome.images, folder);
       cutter.run(after, [&](const Report& report) {
         if (write(line.writing(), &report, sizeof report) != sizeof report) _exit(1);
       });
