@@ -275,6 +275,11 @@ void Connection::rollback() {
   const store::WriteTransaction dropped = std::move(*std::exchange(state.transaction, nullptr));
 }
 
+std::optional<Error> page_failure(sqlite3* handle) {
+  const PageFile* file = PageFile::of(handle);
+  return file != nullptr ? file->failure() : std::nullopt;
+}
+
 Error sqlite_error(sqlite3* handle, int code, const char* while_doing) {
   const PageFile* file = PageFile::of(handle);
   if (file != nullptr && file->failure() && comes_from_page_file(code)) return *file->failure();

@@ -97,6 +97,10 @@ class Connection {
 // damaged is told where it is read. Errors: unsupported.
 Status check_schema_version(const store::Transaction& transaction);
 
+// Why a page could not be had since the connection was attached, if so: what SQLite makes of that
+// is not always an error.
+std::optional<Error> page_failure(sqlite3* handle);
+
 // Maps a SQLite error on this connection to ours, with the engine error of store/ if there was one.
 Error sqlite_error(sqlite3* handle, int code, const char* while_doing);
 

@@ -198,6 +198,7 @@ Status Checker::check_sqlite(sqlite3* connection) {
   while (true) {
     TL_TRY_ASSIGN(more, statement.step());
     if (!more) return {};
+    if (auto failure = index::page_failure(connection)) return *std::move(failure);
     if (statement.bytes(0) != "ok") find("page", std::string(statement.bytes(0)));
   }
 }

@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "api/support.hpp"
-#include "crash/torture.hpp"
 #include "support/sanitizers.hpp"
+#include "support/torture.hpp"
 
 namespace tracelite::api::test {
 namespace {
@@ -303,12 +303,12 @@ class Processes {
 };
 
 void kill_again_and_again(const char* kind, const Scene& scene) {
-  const crash::test::Torture torture(kind);
+  const tracelite::test::Torture torture(kind);
   const std::uint64_t seed = store::test::random_seed();
   std::mt19937 random(static_cast<std::mt19937::result_type>(seed));
   const bool is_of_many = scene.writers > 1;
   const std::uint64_t usual =
-      crash::test::number_from("TL_KILLS", is_of_many ? kUsualKillsOfMany : kUsualKills);
+      tracelite::test::number_from("TL_KILLS", is_of_many ? kUsualKillsOfMany : kUsualKills);
   std::chrono::milliseconds slowest{0};
   std::uint64_t kills = 0;
   while (torture.wants_more(kills, usual)) {
@@ -323,7 +323,7 @@ void kill_again_and_again(const char* kind, const Scene& scene) {
     slowest = std::max(slowest, processes.slowest());
   }
   std::cout << kind << ": the slowest opening took " << slowest.count() << " ms\n";
-  torture.report(kills, crash::test::failures(), seed);
+  torture.report(kills, tracelite::test::failures(), seed);
 }
 
 }  // namespace

@@ -19,10 +19,10 @@
 
 #include "crash/disk_image.hpp"
 #include "crash/power_cut_work.hpp"
-#include "crash/torture.hpp"
 #include "store/helpers.hpp"
 #include "store/testing.hpp"
 #include "support/sanitizers.hpp"
+#include "support/torture.hpp"
 
 namespace tracelite::crash::test {
 namespace {
@@ -231,9 +231,9 @@ BOOST_AUTO_TEST_SUITE(power_cut,
                       *boost::unit_test::precondition(tracelite::test::not_under_thread_sanitizer))
 
 BOOST_AUTO_TEST_CASE(whatever_it_leaves_opens_is_sound_and_has_what_was_flushed) {
-  const Torture torture("power cut");
+  const tracelite::test::Torture torture("power cut");
   const std::uint64_t seed = store::test::random_seed();
-  const std::uint64_t usual = number_from("TL_POWER_CUT_IMAGES", kUsualImages);
+  const std::uint64_t usual = tracelite::test::number_from("TL_POWER_CUT_IMAGES", kUsualImages);
   const std::uint64_t wanted = torture.is_long() ? UINT32_MAX : usual / kRuns.size() + 1;
   const auto began = std::chrono::steady_clock::now();
   std::uint64_t images = 0;

@@ -19,9 +19,9 @@
 #include <utility>
 #include <vector>
 
-#include "crash/torture.hpp"
 #include "store/environment.hpp"
 #include "store/helpers.hpp"
+#include "support/torture.hpp"
 
 namespace tracelite::store::test {
 namespace {
@@ -212,15 +212,15 @@ std::uint64_t kill_in_one_file(const std::string& parent, bool reopen, std::uint
 }
 
 void kill_again_and_again(const char* kind, const std::string& parent, bool reopen) {
-  const crash::test::Torture torture(kind);
+  const tracelite::test::Torture torture(kind);
   const std::uint64_t seed = random_seed();
   std::mt19937 random(static_cast<std::mt19937::result_type>(seed));
-  const std::uint64_t usual = crash::test::number_from("TL_KILLS", kUsualKills);
+  const std::uint64_t usual = tracelite::test::number_from("TL_KILLS", kUsualKills);
   std::uint64_t kills = 0;
   while (torture.wants_more(kills, usual)) {
     kills += kill_in_one_file(parent, reopen, std::min(usual, kKillsEach), random);
   }
-  torture.report(kills, crash::test::failures(), seed);
+  torture.report(kills, tracelite::test::failures(), seed);
 }
 
 }  // namespace

@@ -13,13 +13,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <random>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "failure/script.hpp"
 #include "store/helpers.hpp"
 #include "support/fault_injector.hpp"
 #include "support/sanitizers.hpp"
+#include "support/torture.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/lsan_interface.h>
@@ -32,6 +35,7 @@ using faults::Kind;
 using faults::Lasting;
 using store::test::fast_folder;
 using store::test::Folder;
+using test::Torture;
 
 constexpr unsigned kHangingS = 20;
 // What a process keeps until its end: contexts of zstd, what OpenSSL and SQLite have made once. The
@@ -110,7 +114,7 @@ class Trial {
     if (__lsan_do_recoverable_leak_check() != 0) return kLeak;
 #endif
     if (faults::live_allocation_count() > live_before + kKeptAllocationsMax) return kLeak;
-    return nth > count ? kNotReached : kSound;
+    return nth > count && nth != 0 ? kNotReached : kSound;
   }
 
   const Folder& folder_;
@@ -133,6 +137,23 @@ std::string what_happened(int verdict) {
   }
 }
 
+struct Fault {
+  std::uint64_t nth;
+  Lasting lasting;
+};
+
+// Evenly spread over the calls; at length, all of them, in the order of the seed.
+std::vector<Fault> faults_to_try(std::uint64_t calls, const Torture& torture, std::uint64_t seed) {
+  const std::uint64_t wanted = std::min(torture.is_long() ? calls : wanted_count(), calls);
+  std::vector<Fault> chosen;
+  for (const Lasting lasting : {Lasting::once, Lasting::on}) {
+    for (std::uint64_t i = 0; i < wanted; ++i) chosen.push_back({i * calls / wanted + 1, lasting});
+  }
+  std::mt19937_64 random(seed);
+  if (torture.is_long()) std::shuffle(chosen.begin(), chosen.end(), random);
+  return chosen;
+}
+
 void try_kind(Kind kind) {
   const Folder folder(fast_folder());
   const std::string base = folder.file("base.tl");
@@ -150,24 +171,23 @@ void try_kind(Kind kind) {
     return;
   }
   std::uint64_t calls = 0;
-  BOOST_REQUIRE(trial.run(kind, 0, Lasting::once, &calls) == kNotReached || calls > 0);
-  const std::uint64_t wanted = std::max<std::uint64_t>(1, std::min(wanted_count(), calls));
-  const char* const name = faults::kKindNames[static_cast<std::size_t>(kind)];
+  BOOST_REQUIRE(trial.run(kind, 0, Lasting::once, &calls) == kSound);
+  BOOST_REQUIRE(calls > 0U);
+  const std::string name = faults::kKindNames[static_cast<std::size_t>(kind)];
+  const Torture torture("failing " + name);
+  const std::uint64_t seed = store::test::random_seed();
   std::uint64_t cases = 0;
   std::uint64_t found = 0;
-  for (const Lasting lasting : {Lasting::once, Lasting::on}) {
-    for (std::uint64_t i = 0; i < wanted; ++i) {
-      const std::uint64_t nth = i * calls / wanted + 1;
-      const int verdict = trial.run(kind, nth, lasting);
-      ++cases;
-      if (verdict == kSound || verdict == kNotReached) continue;
-      ++found;
-      BOOST_ERROR(name << ' ' << nth << (lasting == Lasting::on ? "+ " : " ")
-                       << what_happened(verdict));
-    }
+  for (const auto& [nth, lasting] : faults_to_try(calls, torture, seed)) {
+    if (torture.is_long() && !torture.wants_more(cases, 0)) break;
+    const int verdict = trial.run(kind, nth, lasting);
+    ++cases;
+    if (verdict == kSound || verdict == kNotReached) continue;
+    ++found;
+    BOOST_ERROR(name << ' ' << nth << (lasting == Lasting::on ? "+ " : " ")
+                     << what_happened(verdict));
   }
-  std::printf("torture: failing %s\t%llu\t%llu\t-\n", name, static_cast<unsigned long long>(cases),
-              static_cast<unsigned long long>(found));
+  torture.report(cases, found, seed);
 }
 
 }  // namespace

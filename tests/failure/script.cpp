@@ -262,6 +262,11 @@ void Script::read() {
 void ignore_space(void* /*context*/, tl_text /*space*/, tl_text /*table*/, std::uint64_t /*size*/) {
 }
 
+void print_finding(void* /*context*/, tl_text where, tl_text message) {
+  std::fprintf(stderr, "found: %.*s: %.*s\n", static_cast<int>(where.size_bytes), where.data,
+               static_cast<int>(message.size_bytes), message.data);
+}
+
 void Script::keep(const char* backup_path) {
   auto statistics = sized<tl_statistics>();
   DID(tl_stats(store(), &statistics));
@@ -272,7 +277,7 @@ void Script::keep(const char* backup_path) {
   filter.trace_id = tl_str("base-gone");
   auto report = sized<tl_delete_report>();
   DID(tl_delete(store(), &filter, nullptr, nullptr, &report));
-  DID(tl_check(store(), nullptr, nullptr, nullptr, nullptr));
+  DID(tl_check(store(), print_finding, nullptr, nullptr, nullptr));
   DID(tl_reindex(store(), nullptr, nullptr));
   DID(tl_backup(store(), backup_path, nullptr, nullptr));
   unlink(backup_path);
@@ -296,11 +301,6 @@ bool goes_on(tl_store* store) {
     if (tl_flush(store, kFlushTimeoutMs, nullptr) == TL_OK) return true;
   }
   return false;
-}
-
-void print_finding(void* /*context*/, tl_text where, tl_text message) {
-  std::fprintf(stderr, "found: %.*s: %.*s\n", static_cast<int>(where.size_bytes), where.data,
-               static_cast<int>(message.size_bytes), message.data);
 }
 
 }  // namespace

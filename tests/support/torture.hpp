@@ -1,4 +1,4 @@
-// How long and how often the tests of this folder torture: briefly in `./dev test`, at length in
+// How long and how often tests torture: briefly in `./dev test`, at length in
 // `./dev torture`, which reads the lines that report() prints.
 #pragma once
 
@@ -9,14 +9,15 @@
 #include <cstdlib>
 #include <iostream>
 #include <string>
+#include <utility>
 
 #include "support/sanitizers.hpp"
 
-namespace tracelite::crash::test {
+namespace tracelite::test {
 
 class Torture {
  public:
-  explicit Torture(const char* kind) : kind_(kind) {
+  explicit Torture(std::string kind) : kind_(std::move(kind)) {
     if (const char* given = std::getenv("TL_TORTURE_SECONDS"); given != nullptr) {
       duration_ = std::chrono::seconds(std::strtoul(given, nullptr, 10));
     }
@@ -36,7 +37,7 @@ class Torture {
   }
 
  private:
-  const char* kind_;
+  std::string kind_;
   std::chrono::seconds duration_{0};
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
@@ -53,4 +54,4 @@ inline std::uint64_t number_from(const char* variable, std::uint64_t otherwise) 
   return given == nullptr ? otherwise : std::strtoull(given, nullptr, 10);
 }
 
-}  // namespace tracelite::crash::test
+}  // namespace tracelite::test
