@@ -457,6 +457,24 @@ enum {
   TL_DURABILITY_LAST_COMMIT = 1 /* half as many syncs: the last commit may be lost, never more    */
 };
 
+/* Flags of tl_options. */
+typedef uint32_t tl_open_flags;
+enum {
+  /*
+   * The file may come from anybody. All of it is looked through before anything is done with it:
+   * its pages, every checksum, and the tables of its index. What is damaged or made up is refused
+   * with TL_CORRUPT; an index with other tables than ours is made anew if the file is opened for
+   * writing, and refused if not. Without this flag a file is trusted as far as its head and its
+   * checksums go, and one that was made to do harm can crash the process.
+   *
+   * It takes as long as reading the file, at about 1 GB a second from memory, and meanwhile no
+   * other process and no other thread of this one can open or close it. If other processes have
+   * it open already, what it says at that moment is looked through, while they go on; so it is if
+   * this process has, unless it was opened with this flag then.
+   */
+  TL_OPEN_UNTRUSTED = 1
+};
+
 /* How to open; zero means the default everywhere, so {.struct_size = sizeof(tl_options)} is the
  * same as NULL. */
 typedef struct tl_options {
@@ -480,6 +498,7 @@ typedef struct tl_options {
   uint32_t dictionary_size_bytes; /* at most 1 MiB, default 32 KiB; below 256: no dictionaries */
   tl_durability durability;       /* of what this store records */
   uint32_t drain_on_sigterm_ms;   /* 0: not; see below */
+  tl_open_flags flags;            /* TL_OPEN_UNTRUSTED or 0 */
 } tl_options;
 
 /*
@@ -511,9 +530,10 @@ typedef struct tl_options {
  * is opened for writing; the log is told before, because it takes a while with a large file.
  *
  * Errors: TL_NOT_FOUND (read-only, or the folder is missing), TL_PERMISSION, TL_NOT_TRACELITE,
- * TL_NEWER_FORMAT, TL_OTHER_GEOMETRY, TL_CORRUPT (truncated or damaged), TL_UNSUPPORTED (a network
- * file system; or read-only, and the index was made by another version: open the file once for
- * writing), TL_DISK_FULL, TL_IO, TL_NO_MEMORY, TL_BUSY, TL_INVALID (an option is out of its range).
+ * TL_NEWER_FORMAT, TL_OTHER_GEOMETRY, TL_CORRUPT (truncated or damaged; see TL_OPEN_UNTRUSTED),
+ * TL_UNSUPPORTED (a network file system; or read-only, and the index was made by another version:
+ * open the file once for writing), TL_DISK_FULL, TL_IO, TL_NO_MEMORY, TL_BUSY, TL_INVALID (an
+ * option is out of its range).
  */
 TL_API tl_status tl_open(const char *path, const tl_options *options, tl_store **store);
 
@@ -1043,8 +1063,9 @@ TL_API tl_status tl_delete(tl_store *store, const tl_filter *filter, tl_progress
 /* Called for each thing that tl_check finds wrong; `where` names the key space or table. */
 typedef void (*tl_finding_fn)(void *context, tl_text where, tl_text message);
 
-/* Checks the whole file: structure, every checksum, every record and payload, and the index against
- * the records. finding and progress may be NULL.
+/* Checks the whole file, as the newest commit has it: the structure of its pages, every checksum,
+ * every record and payload, and the index against the records. Others may go on writing. Where the
+ * structure is damaged, nothing further is looked at. finding and progress (in pages) may be NULL.
  * Errors: TL_CORRUPT (something was found), TL_CANCELLED, TL_IO, TL_NO_MEMORY. */
 TL_API tl_status tl_check(tl_store *store, tl_finding_fn finding, void *finding_context,
                           tl_progress_fn progress, void *progress_context);

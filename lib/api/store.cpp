@@ -113,6 +113,10 @@ Status open_store(const char* path, const tl_options* given, tl_store** store) {
 
   store::OpenOptions open_options;
   open_options.read_only = options.read_only != 0;
+  if ((options.flags & ~std::uint32_t{TL_OPEN_UNTRUSTED}) != 0) {
+    return make_error(Code::invalid, "flags may be TL_OPEN_UNTRUSTED", "flags");
+  }
+  open_options.untrusted = (options.flags & TL_OPEN_UNTRUSTED) != 0;
   if (options.map_size_bytes != 0) open_options.map_size_bytes = options.map_size_bytes;
   const std::shared_ptr<StoreState> state(new StoreState, DropStoreState());
   TL_TRY_ASSIGN(environment, store::Environment::open(path, open_options));
@@ -124,11 +128,11 @@ Status open_store(const char* path, const tl_options* given, tl_store** store) {
                                               "its permissions");
     }
   }
-  TL_TRY(maintain::renew_index(state->environment, !open_options.read_only, [&] {
-    if (!recording.log) return;
-    recording.log(ingest::LogLevel::info, model::Reason::none,
-                  "the index was made by another version of tracelite, and is made anew");
-  }));
+  TL_TRY(maintain::renew_index(
+      state->environment, !open_options.read_only, open_options.untrusted, [&](Bytes why) {
+        if (!recording.log) return;
+        recording.log(ingest::LogLevel::info, model::Reason::none, std::string(why));
+      }));
   if (!open_options.read_only) {
     // It can wait for the next time: on a full disk, say, the file must still open.
     const Status reclaimed = ingest::reclaim_pending(*state->environment);

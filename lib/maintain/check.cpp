@@ -1,5 +1,5 @@
-// What must hold in a file, checked at one snapshot: checksums, records, payloads, look-ups by id,
-// statistics, and the index against one that is built anew in memory.
+// What must hold in a file, checked at one snapshot: LMDB's pages, checksums, records, payloads,
+// look-ups by id, statistics, and the index against one that is built anew in memory.
 #include <sqlite3.h>
 
 #include <algorithm>
@@ -16,6 +16,7 @@
 #include "payload/media_check.hpp"
 #include "record/directory.hpp"
 #include "record/entity_store.hpp"
+#include "store/page_verifier.hpp"
 
 namespace tracelite::maintain {
 namespace {
@@ -26,7 +27,12 @@ using record::RecordKey;
 using record::RecordKind;
 using store::KeySpace;
 
-constexpr std::uint64_t kProgressEntries = 4096;
+Status verdict(std::uint64_t finding_count) {
+  if (finding_count == 0) return {};
+  return make_error(Code::corrupt, std::to_string(finding_count) +
+                                       (finding_count == 1 ? " thing is" : " things are") +
+                                       " wrong with the file");
+}
 
 struct CloseMemory {
   void operator()(sqlite3* connection) const { sqlite3_close(connection); }
@@ -34,26 +40,25 @@ struct CloseMemory {
 
 class Checker {
  public:
+  // `finding_count`: what has been found already.
   Checker(store::ReadTransaction& transaction, const FindingFunction& finding,
-          const ProgressFunction& progress)
-      : transaction_(transaction), reader_(transaction), finding_(finding), progress_(progress) {}
+          std::uint64_t& finding_count)
+      : transaction_(transaction),
+        reader_(transaction),
+        finding_(finding),
+        finding_count_(finding_count) {}
 
   Status run();
 
  private:
-  Status check_key_space(KeySpace space);
   Status check_records();
   Status check_record(const RecordKey& key, const Entity& entity);
   Status check_payloads(const Entity& entity);
   Status check_orphans();
   Status check_index();
   Status check_sqlite(sqlite3* connection);
-  Status advance(std::uint64_t entries);
 
-  void find(Bytes where, const std::string& message) {
-    ++finding_count_;
-    if (finding_) finding_(where, message);
-  }
+  void find(Bytes where, const std::string& message) { finding_(where, message); }
   // Damage is a finding; anything else ends the check.
   Status noted(Bytes where, const Status& status) {
     if (status) return {};
@@ -66,32 +71,11 @@ class Checker {
 
   store::ReadTransaction& transaction_;
   EntityReader reader_;
-  const FindingFunction& finding_;
-  const ProgressFunction& progress_;
-  std::uint64_t finding_count_ = 0;
-  std::uint64_t done_ = 0;
-  std::uint64_t total_ = 0;
+  const FindingFunction& finding_;  // counts
+  std::uint64_t& finding_count_;
   std::set<std::uint64_t> payloads_;  // that records refer to
   payload::MediaUses media_;          // the same
 };
-
-Status Checker::advance(std::uint64_t entries) {
-  done_ += entries;
-  if (progress_ && progress_(done_, total_)) return make_error(Code::cancelled, "cancelled");
-  return {};
-}
-
-Status Checker::check_key_space(KeySpace space) {
-  store::Cursor cursor = transaction_.cursor(space);
-  std::uint64_t count = 0;
-  auto more = cursor.seek({});
-  while (more && *more) {
-    if (++count % kProgressEntries == 0) TL_TRY(advance(kProgressEntries));
-    more = cursor.next();
-  }
-  if (!more) return std::move(more).error();
-  return advance(count % kProgressEntries);
-}
 
 Status Checker::check_payloads(const Entity& entity) {
   const payload::PayloadReader payloads(transaction_);
@@ -230,14 +214,6 @@ Status Checker::check_index() {
 }
 
 Status Checker::run() {
-  for (std::size_t i = 0; i < store::kKeySpaceCount; ++i) {
-    TL_TRY_ASSIGN(space, transaction_.statistics(static_cast<KeySpace>(i)));
-    total_ += space.entries;
-  }
-  for (std::size_t i = 0; i < store::kKeySpaceCount; ++i) {
-    const auto space = static_cast<KeySpace>(i);
-    TL_TRY(noted(store::kKeySpaceNames[i], check_key_space(space)));
-  }
   const std::uint64_t damaged_values = finding_count_;
   TL_TRY(noted("record", check_records()));
   // Where values are damaged the rest would only repeat it.
@@ -245,18 +221,22 @@ Status Checker::run() {
     TL_TRY(noted("payload", check_orphans()));
     TL_TRY(noted("page", check_index()));
   }
-  if (finding_count_ == 0) return {};
-  return make_error(Code::corrupt, std::to_string(finding_count_) +
-                                       (finding_count_ == 1 ? " thing is" : " things are") +
-                                       " wrong with the file");
+  return verdict(finding_count_);
 }
 
 }  // namespace
 
 Status check(const std::shared_ptr<store::Environment>& environment, const FindingFunction& finding,
              const ProgressFunction& progress) {
-  TL_TRY_ASSIGN(transaction, environment->begin_read());
-  return Checker(transaction, finding, progress).run();
+  std::uint64_t finding_count = 0;
+  const FindingFunction counting = [&](Bytes where, Bytes message) {
+    ++finding_count;
+    if (finding) finding(where, message);
+  };
+  TL_TRY_ASSIGN(transaction, store::begin_verified_read(environment, counting, progress));
+  // Where a tree is none LMDB must not be let to it.
+  if (!transaction) return verdict(finding_count);
+  return Checker(*transaction, counting, finding_count).run();
 }
 
 }  // namespace tracelite::maintain

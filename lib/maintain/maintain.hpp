@@ -21,8 +21,9 @@ using FindingFunction = std::function<void(Bytes where, Bytes message)>;
 // Returns true to cancel. total is 0 where it is not known.
 using ProgressFunction = std::function<bool(std::uint64_t done, std::uint64_t total)>;
 
-// Checks every checksum, every record and payload, and the index against the records, at one
-// snapshot. Errors: corrupt (something was found), cancelled, io, no_memory.
+// Checks LMDB's pages, every checksum, every record and payload, and the index against the records,
+// at one snapshot. Progress counts pages. Errors: corrupt (something was found), cancelled, io,
+// no_memory.
 Status check(const std::shared_ptr<store::Environment>& environment, const FindingFunction& finding,
              const ProgressFunction& progress);
 
@@ -39,10 +40,12 @@ Status reindex(const std::shared_ptr<store::Environment>& environment,
                const ProgressFunction& progress);
 
 // The same where the index was made with another version of the schema (index/schema.hpp), and
-// nothing where it was not, as far as can be told; `at_start` is called before it begins, as it may
-// take long. Errors: those of reindex; unsupported if it would have to write and may not.
+// nothing where it was not, as far as can be told; in a file from a stranger also where its tables
+// are not ours (index/schema_check.hpp), or cannot be read. `at_start` is called before it begins,
+// as it may take long, and told why. Errors: those of reindex; if it would have to write and may
+// not, unsupported or corrupt.
 Status renew_index(const std::shared_ptr<store::Environment>& environment, bool may_write,
-                   const std::function<void()>& at_start);
+                   bool from_stranger, const std::function<void(Bytes why)>& at_start);
 
 // What could be seen before, and is gone.
 struct DeleteReport {

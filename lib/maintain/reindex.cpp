@@ -2,6 +2,7 @@
 #include "maintain/reindex.hpp"
 
 #include "index/page_file.hpp"
+#include "index/schema_check.hpp"
 #include "maintain/build_index.hpp"
 #include "store/sealed.hpp"
 #include "store/write.hpp"
@@ -36,17 +37,26 @@ Status reindex(const std::shared_ptr<store::Environment>& environment,
 }
 
 Status renew_index(const std::shared_ptr<store::Environment>& environment, bool may_write,
-                   const std::function<void()>& at_start) {
+                   bool from_stranger, const std::function<void(Bytes why)>& at_start) {
+  bool is_foreign = false;
   {
     TL_TRY_ASSIGN(snapshot, environment->begin_read());
     Status readable = index::check_schema_version(snapshot);
+    if (readable && from_stranger) {
+      readable = index::check_schema(snapshot);
+      is_foreign = !readable;
+    }
     if (readable) return {};
-    if (!may_write) return readable;
+    if (!may_write || readable.error().code == Code::no_memory) return readable;
   }
-  if (at_start) at_start();
-  return store::write(*environment, [](store::WriteTransaction& transaction) {
+  if (at_start) {
+    at_start(is_foreign ? "the index is not one that tracelite makes, and is made anew"
+                        : "the index was made by another version of tracelite, and is made anew");
+  }
+  return store::write(*environment, [&](store::WriteTransaction& transaction) {
     // Another process may have done it meanwhile.
-    return index::check_schema_version(transaction) ? Status() : rebuild_index(transaction, {});
+    const bool done = !is_foreign && index::check_schema_version(transaction);
+    return done ? Status() : rebuild_index(transaction, {});
   });
 }
 

@@ -6,14 +6,63 @@
 #define XXH_INLINE_ALL  // most values are short: the call would cost as much as the hash
 #include <xxhash.h>
 
+#include <algorithm>
+
 #include "store/environment.hpp"
+#include "store/value_checker.hpp"
 
 namespace tracelite::store {
 
-std::uint64_t checksum(KeySpace space, Bytes key, Bytes value) {
+namespace {
+
+XXH64_hash_t seed_of(KeySpace space, Bytes key) {
   const auto place = (static_cast<XXH64_hash_t>(space) << 32) | key.size();
-  const XXH64_hash_t seed = XXH3_64bits_withSeed(key.data(), key.size(), place);
-  return XXH3_64bits_withSeed(value.data(), value.size(), seed);
+  return XXH3_64bits_withSeed(key.data(), key.size(), place);
+}
+
+}  // namespace
+
+std::uint64_t checksum(KeySpace space, Bytes key, Bytes value) {
+  return XXH3_64bits_withSeed(value.data(), value.size(), seed_of(space, key));
+}
+
+struct ValueChecker::Hash {
+  XXH3_state_t state;
+};
+
+ValueChecker::ValueChecker(KeySpace space, Bytes key, std::uint64_t stored_size_bytes)
+    : space_(space), key_(key), is_too_short_(stored_size_bytes < kChecksumSizeBytes) {
+  if (!is_too_short_) value_left_bytes_ = stored_size_bytes - kChecksumSizeBytes;
+  if (value_left_bytes_ == 0) sum_ = checksum(space, key, {});
+}
+
+ValueChecker::~ValueChecker() = default;
+
+void ValueChecker::add(Bytes piece) {
+  const Bytes value = piece.substr(
+      0, static_cast<std::size_t>(std::min<std::uint64_t>(value_left_bytes_, piece.size())));
+  stored_sum_.append(piece.substr(value.size()));
+  if (value.empty()) return;
+  if (!hash_ && value.size() == value_left_bytes_) {
+    sum_ = checksum(space_, key_, value);
+  } else {
+    if (!hash_) {
+      hash_ = std::make_unique<Hash>();
+      XXH3_INITSTATE(&hash_->state);
+      XXH3_64bits_reset_withSeed(&hash_->state, seed_of(space_, key_));
+    }
+    XXH3_64bits_update(&hash_->state, value.data(), value.size());
+  }
+  value_left_bytes_ -= value.size();
+}
+
+bool ValueChecker::matches() const {
+  if (is_too_short_ || stored_sum_.size() != kChecksumSizeBytes) return false;
+  std::uint64_t stored = 0;
+  for (std::size_t i = kChecksumSizeBytes; i-- > 0;) {
+    stored = (stored << 8) | static_cast<unsigned char>(stored_sum_[i]);
+  }
+  return stored == (hash_ ? XXH3_64bits_digest(&hash_->state) : sum_);
 }
 
 }  // namespace tracelite::store

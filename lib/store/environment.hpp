@@ -64,6 +64,10 @@ struct OpenOptions {
   bool draft = false;
   // A new file numbers its transactions from beyond this one.
   std::uint64_t transactions_after = 0;
+  // The file may come from anybody: all of it is looked through (page_verifier.hpp) before LMDB
+  // is let to its trees; if this process has it open already, at a snapshot, unless it has been
+  // looked through then. This takes as long as reading it, behind the door.
+  bool untrusted = false;
 };
 
 class ReadTransaction;
@@ -94,8 +98,9 @@ class Environment : public std::enable_shared_from_this<Environment> {
   // Opens the file, creating it (mode 0600, folder synced) unless read-only; shares the Environment
   // that this process already has for the same file. Symbolic links are followed. Errors: invalid
   // (empty path), not_found, permission, not_tracelite, newer_format, other_geometry, corrupt
-  // (truncated, heads disagree), unsupported (network file system), busy (the lock file was removed
-  // while others use it; another process is stuck in open or close), io, no_memory, disk_full.
+  // (truncated, heads disagree; untrusted, and anything is wrong), unsupported (network file
+  // system), busy (the lock file was removed while others use it; another process is stuck in open
+  // or close), io, no_memory, disk_full.
   static Result<std::shared_ptr<Environment>> open(const std::string& path,
                                                    const OpenOptions& options);
 
@@ -194,6 +199,7 @@ class Transaction {
   [[nodiscard]] std::unique_ptr<Companion>& companion(CompanionSlot slot) const;
 
   struct State;  // for this room only
+  [[nodiscard]] const State& state() const { return *state_; }
 
  protected:
   explicit Transaction(std::unique_ptr<State> state);

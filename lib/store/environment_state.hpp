@@ -60,7 +60,8 @@ struct OpenFile {
   std::uint64_t lock_file_inode = 0;  // 0: no lock file (read-only medium)
   bool writable = false;
   bool opened_alone = false;
-  std::uint64_t opened_at = 0;  // the number of the newest commit when this process opened it
+  std::atomic<bool> verified{false};  // all of it has been looked through
+  std::uint64_t opened_at = 0;        // the number of the newest commit when this process opened it
   std::uint64_t fork_generation = store::fork_generation();
 
   Traffic traffic;
@@ -237,5 +238,6 @@ Result<OpenFilePointer> open_registered(std::unique_lock<std::mutex>& lock, cons
 
 // The value without its checksum, if that is right.
 Result<Bytes> verify(KeySpace space, Bytes key, Bytes stored, const std::string& path);
+Error checksum_mismatch(KeySpace space, Bytes key, const std::string& path);
 
 }  // namespace tracelite::store

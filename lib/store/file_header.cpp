@@ -12,8 +12,8 @@
 #include <optional>
 
 #include "store/errors.hpp"
-#include "store/free_pages.hpp"
 #include "store/page_layout.hpp"
+#include "store/page_verifier.hpp"
 
 namespace tracelite::store {
 namespace {
@@ -149,7 +149,7 @@ Status check_size(int descriptor, const std::string& path, const Meta& newest,
   const std::uint64_t present = size_bytes / page_size;
   if (newest.last_page < present) return {};
   if (present > layout::kMetaPageCount &&
-      missing_pages_are_free(descriptor, newest, newest.free_pages.page_size, present)) {
+      missing_pages_are_free(descriptor, path, newest, present)) {
     return {};
   }
   return corrupt(path, "it is truncated: " + std::to_string(size_bytes) + " bytes, needs " +
@@ -178,6 +178,32 @@ bool creation_was_cut_off(const std::string& head, std::uint64_t size_bytes) {
   return initial + empty == 2 && size_bytes <= layout::kMetaPageCount * page_size;
 }
 
+struct Heads {
+  Meta first, second;
+  [[nodiscard]] const Meta& newest() const {
+    return first.transaction < second.transaction ? second : first;
+  }
+};
+
+Result<Heads> heads_in(const std::string& path, const std::string& head) {
+  const auto first = meta_page(head, 0);
+  if (!first) return foreign(path, head);
+  TL_TRY(check_geometry(path, first->meta));
+  const auto second = meta_page(head, first->meta.free_pages.page_size);
+  if (!second) return corrupt(path, "its second head is not one");
+  if (second->meta.free_pages.page_size != first->meta.free_pages.page_size) {
+    return corrupt(path, "its two heads have different page sizes");
+  }
+  return Heads{first->meta, second->meta};
+}
+
+Status read_both(int descriptor, const std::string& path, std::string& head) {
+  if (read_at(descriptor, 0, head, std::size_t{kEnginePageSizeMax} * layout::kMetaPageCount)) {
+    return {};
+  }
+  return system_error(errno, "read", path);
+}
+
 }  // namespace
 
 Result<HeaderState> inspect_header(int descriptor, const std::string& path, bool settled) {
@@ -187,43 +213,40 @@ Result<HeaderState> inspect_header(int descriptor, const std::string& path, bool
   if (size_bytes == 0) return HeaderState::unused;
 
   std::string head;
-  if (!read_at(descriptor, 0, head, std::size_t{kEnginePageSizeMax} * layout::kMetaPageCount)) {
-    return system_error(errno, "read", path);
-  }
+  TL_TRY(read_both(descriptor, path, head));
   if (creation_was_cut_off(head, size_bytes)) return HeaderState::unused;
-  const auto first = meta_page(head, 0);
-  if (!first) return foreign(path, head);
-  TL_TRY(check_geometry(path, first->meta));
-  const auto second = meta_page(head, first->meta.free_pages.page_size);
-  if (!second) return corrupt(path, "its second head is not one");
-  if (second->meta.free_pages.page_size != first->meta.free_pages.page_size) {
-    return corrupt(path, "its two heads have different page sizes");
-  }
+  TL_TRY_ASSIGN(heads, heads_in(path, head));
   if (settled) {
-    TL_TRY(check_metas(path, first->meta, second->meta));
-    const bool first_is_newer = first->meta.transaction > second->meta.transaction;
-    const Meta& newest = first_is_newer ? first->meta : second->meta;
-    TL_TRY(check_size(descriptor, path, newest, size_bytes));
+    TL_TRY(check_metas(path, heads.first, heads.second));
+    TL_TRY(check_size(descriptor, path, heads.newest(), size_bytes));
   }
   return HeaderState::committed;
 }
 
+Result<std::optional<Meta>> read_head(int descriptor, const std::string& path,
+                                      std::optional<std::uint64_t> transaction) {
+  std::string bytes;
+  TL_TRY(read_both(descriptor, path, bytes));
+  TL_TRY_ASSIGN(heads, heads_in(path, bytes));
+  if (!transaction) return std::optional<Meta>(heads.newest());
+  for (const Meta& head : {heads.first, heads.second}) {
+    if (head.transaction == *transaction) return std::optional<Meta>(head);
+  }
+  return std::optional<Meta>();
+}
+
 Status renumber(int descriptor, const std::string& path, std::uint64_t after) {
   std::string head;
-  if (!read_at(descriptor, 0, head, std::size_t{kEnginePageSizeMax} * layout::kMetaPageCount)) {
-    return system_error(errno, "read", path);
-  }
-  const auto first = meta_page(head, 0);
-  const std::size_t page_size = first ? first->meta.free_pages.page_size : 0;
-  const auto second = meta_page(head, page_size);
-  if (!first || !second) return corrupt(path, "its heads");
-  TL_TRY(check_metas(path, first->meta, second->meta));
-  const std::uint64_t newest = std::max(first->meta.transaction, second->meta.transaction);
+  TL_TRY(read_both(descriptor, path, head));
+  TL_TRY_ASSIGN(heads, heads_in(path, head));
+  TL_TRY(check_metas(path, heads.first, heads.second));
+  const std::uint64_t page_size = heads.first.free_pages.page_size;
+  const std::uint64_t newest = heads.newest().transaction;
   if (newest > after) return {};
   // Even, because transaction n is in page n % 2.
   const std::uint64_t more = (after + 2 - newest) / 2 * 2;
   for (std::size_t i = 0; i < layout::kMetaPageCount; ++i) {
-    const std::uint64_t number = (i == 0 ? first : second)->meta.transaction + more;
+    const std::uint64_t number = (i == 0 ? heads.first : heads.second).transaction + more;
     const auto offset = static_cast<off_t>(i * page_size + sizeof(layout::PageHeader) +
                                            offsetof(layout::Meta, transaction));
     if (pwrite(descriptor, &number, sizeof number, offset) != sizeof number) {

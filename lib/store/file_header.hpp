@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "model/result.hpp"
+#include "store/page_layout.hpp"
 
 namespace tracelite::store {
 
@@ -21,6 +23,11 @@ enum class HeaderState {
 // Errors: not_tracelite, other_geometry, newer_format, corrupt (truncated, meta pages disagree),
 // io.
 Result<HeaderState> inspect_header(int descriptor, const std::string& path, bool settled);
+
+// The head that a transaction sees: the newest one if no number is given, else that transaction's,
+// or nullopt if later ones have taken its place. Errors: those of inspect_header.
+Result<std::optional<layout::Meta>> read_head(int descriptor, const std::string& path,
+                                              std::optional<std::uint64_t> transaction);
 
 // Changes the numbers of the last two transactions of a file that nobody has open, so that the next
 // one's is beyond `after` plus one. Errors: corrupt, io.

@@ -39,18 +39,20 @@ Error lacks_mark(const std::string& path) {
   return make_error(Code::not_tracelite, path + " is not a tracelite file", "path");
 }
 
+Error newer_format(const std::string& path, std::uint64_t version) {
+  return make_error(Code::newer_format,
+                    path + " has format version " + std::to_string(version) +
+                        "; this library reads up to version " + std::to_string(kFormatVersion),
+                    "path");
+}
+
 Status check_mark(const std::string& path, Bytes stored) {
   ByteReader reader(stored);
   if (reader.take(kMarkName.size()) != kMarkName) return lacks_mark(path);
   const std::uint64_t version = reader.big_endian(4);
   const std::uint64_t page_size = reader.big_endian(4);
   if (reader.failed()) return lacks_mark(path);
-  if (version > kFormatVersion) {
-    return make_error(Code::newer_format,
-                      path + " has format version " + std::to_string(version) +
-                          "; this library reads up to version " + std::to_string(kFormatVersion),
-                      "path");
-  }
+  if (version > kFormatVersion) return newer_format(path, version);
   TL_TRY(verify(KeySpace::meta, kMarkKey, stored, path));
   if (page_size != kSqlitePageSizeBytes) {
     return make_error(Code::other_geometry,
@@ -78,6 +80,14 @@ Status open_key_space(OpenFile& file, MDB_txn* transaction, std::size_t i) {
 }
 
 }  // namespace
+
+Status check_format_version(const std::string& path, Bytes key, Bytes stored) {
+  if (key != kMarkKey || !stored.starts_with(kMarkName)) return {};
+  ByteReader reader(stored.substr(kMarkName.size()));
+  const std::uint64_t version = reader.big_endian(4);
+  if (!reader.failed() && version > kFormatVersion) return newer_format(path, version);
+  return {};
+}
 
 Status create_key_spaces(OpenFile& file) {
   TL_TRY_ASSIGN(transaction, begin(file, 0));

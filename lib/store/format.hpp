@@ -15,4 +15,8 @@ Status create_key_spaces(OpenFile& file);
 // Errors: not_tracelite, newer_format, other_geometry, corrupt, io.
 Status open_key_spaces(OpenFile& file);
 
+// Whether this entry of key space `meta` (with its checksum) is the mark of a newer format. For
+// whoever looks at the file before LMDB does. Errors: newer_format.
+Status check_format_version(const std::string& path, Bytes key, Bytes stored);
+
 }  // namespace tracelite::store

@@ -23,6 +23,7 @@
 #include "store/format.hpp"
 #include "store/lock_file.hpp"
 #include "store/map_size.hpp"
+#include "store/page_verifier.hpp"
 #include "store/replacement.hpp"
 #include "store/replacement_note.hpp"
 #include "store/testing.hpp"
@@ -183,6 +184,32 @@ bool has_lock_file_of_replaced(OpenFile& file) {
   return note && here && note->kind == Note::Kind::fresh && note->lock_file_inode == here->inode;
 }
 
+// Nobody else has the file open, so it does not change.
+Status look_through_alone(OpenFile& file) {
+  const int descriptor = file.guard.descriptor();
+  TL_TRY_ASSIGN(head, read_head(descriptor, file.path, std::nullopt));
+  TL_TRY_ASSIGN(sound, verify_pages(descriptor, file.path, *head, {}, {}));
+  file.verified = sound;
+  return {};
+}
+
+// Others have the file open: what a snapshot sees stays as it is. LMDB looks at no tree when it
+// opens a file and begins to read.
+Status look_through_beside_others(OpenFile& file) {
+  const int descriptor = file.guard.descriptor();
+  while (!file.verified) {
+    MDB_txn* begun = nullptr;
+    const int code = mdb_txn_begin(file.engine.get(), nullptr, MDB_RDONLY, &begun);
+    if (code != 0) return engine_error(code, "read", file.path);
+    const std::unique_ptr<MDB_txn, decltype(&mdb_txn_abort)> snapshot(begun, mdb_txn_abort);
+    TL_TRY_ASSIGN(head, read_head(descriptor, file.path, mdb_txn_id(begun)));
+    if (!head) continue;  // two commits came meanwhile
+    TL_TRY_ASSIGN(sound, verify_pages(descriptor, file.path, *head, {}, {}));
+    file.verified = sound;
+  }
+  return {};
+}
+
 // Nobody else has the file open.
 Status clear_the_way(OpenFile& file, bool unused) {
   if (file.writable && !file.options.draft) remove_drafts(file.path);
@@ -220,13 +247,19 @@ Status open_behind_door(OpenFile& file, bool& unused) {
     if (ftruncate(file.guard.descriptor(), 0) != 0) return system_error(errno, "write", file.path);
   }
   const bool locks = !file.guard.read_only_medium();
+  const bool untrusted = file.options.untrusted && !unused;
+  if (untrusted && file.opened_alone) TL_TRY(look_through_alone(file));
   if (file.opened_alone && locks) TL_TRY(clear_the_way(file, unused));
-  if (unused) TL_TRY(fill_new_file(file));
+  if (unused) {
+    TL_TRY(fill_new_file(file));
+    file.verified = true;
+  }
   TL_TRY(open_engine(file, !locks              ? LockFile::none
                            : file.opened_alone ? LockFile::made_here
                                                : LockFile::there));
   TL_TRY(check_engine(file, theirs));
   if (locks) TL_TRY(file.lock_keeper.start(lock_path_of(file.path), file.lock_file_inode));
+  if (untrusted && !file.opened_alone) TL_TRY(look_through_beside_others(file));
   TL_TRY(open_key_spaces(file));
   if (file.opened_alone && locks && !unused) TL_TRY(settle_replacement(file));
   file.opened_at = file.information().me_last_txnid;
@@ -306,12 +339,21 @@ Result<OpenFilePointer> open_registered(std::unique_lock<std::mutex>& lock, cons
   return make_error(Code::busy, path + " is being replaced all the time");
 }
 
-Result<std::shared_ptr<Environment>> Environment::open(const std::string& path,
-                                                       const OpenOptions& options) {
+namespace {
+
+// What this process has open already, and which nobody has looked through.
+Result<std::shared_ptr<Environment>> look_through(std::shared_ptr<Environment> environment,
+                                                  OpenFile& file) {
+  TL_TRY_ASSIGN(snapshot, begin_verified_read(environment, {}, {}));
+  if (snapshot->file_number() == file.number) file.verified = true;
+  return environment;
+}
+
+Result<std::shared_ptr<Environment>> open_shared(const std::string& path,
+                                                 const OpenOptions& options,
+                                                 OpenFilePointer& file) {
   TL_TRY_ASSIGN(real, real_path(path));
-  // To be let go of after the lock.
-  OpenFilePointer file;
-  std::shared_ptr<Environment> shared;
+  std::shared_ptr<Environment> shared;  // to be let go of after the lock
   Registry& registry = Registry::instance();
   std::unique_lock lock(registry.mutex);
   TL_TRY_ASSIGN(opened, open_registered(lock, real, options, !options.read_only));
@@ -319,12 +361,22 @@ Result<std::shared_ptr<Environment>> Environment::open(const std::string& path,
   Registry::Entry& entry = registry.entries[file->guard.identity()];
   shared = entry.environment.lock();
   if (shared && shared->state().current() == file) return shared;
-  auto state = std::make_unique<State>();
+  auto state = std::make_unique<Environment::State>();
   state->path = real;
   state->exchange(file);
   auto environment = std::make_shared<Environment>(std::move(state));
   entry.environment = environment;
   return environment;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Environment>> Environment::open(const std::string& path,
+                                                       const OpenOptions& options) {
+  OpenFilePointer file;
+  TL_TRY_ASSIGN(environment, open_shared(path, options, file));
+  if (!options.untrusted || file->verified) return environment;
+  return look_through(std::move(environment), *file);
 }
 
 Status Environment::State::go_over(const OpenFilePointer& from,

@@ -45,16 +45,20 @@ Error over() { return make_error(Code::misuse, "the transaction is over"); }
 
 }  // namespace
 
-Result<Bytes> verify(KeySpace space, Bytes key, Bytes stored, const std::string& path) {
-  if (stored.size() >= kChecksumSizeBytes) {
-    const Bytes value = stored.substr(0, stored.size() - kChecksumSizeBytes);
-    if (read_checksum(value.data() + value.size()) == checksum(space, key, value)) return value;
-  }
+Error checksum_mismatch(KeySpace space, Bytes key, const std::string& path) {
   std::string message = path + " is damaged: the value of key ";
   message.append(hexadecimal(key)).append(" in key space ");
   message.append(kKeySpaceNames[static_cast<std::size_t>(space)]);
   message.append(" does not match its checksum");
   return make_error(Code::corrupt, std::move(message));
+}
+
+Result<Bytes> verify(KeySpace space, Bytes key, Bytes stored, const std::string& path) {
+  if (stored.size() >= kChecksumSizeBytes) {
+    const Bytes value = stored.substr(0, stored.size() - kChecksumSizeBytes);
+    if (read_checksum(value.data() + value.size()) == checksum(space, key, value)) return value;
+  }
+  return checksum_mismatch(space, key, path);
 }
 
 // -------------------------------------------------------------------------------

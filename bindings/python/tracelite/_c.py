@@ -145,6 +145,7 @@ class LogLevel(IntEnum):
 
 
 FORMAT_LANGFUSE = 1
+OPEN_UNTRUSTED = 1
 ORDER_ASCENDING = 0x100
 WITHOUT_LIMIT_MS = 0xFFFFFFFF
 
@@ -345,6 +346,7 @@ class Options(Structure):
         ("dictionary_size_bytes", c_uint32),
         ("durability", c_int32),
         ("drain_on_sigterm_ms", c_uint32),
+        ("flags", c_uint32),
     )
 
 

@@ -1,0 +1,74 @@
+// See schema_check.hpp.
+#include "index/schema_check.hpp"
+
+#include <sqlite3.h>
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "index/page_file.hpp"
+#include "index/schema.hpp"
+#include "index/statement.hpp"
+
+namespace tracelite::index {
+namespace {
+
+struct CloseConnection {
+  void operator()(sqlite3* connection) const { sqlite3_close(connection); }
+};
+
+struct Tables {
+  std::vector<std::string> rows;  // type, name, table and SQL
+  std::set<std::int64_t> roots;   // pages
+};
+
+// SQLite has parsed what stands there by then, but made nothing of it.
+Result<Tables> read_tables(sqlite3* connection) {
+  Tables tables;
+  TL_TRY_ASSIGN(statement, Statement::prepare(connection,
+                                              "SELECT type, name, tbl_name, sql, rootpage FROM "
+                                              "sqlite_master ORDER BY rowid"));
+  for (;;) {
+    TL_TRY_ASSIGN(more, statement.step());
+    if (!more) return tables;
+    std::string row;
+    for (int i = 0; i < 4; ++i) row.append(statement.bytes(i)).push_back('\0');
+    tables.rows.push_back(std::move(row));
+    tables.roots.insert(statement.integer(4));
+  }
+}
+
+Result<Tables> expected_tables() {
+  sqlite3* made = nullptr;
+  const int code =
+      sqlite3_open_v2(":memory:", &made, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, nullptr);
+  const std::unique_ptr<sqlite3, CloseConnection> connection(made);
+  if (code != SQLITE_OK || sqlite3_exec(made, kSchema, nullptr, nullptr, nullptr) != SQLITE_OK) {
+    return make_error(Code::no_memory, "no memory for the tables of an index");
+  }
+  return read_tables(made);
+}
+
+}  // namespace
+
+Status check_schema(store::ReadTransaction& transaction) {
+  TL_TRY_ASSIGN(expected, expected_tables());
+  TL_TRY_ASSIGN(connection, Connection::open_reader(transaction));
+  TL_TRY_ASSIGN(found, read_tables(connection->handle()));
+  if (found.rows.empty()) {
+    TL_TRY_ASSIGN(records, transaction.statistics(store::KeySpace::record));
+    if (records.entries == 0) return {};
+  }
+  // Page 1 is that of the table of tables. Pages that there are none of are told where one is read.
+  const bool has_roots = found.roots.size() == expected.roots.size() && *found.roots.begin() > 1;
+  if (found.rows == expected.rows && has_roots) return {};
+  const std::string path = transaction.environment()->path();
+  return make_error(Code::corrupt, "the index of " + path +
+                                       " is not one that tracelite makes; open it once for "
+                                       "writing, or run `tracelite reindex " +
+                                       path + "`");
+}
+
+}  // namespace tracelite::index

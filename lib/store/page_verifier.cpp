@@ -1,0 +1,256 @@
+// See page_verifier.hpp.
+#include "store/page_verifier.hpp"
+
+#include <sys/stat.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+#include "store/environment_state.hpp"
+#include "store/errors.hpp"
+#include "store/file_header.hpp"
+#include "store/format.hpp"
+#include "store/value_checker.hpp"
+
+namespace tracelite::store {
+namespace {
+
+using layout::Meta;
+using layout::Tree;
+
+constexpr const char* kFreePages = "free pages";
+constexpr const char* kKeySpaces = "key spaces";
+
+// What one transaction can leave unwritten at the end of the file is far less.
+constexpr std::uint64_t kMissingPagesMax = std::uint64_t{1} << 22;
+// LMDB counts on from there.
+constexpr std::uint64_t kTransactionMax = std::uint64_t{1} << 62;
+
+// The entries of the free list: pages that a transaction gave up, under its number. A list is a
+// count and the numbers of the pages, from the largest down; LMDB may leave room behind them.
+class FreeList {
+ public:
+  FreeList(PagesInUse& pages, std::uint64_t newest) : pages_(pages), newest_(newest) {}
+
+  Status take(const LeafEntry& entry) {
+    std::uint64_t transaction = 0;
+    std::memcpy(&transaction, entry.key.data(), sizeof transaction);
+    if (transaction == 0 || transaction > newest_) {
+      return pages_.corrupt("the free list has pages of transaction " +
+                            std::to_string(transaction) + ", and the newest is " +
+                            std::to_string(newest_));
+    }
+    if (entry.flags == layout::kTreeNode || entry.size_bytes < sizeof(std::uint64_t)) {
+      return pages_.corrupt("the free list has an entry that is no list");
+    }
+    std::optional<std::uint64_t> left;
+    std::uint64_t last = layout::kNoPage;
+    return for_each_piece(pages_, entry, [&](Bytes piece) -> Status {
+      for (; piece.size() >= sizeof last; piece.remove_prefix(sizeof last)) {
+        std::uint64_t number = 0;
+        std::memcpy(&number, piece.data(), sizeof number);
+        if (!left) {
+          left = number;
+          if (number > entry.size_bytes / sizeof number - 1) {
+            return pages_.corrupt("a list of free pages is longer than its room");
+          }
+          continue;
+        }
+        if (*left == 0) return {};
+        --*left;
+        if (number >= last) return pages_.corrupt("a list of free pages is not in order");
+        TL_TRY(pages_.take(number, 1));
+        last = number;
+      }
+      return {};
+    });
+  }
+
+ private:
+  PagesInUse& pages_;
+  std::uint64_t newest_;
+};
+
+Status walk_free_list(PagesInUse& pages, const Meta& head) {
+  FreeList list(pages, head.transaction);
+  TreeWalk walk(pages, head.free_pages, kFreePages, KeyOrder::numbers);
+  return walk.run([&](const LeafEntry& entry) { return list.take(entry); });
+}
+
+class Verifier {
+ public:
+  Verifier(int descriptor, const std::string& path, const Meta& head,
+           const PageFindingFunction& finding, const PageProgress& progress)
+      : path_(path),
+        head_(head),
+        finding_(finding),
+        pages_(descriptor, path, head.free_pages.page_size, head.last_page, progress) {}
+
+  Result<bool> run();
+
+ private:
+  // Damage of a tree is a finding, or the end if nobody takes findings.
+  Status noted(Bytes where, const Status& status) {
+    if (status) return {};
+    if (status.error().code != Code::corrupt || !finding_) return status;
+    sound_ = false;
+    finding_(where, status.error().message);
+    return {};
+  }
+
+  Status check_flags();
+  Status take_key_space(const LeafEntry& entry);
+  Status check_key_space(std::size_t i);
+  Status check_value(KeySpace space, const LeafEntry& entry);
+  void find_lost_pages();
+
+  const std::string& path_;
+  const Meta& head_;
+  const PageFindingFunction& finding_;
+  PagesInUse pages_;
+  std::array<std::optional<Tree>, kKeySpaceCount> trees_;
+  std::string foreign_key_;  // an entry of the main tree that is no key space
+  bool has_foreign_key_ = false;
+  bool sound_ = true;
+};
+
+Status Verifier::check_flags() {
+  constexpr auto kFreeFlags = layout::kIntegerKeys;
+  if ((head_.free_pages.flags & ~layout::kNoSubfolder) != kFreeFlags || head_.main.flags != 0) {
+    return pages_.corrupt("its head has flags " + std::to_string(head_.free_pages.flags) + " and " +
+                          std::to_string(head_.main.flags));
+  }
+  if (head_.transaction > kTransactionMax) {
+    return pages_.corrupt("its newest transaction has number " + std::to_string(head_.transaction));
+  }
+  return {};
+}
+
+Status Verifier::take_key_space(const LeafEntry& entry) {
+  for (std::size_t i = 0; i < kKeySpaceCount; ++i) {
+    if (entry.key != kKeySpaceNames[i]) continue;
+    Tree tree{};
+    if (entry.flags != layout::kTreeNode || entry.size_bytes != sizeof tree) {
+      return pages_.corrupt("key space " + std::string(entry.key) + " is no tree");
+    }
+    std::memcpy(&tree, entry.value.data(), sizeof tree);
+    if (tree.flags != 0) {
+      return pages_.corrupt("key space " + std::string(entry.key) + " has flags " +
+                            std::to_string(tree.flags));
+    }
+    trees_[i] = tree;
+    return {};
+  }
+  foreign_key_ = entry.key;
+  has_foreign_key_ = true;
+  return {};
+}
+
+Status Verifier::check_value(KeySpace space, const LeafEntry& entry) {
+  if (entry.flags == layout::kTreeNode) {
+    return pages_.corrupt("an entry of key space " +
+                          std::string(kKeySpaceNames[static_cast<std::size_t>(space)]) +
+                          " is a tree");
+  }
+  if (space == KeySpace::meta && entry.first_page == 0) {
+    TL_TRY(check_format_version(path_, entry.key, entry.value));
+  }
+  ValueChecker checker(space, entry.key, entry.size_bytes);
+  TL_TRY(for_each_piece(pages_, entry, [&checker](Bytes piece) -> Status {
+    checker.add(piece);
+    return {};
+  }));
+  if (checker.matches()) return {};
+  Error error = checksum_mismatch(space, entry.key, path_);
+  if (!finding_) return error;
+  finding_(kKeySpaceNames[static_cast<std::size_t>(space)], error.message);
+  return {};
+}
+
+Status Verifier::check_key_space(std::size_t i) {
+  const std::string name(kKeySpaceNames[i]);
+  if (!trees_[i]) return pages_.corrupt("it has no key space " + name);
+  TreeWalk walk(pages_, *trees_[i], name, KeyOrder::bytes);
+  return walk.run(
+      [&](const LeafEntry& entry) { return check_value(static_cast<KeySpace>(i), entry); });
+}
+
+// They do no harm, and LMDB never uses them again.
+void Verifier::find_lost_pages() {
+  std::uint64_t count = 0;
+  for (std::uint64_t i = 0; i <= pages_.last_page(); ++i) count += pages_.is_taken(i) ? 0 : 1;
+  if (count == 0) return;
+  finding_(kFreePages, path_ + " has " + std::to_string(count) +
+                           " pages that are neither in use nor free; compact gives them back");
+}
+
+Result<bool> Verifier::run() {
+  TL_TRY(noted("head", check_flags()));
+  TreeWalk main(pages_, head_.main, kKeySpaces, KeyOrder::bytes);
+  TL_TRY(noted(kKeySpaces,
+               main.run([this](const LeafEntry& entry) { return take_key_space(entry); })));
+  constexpr auto kMeta = static_cast<std::size_t>(KeySpace::meta);
+  if (sound_ && !trees_[kMeta]) {
+    return make_error(Code::not_tracelite, path_ + " is not a tracelite file", "path");
+  }
+  // A newer format may have other key spaces; it says so in this one.
+  TL_TRY(noted(kKeySpaceNames[kMeta], check_key_space(kMeta)));
+  if (has_foreign_key_) {
+    TL_TRY(noted(kKeySpaces,
+                 pages_.corrupt("it has an unknown key space " + hexadecimal(foreign_key_))));
+  }
+  for (std::size_t i = 0; i < kKeySpaceCount; ++i) {
+    if (i != kMeta) TL_TRY(noted(kKeySpaceNames[i], check_key_space(i)));
+  }
+  TL_TRY(noted(kFreePages, walk_free_list(pages_, head_)));
+  if (sound_ && finding_) find_lost_pages();
+  return sound_;
+}
+
+}  // namespace
+
+Result<bool> verify_pages(int descriptor, const std::string& path, const Meta& head,
+                          const PageFindingFunction& finding, const PageProgress& progress) {
+  struct stat status = {};
+  if (fstat(descriptor, &status) != 0) return system_error(errno, "look at", path);
+  const std::uint64_t present =
+      static_cast<std::uint64_t>(status.st_size) / head.free_pages.page_size;
+  if (head.last_page < layout::kMetaPageCount - 1 || head.last_page > present + kMissingPagesMax) {
+    Error error = make_error(Code::corrupt, path + " is damaged: its last page has number " +
+                                                std::to_string(head.last_page));
+    if (!finding) return error;
+    finding("head", error.message);
+    return false;
+  }
+  return Verifier(descriptor, path, head, finding, progress).run();
+}
+
+Result<std::optional<ReadTransaction>> begin_verified_read(
+    const std::shared_ptr<Environment>& environment, const PageFindingFunction& finding,
+    const PageProgress& progress) {
+  for (;;) {
+    TL_TRY_ASSIGN(transaction, environment->begin_read());
+    const OpenFile& file = *transaction.state().file;
+    TL_TRY_ASSIGN(head, read_head(file.guard.descriptor(), file.path, transaction.id()));
+    if (!head) continue;  // two commits came meanwhile
+    TL_TRY_ASSIGN(sound,
+                  verify_pages(file.guard.descriptor(), file.path, *head, finding, progress));
+    if (!sound) return std::optional<ReadTransaction>();
+    return std::optional<ReadTransaction>(std::move(transaction));
+  }
+}
+
+bool missing_pages_are_free(int descriptor, const std::string& path, const Meta& head,
+                            std::uint64_t first_missing) {
+  if (head.last_page - first_missing > kMissingPagesMax) return false;
+  PagesInUse pages(descriptor, path, head.free_pages.page_size, head.last_page);
+  if (!walk_free_list(pages, head)) return false;
+  for (std::uint64_t i = first_missing; i <= head.last_page; ++i) {
+    if (!pages.is_taken(i)) return false;
+  }
+  return true;
+}
+
+}  // namespace tracelite::store
