@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "human_text.hpp"
+#include "verified_files.hpp"
 
 namespace cli {
 namespace {
@@ -29,9 +30,28 @@ class SignalsHeldBack {
   sigset_t before_{};
 };
 
-tracelite::Store open(const std::string& database, const tl_options& options) {
+bool trusts_file = false;  // of the command line
+
+// Looks the file through, unless that was done before.
+tracelite::Store open(const std::string& database, tl_options options) {
   const SignalsHeldBack held;
-  return tracelite::Store(database, options);
+  const VerifiedFiles verified;
+  const auto state = VerifiedFiles::state_of(database);
+  if (!state || trusts_file || verified.contains(*state)) {
+    return tracelite::Store(database, options);
+  }
+  options.flags |= TL_OPEN_UNTRUSTED;
+  try {
+    tracelite::Store store(database, options);
+    verified.add(*state);
+    return store;
+  } catch (const tracelite::Error& error) {
+    if (error.status() != TL_CORRUPT) throw;
+    throw std::runtime_error(std::string(error.what()) +
+                             "; take a backup instead, or, if you know where the file comes from, "
+                             "see all that is wrong with: tracelite check --trust " +
+                             database);
+  }
 }
 
 // Errors that no call returns, such as those of a writer that keeps trying.
@@ -42,6 +62,9 @@ void log(void*, tl_log_level level, tl_reason, const char* message) {
 }  // namespace
 
 CLI::Option* add_database(CLI::App& command, std::string& database) {
+  command.add_flag("--trust", trusts_file,
+                   "Use the file without looking it through, which is done before its first use "
+                   "in each state; one that was made to do harm can do it then");
   return command.add_option("DB", database, "The tracelite file")->required()->type_name("");
 }
 

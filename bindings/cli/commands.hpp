@@ -41,7 +41,7 @@ void show_sessions(Output& output, const std::string& database);
 void show_replay(Output& output, const std::string& database, const std::string& session);
 void show_trace(Output& output, const std::string& database, const std::string& trace);
 
-// The positional argument DB.
+// The positional argument DB, and --trust.
 CLI::Option* add_database(CLI::App& command, std::string& database);
 CLI::Option* add_json(CLI::App& command, bool& json, const std::string& description);
 CLI::Option* add_as_stored(CLI::App& command, bool& as_stored);

@@ -6,6 +6,7 @@
 #include <cassert>
 
 #include "index/index_writer_state.hpp"
+#include "index/schema_check.hpp"
 
 namespace tracelite::index {
 
@@ -18,27 +19,13 @@ using record::RecordKind;
 
 namespace {
 
-// SQLite keeps the text of the schema in the file, and reads it whenever a connection is opened.
-std::string without_comments(Bytes sql) {
-  std::string bare;
-  while (!sql.empty()) {
-    const std::size_t line_size = std::min(sql.find('\n'), sql.size() - 1) + 1;
-    Bytes line = sql.substr(0, line_size);
-    sql.remove_prefix(line_size);
-    line = line.substr(0, line.find("--"));
-    while (!line.empty() && (line.back() == ' ' || line.back() == '\n')) line.remove_suffix(1);
-    bare.append(line).push_back('\n');
-  }
-  return bare;
-}
-
 Status create_schema(sqlite3* connection) {
   TL_TRY_ASSIGN(find,
                 Statement::prepare(connection, "SELECT 1 FROM sqlite_schema WHERE name = 'term'"));
   TL_TRY_ASSIGN(exists, find.step());
   find.reset();
   if (exists) return {};
-  const std::string schema = without_comments(kSchema);
+  const std::string schema = schema_without_comments();
   const int code = sqlite3_exec(connection, schema.c_str(), nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) return sqlite_error(connection, code, "creating the index");
   return {};

@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <memory>
 #include <set>
 #include <string>
@@ -45,13 +46,27 @@ Result<Tables> expected_tables() {
   const int code =
       sqlite3_open_v2(":memory:", &made, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, nullptr);
   const std::unique_ptr<sqlite3, CloseConnection> connection(made);
-  if (code != SQLITE_OK || sqlite3_exec(made, kSchema, nullptr, nullptr, nullptr) != SQLITE_OK) {
+  if (code != SQLITE_OK || sqlite3_exec(made, schema_without_comments().c_str(), nullptr, nullptr,
+                                        nullptr) != SQLITE_OK) {
     return make_error(Code::no_memory, "no memory for the tables of an index");
   }
   return read_tables(made);
 }
 
 }  // namespace
+
+std::string schema_without_comments() {
+  std::string bare;
+  for (Bytes sql = kSchema; !sql.empty();) {
+    const std::size_t line_size = std::min(sql.find('\n'), sql.size() - 1) + 1;
+    Bytes line = sql.substr(0, line_size);
+    sql.remove_prefix(line_size);
+    line = line.substr(0, line.find("--"));
+    while (!line.empty() && (line.back() == ' ' || line.back() == '\n')) line.remove_suffix(1);
+    bare.append(line).push_back('\n');
+  }
+  return bare;
+}
 
 Status check_schema(store::ReadTransaction& transaction) {
   TL_TRY_ASSIGN(expected, expected_tables());

@@ -2,10 +2,16 @@
 // file may have put triggers, views or other tables there.
 #pragma once
 
+#include <string>
+
 #include "model/result.hpp"
 #include "store/environment.hpp"
 
 namespace tracelite::index {
+
+// The schema as the tables are made with: SQLite keeps its text in the file, and reads it whenever
+// a connection is opened.
+std::string schema_without_comments();
 
 // Before any other statement runs on the index. A file without records need not have one. Errors:
 // corrupt (it is another one), and those of Connection::open_reader.

@@ -53,9 +53,17 @@ class ProgramTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="tracelite-cli-")
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
+        cache = tempfile.TemporaryDirectory(prefix="tracelite-cache-")
+        self.addCleanup(cache.cleanup)
+        self.cache = Path(cache.name)
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "TZ": "UTC", "NO_COLOR": "1"}
+        return {
+            **os.environ,
+            "TZ": "UTC",
+            "NO_COLOR": "1",
+            "XDG_CACHE_HOME": str(self.cache),
+        }
 
     def run_program(self, *arguments: str, stdin: bytes = b"") -> Result:
         return Result(

@@ -481,6 +481,94 @@ BOOST_AUTO_TEST_CASE(the_main_tree_has_our_key_spaces_and_nothing_else) {
   });
 }
 
+// The published ways to make LMDB 0.9 write or read outside of its pages by a crafted file.
+
+BOOST_AUTO_TEST_CASE(cve_2019_16224_flags_of_a_database) {
+  for (const int flag : {0x02, 0x04, 0x08, 0x10, 0x14, 0x20, 0x40, 0x8000}) {
+    check_found("has flags", [flag](PageImage& image) {
+      change_tree(image, [flag](Tree& tree) { tree.flags = static_cast<std::uint16_t>(flag); });
+    });
+    check_found("flags", [flag](PageImage& image) {
+      change_head(image,
+                  [flag](Meta& head) { head.main.flags = static_cast<std::uint16_t>(flag); });
+    });
+  }
+}
+
+BOOST_AUTO_TEST_CASE(cve_2019_16225_a_page_that_cannot_be_touched) {
+  check_found("says that it is page", [](PageImage& image) {
+    change_header(image, leaf_of(image),
+                  [](PageHeader& header) { header.number = std::uint64_t{1} << 40; });
+  });
+  check_found("where a leaf is expected", [](PageImage& image) {  // dirty
+    change_header(image, leaf_of(image), [](PageHeader& header) { header.flags |= 0x10; });
+  });
+  check_found("where a leaf is expected", [](PageImage& image) {  // a page of a value
+    change_header(image, leaf_of(image), [](PageHeader& header) { header.flags |= 0x40; });
+  });
+  check_found("it refers to", [](PageImage& image) {  // a head as a page of the tree
+    change_node(image, branch_of(image), 1, [](Node& node) { node.low = 1; });
+  });
+}
+
+BOOST_AUTO_TEST_CASE(cve_2019_16226_the_size_of_a_node) {
+  for (const int high : {1, 0x7fff, 0xffff}) {
+    check_found("has an entry of", [high](PageImage& image) {
+      change_node(image, leaf_of(image), 2,
+                  [high](Node& node) { node.high = static_cast<std::uint16_t>(high); });
+    });
+  }
+}
+
+BOOST_AUTO_TEST_CASE(cve_2019_16227_a_node_that_is_said_to_hold_a_tree) {
+  for (const int flags : {0x04, 0x06, 0x02}) {
+    check_found(flags == 0x02 ? "is a tree" : "with flags", [flags](PageImage& image) {
+      change_node(image, leaf_of(image), 2,
+                  [flags](Node& node) { node.flags = static_cast<std::uint16_t>(flags); });
+    });
+  }
+  check_found("with flags", [](PageImage& image) {  // of a key space itself
+    change_node(image, image.head().main.root, 2, [](Node& node) { node.flags = 0x06; });
+  });
+}
+
+BOOST_AUTO_TEST_CASE(cve_2019_16228_pages_of_no_size) {
+  const Folder folder;
+  const std::string content = sample(folder);
+  const std::size_t at = sizeof(PageHeader) + offsetof(Meta, free_pages);
+  for (const std::size_t head : {std::size_t{0}, std::size_t{4096}}) {
+    for (const std::uint32_t size : {0U, 1U, 3U, 0x80000000U, 0xffffffffU}) {
+      PageImage image(content);
+      image.put(head + at, size);
+      write_file(folder.file(), image.content());
+      for (const bool untrusted : {false, true}) {
+        const Error error = open_error(folder.file(), {.untrusted = untrusted});
+        BOOST_TEST((error.code == Code::corrupt || error.code == Code::other_geometry),
+                   error.message);
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(numbers_of_the_head_that_cannot_be_are_found) {
+  const Folder folder;
+  const std::string content = sample(folder);
+  for (const std::uint64_t last :
+       {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1} << 32, layout::kNoPage}) {
+    PageImage image(content);
+    change_head(image, [last](Meta& head) { head.last_page = last; });
+    write_file(folder.file(), image.content());
+    BOOST_TEST((open_error(folder.file(), {.untrusted = true}).code == Code::corrupt));
+  }
+  PageImage image(content);  // both heads are the last that a number has room for
+  for (const std::size_t head : {std::size_t{0}, std::size_t{image.page_size()}}) {
+    const std::uint64_t number = ~std::uint64_t{0} - (head == 0 ? 1 : 0);
+    image.put(head + sizeof(PageHeader) + offsetof(Meta, transaction), number);
+  }
+  write_file(folder.file(), image.content());
+  BOOST_TEST((open_error(folder.file(), {.untrusted = true}).code == Code::corrupt));
+}
+
 BOOST_AUTO_TEST_CASE(free_lists_are_looked_at) {
   check_found("is longer than its room",
               [](PageImage& image) { image.put(free_list(image), std::uint64_t{1'000}); });

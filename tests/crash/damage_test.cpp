@@ -1,0 +1,308 @@
+// Damaged files, opened as untrusted through the C API and read with everything: each gives an
+// error or the right answer. Where it opened, a record is written, and the file must be sound after
+// it.
+//
+// In short here; TL_TORTURE=1 flips every byte of the small file and tries 100,000 more cases.
+#include <tracelite/tracelite.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "api/support.hpp"
+#include "store/helpers.hpp"
+#include "store/page_image.hpp"
+#include "support/sanitizers.hpp"
+
+namespace tracelite::api::test {
+namespace {
+
+using store::test::fast_folder;
+using store::test::PageImage;
+using store::test::random_seed;
+using store::test::read_file;
+using store::test::write_file;
+
+bool at_length() { return std::getenv("TL_TORTURE") != nullptr; }
+// So many cases in `./dev test`.
+int short_run(int cases) { return tracelite::test::kUnderSanitizer ? cases / 4 : cases; }
+
+std::string observation(int number, std::size_t payload_size) {
+  const std::string n = std::to_string(number);
+  std::string text;
+  std::mt19937 random(static_cast<unsigned>(number));
+  while (text.size() < payload_size) text += "word" + std::to_string(random() % 1'000) + ' ';
+  return R"({"id":"e)" + n + R"(","timestamp":"2026-11-21T00:00:00Z",)" +
+         R"("type":"generation-create","body":{"id":"o)" + n + R"(","traceId":"t)" +
+         std::to_string(number / 10) + R"(","name":"step )" + std::to_string(number % 7) +
+         R"(","startTime":"2026-11-21T00:00:)" + std::to_string(10 + number % 50) +
+         R"(Z","model":"m","metadata":{"key":"value )" + n + R"("},"input":{"text":")" + text +
+         R"("},"usage":{"input":)" + n + "}}}\n";
+}
+
+std::string trace(int number) {
+  const std::string n = std::to_string(number);
+  return R"({"id":"f)" + n + R"(","timestamp":"2026-11-21T00:00:01Z","type":"trace-create",)" +
+         R"("body":{"id":"t)" + n + R"(","sessionId":"s","userId":"u","tags":["a"],"name":"n"}})" +
+         "\n" + R"({"id":"g)" + n +
+         R"(","timestamp":"2026-11-21T00:00:02Z","type":"score-create",)" + R"("body":{"id":"c)" +
+         n + R"(","traceId":"t)" + n + R"(","name":"good","value":0.5}})" + "\n";
+}
+
+// With free pages, some of them from deletion.
+std::string sample(const Folder& folder, int observations, std::size_t payload_size) {
+  const std::string path = folder.file("sample.tl");
+  {
+    const Store store(path);
+    for (int i = 0; i < observations; ++i) store.import_all(observation(i, payload_size));
+    for (int i = 0; i * 10 < observations; ++i) store.import_all(trace(i));
+    (void)store.remove(of_trace("t1"));
+    store.import_all(observation(3, payload_size / 2));
+  }
+  std::string content = read_file(path);
+  unlink(path.c_str());
+  return content;
+}
+
+// What a store answers, until one call fails.
+class Answers {
+ public:
+  explicit Answers(tl_store* store) { complete_ = read(store); }
+  [[nodiscard]] const std::string& text() const { return text_; }
+  [[nodiscard]] bool complete() const { return complete_; }
+
+ private:
+  static bool is_good(tl_status status) {
+    BOOST_TEST((status != TL_INTERNAL && status != TL_MISUSE), tl_status_name(status)
+                                                                   << ": " << tl_error()->message);
+    return status == TL_OK;
+  }
+  static std::int32_t write(void* context, const void* data, std::size_t size) {
+    static_cast<std::string*>(context)->append(static_cast<const char*>(data), size);
+    return 0;
+  }
+
+  bool read(tl_store* store) {
+    for (const tl_kind kind : {TL_KIND_TRACE, TL_KIND_OBSERVATION, TL_KIND_SCORE, TL_KIND_SESSION,
+                               TL_KIND_USER, TL_KIND_TAG, TL_KIND_NAME, TL_KIND_DAY}) {
+      tl_cursor* cursor = nullptr;
+      if (!is_good(tl_list(store, nullptr, kind, nullptr, TL_ORDER_TIME, {}, 0, &cursor))) {
+        return false;
+      }
+      if (!read_rows(cursor)) return false;
+    }
+    for (const std::string& id : traces_) {
+      tl_cursor* cursor = nullptr;
+      if (!is_good(tl_tree(store, nullptr, text_of(id), &cursor))) return false;
+      if (!read_rows(cursor)) return false;
+    }
+    tl_cursor* cursor = nullptr;
+    if (!is_good(tl_replay(store, nullptr, tl_str("s"), nullptr, &cursor))) return false;
+    if (!read_rows(cursor)) return false;
+    std::string all;
+    if (!is_good(tl_export(store, nullptr, nullptr, TL_FORMAT_LANGFUSE, write, &all, nullptr,
+                           nullptr))) {
+      return false;
+    }
+    text_ += all;
+    tl_statistics statistics{};
+    statistics.struct_size = sizeof statistics;
+    if (!is_good(tl_stats(store, &statistics))) return false;
+    for (const std::uint64_t number :
+         {statistics.trace_count, statistics.observation_count, statistics.score_count,
+          statistics.session_count, statistics.user_count, statistics.payload_size_bytes}) {
+      text_ += std::to_string(number) + ' ';
+    }
+    return is_good(tl_check(store, nullptr, nullptr, nullptr, nullptr));
+  }
+
+  bool read_rows(tl_cursor* cursor) {
+    const std::unique_ptr<tl_cursor, decltype(&tl_cursor_close)> owned(cursor, tl_cursor_close);
+    for (;;) {
+      tl_row row{};
+      row.struct_size = sizeof row;
+      const tl_status status = tl_next(cursor, &row);
+      if (status == TL_DONE) return true;
+      if (!is_good(status)) return false;
+      text_ += '\n' + std::to_string(row.kind) + ' ' + std::to_string(row.depth) + ' ';
+      if (row.trace != nullptr && row.kind == TL_KIND_TRACE) {
+        text_ += string_of(row.trace->id) + ' ' + string_of(row.trace->name);
+        if (row.depth == 0 && row.phase == 0) traces_.push_back(string_of(row.trace->id));
+      }
+      if (row.score != nullptr) text_ += string_of(row.score->id);
+      if (row.session != nullptr) text_ += string_of(row.session->id);
+      if (row.aggregate != nullptr) text_ += std::to_string(row.aggregate->observation_count);
+      if (row.kind != TL_KIND_OBSERVATION || row.observation == nullptr) continue;
+      text_ += string_of(row.observation->id) + ' ' + string_of(row.observation->name) + ' ';
+      std::string buffer(4'096, '\0');
+      std::size_t size = 0;
+      if (!is_good(tl_payload_read(cursor, TL_FIELD_INPUT, TL_READ_AS_GIVEN, 0, buffer.data(),
+                                   buffer.size(), &size))) {
+        return false;
+      }
+      text_.append(buffer, 0, size);
+    }
+  }
+
+  std::string text_;
+  std::vector<std::string> traces_;
+  bool complete_ = false;
+};
+
+struct Tally {
+  int refused = 0;
+  int failed = 0;  // opened, and a call failed later
+  int right = 0;
+
+  void print(const char* what) const {
+    std::cout << what << ", cases tried: " << refused + failed + right << " (refused " << refused
+              << ", failed on reading " << failed << ", right " << right << ")\n";
+  }
+};
+
+tl_status open_untrusted(const std::string& path, tl_store** store) {
+  tl_options options{};
+  options.struct_size = sizeof options;
+  options.flags = TL_OPEN_UNTRUSTED;
+  return tl_open(path.c_str(), &options, store);
+}
+
+class Trial {
+ public:
+  Trial(int observations, std::size_t payload_size)
+      : folder_(fast_folder()), content_(sample(folder_, observations, payload_size)) {
+    write_file(folder_.file(), content_);
+    tl_store* store = nullptr;
+    must(open_untrusted(folder_.file(), &store));
+    must(tl_close(store, UINT32_MAX, nullptr));
+    // Nothing was wrong with it: not even the index was made anew.
+    BOOST_REQUIRE((read_file(folder_.file()) == content_));
+    must(open_untrusted(folder_.file(), &store));
+    const Answers answers(store);
+    BOOST_REQUIRE(answers.complete());
+    expected_ = answers.text();
+    must(tl_close(store, UINT32_MAX, nullptr));
+  }
+  [[nodiscard]] const std::string& content() const { return content_; }
+  Tally tally;
+
+  void run(const std::string& damaged) {
+    const std::string path = folder_.file();
+    write_file(path, damaged);
+    tl_store* store = nullptr;
+    const tl_status opened = open_untrusted(path, &store);
+    BOOST_TEST((opened != TL_INTERNAL && opened != TL_MISUSE));
+    if (opened != TL_OK) {
+      ++tally.refused;
+      return;
+    }
+    const Answers answers(store);
+    // What came before an error must be right, too.
+    BOOST_TEST((expected_.compare(0, answers.text().size(), answers.text()) == 0),
+               "a wrong answer");
+    BOOST_TEST((!answers.complete() || answers.text() == expected_), "a wrong answer");
+    ++(answers.complete() ? tally.right : tally.failed);
+    const bool written = write_one(store);
+    tl_close(store, UINT32_MAX, nullptr);
+    if (!written) return;
+    must(open_untrusted(path, &store));
+    tl_cursor* cursor = nullptr;
+    must(tl_get(store, nullptr, TL_KIND_TRACE, {}, tl_str("another"), &cursor));
+    tl_cursor_close(cursor);
+    BOOST_TEST(tl_check(store, nullptr, nullptr, nullptr, nullptr) == TL_OK);
+    must(tl_close(store, UINT32_MAX, nullptr));
+  }
+
+ private:
+  static bool write_one(tl_store* store) {
+    tl_trace trace{};
+    trace.struct_size = sizeof trace;
+    trace.id = tl_str("another");
+    return tl_put_trace(store, &trace) == TL_OK && tl_flush(store, UINT32_MAX, nullptr) == TL_OK;
+  }
+
+  Folder folder_;
+  std::string content_;
+  std::string expected_;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(damage)
+
+BOOST_AUTO_TEST_CASE(any_byte_that_is_flipped_gives_an_error_or_the_right_answer) {
+  Trial trial(12, 60);
+  std::mt19937_64 random(random_seed());
+  const std::string& content = trial.content();
+  // The heads matter most, and most of the file is room.
+  const std::size_t page_size = PageImage(content).page_size();
+  const auto flip = [&](std::size_t at) {
+    std::string damaged = content;
+    damaged[at] = static_cast<char>(damaged[at] ^ (1U << random() % 8));
+    BOOST_TEST_CHECKPOINT("byte " << at);
+    BOOST_TEST_CONTEXT("byte " << at) trial.run(damaged);
+  };
+  if (at_length()) {
+    for (std::size_t at = 0; at < content.size(); ++at) flip(at);
+  } else {
+    for (std::size_t at = 0; at < 152; at += tracelite::test::kUnderSanitizer ? 5 : 1) {
+      flip(at);
+      flip(page_size + at);
+    }
+    for (int i = 0; i < short_run(400); ++i) flip(random() % content.size());
+  }
+  trial.tally.print("flipped bytes of a small file");
+}
+
+BOOST_AUTO_TEST_CASE(random_damage_of_a_larger_file_gives_an_error_or_the_right_answer) {
+  Trial trial(200, 700);
+  std::mt19937_64 random(random_seed());
+  const std::string& content = trial.content();
+  const std::size_t page_size = PageImage(content).page_size();
+  const auto swap_blocks = [&](std::string& damaged, std::size_t size) {
+    const std::size_t count = damaged.size() / size;
+    const std::size_t first = random() % count * size;
+    const std::size_t second = random() % count * size;
+    for (std::size_t i = 0; i < size; ++i) std::swap(damaged[first + i], damaged[second + i]);
+  };
+  const int cases = at_length() ? 100'000 : short_run(400);
+  for (int i = 0; i < cases; ++i) {
+    std::string damaged = content;
+    switch (random() % 6) {
+      case 0:
+        damaged.resize(random() % damaged.size());
+        break;
+      case 1:
+        damaged.resize(random() % (damaged.size() / page_size) * page_size);
+        break;
+      case 2:
+        swap_blocks(damaged, page_size);
+        break;
+      case 3:
+        swap_blocks(damaged, 512);
+        break;
+      case 4: {  // what was there is written over by something else of the file
+        const std::size_t from = random() % (damaged.size() - 64);
+        const std::size_t to = random() % (damaged.size() - 64);
+        for (std::size_t k = 0; k < 64; ++k) damaged[to + k] = content[from + k];
+        break;
+      }
+      default:
+        for (std::uint64_t k = random() % 4 + 1; k > 0; --k) {
+          damaged[random() % damaged.size()] ^= static_cast<char>(1U << random() % 8);
+        }
+    }
+    BOOST_TEST_CHECKPOINT("case " << i);
+    BOOST_TEST_CONTEXT("case " << i) trial.run(damaged);
+  }
+  trial.tally.print("random damage of a larger file");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace tracelite::api::test
