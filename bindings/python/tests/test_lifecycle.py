@@ -785,6 +785,16 @@ class BadFileTest(FolderCase):
                 with self.assertRaises((CorruptError, NotTraceliteError)):
                     Store(self.path)
 
+    def test_untrusted(self) -> None:
+        with Store(self.path) as store:
+            store.put_trace("t", name="t")
+        with Store(self.path, untrusted=True, read_only=True) as store:
+            self.assertEqual([row.id for row in store.traces()], ["t"])
+        data = self.path.read_bytes()
+        mark = b"tracelite\0\0\0\x01\0\0\x10\0"
+        self.path.write_bytes(data.replace(mark, mark[:-1] + b"\x01"))
+        self.refused(CorruptError, self.path, untrusted=True)
+
     def test_space_adds_up_to_the_file(self) -> None:
         with Store(self.path) as store:
             for n in range(300):
