@@ -96,7 +96,8 @@ class Answers {
       }
       if (!read_rows(cursor)) return false;
     }
-    for (const std::string& id : traces_) {
+    const std::vector<std::string> traces = traces_;  // a tree has its trace as a row, too
+    for (const std::string& id : traces) {
       tl_cursor* cursor = nullptr;
       if (!is_good(tl_tree(store, nullptr, text_of(id), &cursor))) return false;
       if (!read_rows(cursor)) return false;
