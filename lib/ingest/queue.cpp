@@ -2,9 +2,10 @@
 #include "ingest/queue.hpp"
 
 #include <algorithm>
-#include <new>
 #include <thread>
 #include <utility>
+
+#include "model/out_of_memory.hpp"
 
 namespace tracelite::ingest {
 
@@ -77,16 +78,13 @@ void Queue::sleep(Lock& lock, Ring::Position until_reserved, Deadline until) {
 
 // For one more event. False: there is no memory.
 bool Batch::make_room() {
-  try {
-    const auto grow = [](auto& list) {
-      if (list.size() == list.capacity()) list.reserve(list.size() * 2 + 1);
-    };
+  const auto grow = [](auto& list) {
+    if (list.size() == list.capacity()) list.reserve(list.size() * 2 + 1);
+  };
+  return ended_well([&] {
     grow(events);
     grow(elsewhere_);
-    return true;
-  } catch (const std::bad_alloc&) {
-    return false;
-  }
+  });
 }
 
 // Lets a trickle collect for the commit interval; a flood, a full queue, a flush or a close ends
@@ -112,16 +110,22 @@ bool Queue::wait_for_events() {
 Batch Queue::take(std::uint64_t max_size_bytes) {
   Batch batch;
   if (!wait_for_events()) return batch;
+  bool has_memory = true;
   while (batch.events.empty() && !ring_.is_empty()) {
     while (const std::optional<Bytes> event = ring_.front()) {
       if (!batch.events.empty() && batch.size_bytes + event->size() > max_size_bytes) break;
-      if (!batch.make_room()) break;
+      has_memory = batch.make_room();
+      if (!has_memory) break;
       batch.events.push_back(*event);
       batch.size_bytes += event->size();
       if (auto elsewhere = ring_.pop()) batch.elsewhere_.push_back(std::move(elsewhere));
     }
-    // The first one is being filled, or there is no memory for it yet.
-    if (batch.events.empty()) std::this_thread::yield();
+    if (!batch.events.empty()) break;
+    if (has_memory) {
+      std::this_thread::yield();  // the first one is being filled
+    } else if (!wait_to_retry(no_memory())) {
+      return batch;
+    }
   }
   batch.end_ = ring_.read();
   left_some_ = !ring_.is_empty();
