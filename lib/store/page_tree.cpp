@@ -64,7 +64,9 @@ Status PagesInUse::take(std::uint64_t first, std::uint64_t count) {
 Status PagesInUse::advance(std::uint64_t count) {
   const std::uint64_t before = done_;
   done_ += count;
-  if (!progress_ || done_ / kPagesPerReport == before / kPagesPerReport) return {};
+  // A small file is told of once, so that looking through it can be cancelled as well.
+  const bool is_due = before == 0 || done_ / kPagesPerReport != before / kPagesPerReport;
+  if (!progress_ || !is_due) return {};
   if (progress_(done_, taken_.size())) return make_error(Code::cancelled, "cancelled");
   return {};
 }
