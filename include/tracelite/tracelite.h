@@ -472,7 +472,14 @@ enum {
    * it open already, what it says at that moment is looked through, while they go on; so it is if
    * this process has, unless it was opened with this flag then.
    */
-  TL_OPEN_UNTRUSTED = 1
+  TL_OPEN_UNTRUSTED = 1,
+  /*
+   * Nobody writes the file while it is open, and who opens it answers for that: it is read without
+   * a lock file, as from a read-only medium. For a file in a folder that may not be written, which
+   * is refused otherwise. Needs read_only. TL_BUSY if a process has the file open with a lock file;
+   * this process may, and then the flag means nothing.
+   */
+  TL_OPEN_IMMUTABLE = 2
 };
 
 /* How to open; zero means the default everywhere, so {.struct_size = sizeof(tl_options)} is the
@@ -498,7 +505,7 @@ typedef struct tl_options {
   uint32_t dictionary_size_bytes; /* at most 1 MiB, default 32 KiB; below 256: no dictionaries */
   tl_durability durability;       /* of what this store records */
   uint32_t drain_on_sigterm_ms;   /* 0: not; see below */
-  tl_open_flags flags;            /* TL_OPEN_UNTRUSTED or 0 */
+  tl_open_flags flags;            /* TL_OPEN_..., added together */
 } tl_options;
 
 /*
@@ -529,7 +536,8 @@ typedef struct tl_options {
  * An index that another version of tracelite has made is made anew, as by tl_reindex, when the file
  * is opened for writing; the log is told before, because it takes a while with a large file.
  *
- * Errors: TL_NOT_FOUND (read-only, or the folder is missing), TL_PERMISSION, TL_NOT_TRACELITE,
+ * Errors: TL_NOT_FOUND (read-only, or the folder is missing), TL_PERMISSION (also where the folder
+ * may not be written, without which there is no lock file: see TL_OPEN_IMMUTABLE), TL_NOT_TRACELITE,
  * TL_NEWER_FORMAT, TL_OTHER_GEOMETRY, TL_CORRUPT (truncated or damaged; see TL_OPEN_UNTRUSTED),
  * TL_UNSUPPORTED (a network file system; or read-only, and the index was made by another version:
  * open the file once for writing), TL_DISK_FULL, TL_IO, TL_NO_MEMORY, TL_BUSY, TL_INVALID (an

@@ -113,10 +113,16 @@ Status open_store(const char* path, const tl_options* given, tl_store** store) {
 
   store::OpenOptions open_options;
   open_options.read_only = options.read_only != 0;
-  if ((options.flags & ~std::uint32_t{TL_OPEN_UNTRUSTED}) != 0) {
-    return make_error(Code::invalid, "flags may be TL_OPEN_UNTRUSTED", "flags");
+  if ((options.flags & ~std::uint32_t{TL_OPEN_UNTRUSTED | TL_OPEN_IMMUTABLE}) != 0) {
+    return make_error(Code::invalid, "flags may be TL_OPEN_UNTRUSTED and TL_OPEN_IMMUTABLE",
+                      "flags");
   }
   open_options.untrusted = (options.flags & TL_OPEN_UNTRUSTED) != 0;
+  open_options.immutable = (options.flags & TL_OPEN_IMMUTABLE) != 0;
+  if (open_options.immutable && !open_options.read_only) {
+    return make_error(Code::invalid, "TL_OPEN_IMMUTABLE is for reading: set read_only as well",
+                      "flags");
+  }
   if (options.map_size_bytes != 0) open_options.map_size_bytes = options.map_size_bytes;
   const std::shared_ptr<StoreState> state(new StoreState, DropStoreState());
   TL_TRY_ASSIGN(environment, store::Environment::open(path, open_options));

@@ -68,6 +68,9 @@ struct OpenOptions {
   // is let to its trees; if this process has it open already, at a snapshot, unless it has been
   // looked through then. This takes as long as reading it, behind the door.
   bool untrusted = false;
+  // Nobody writes the file while it is open: read without a lock file, whatever the medium. With
+  // read_only.
+  bool immutable = false;
 };
 
 class ReadTransaction;

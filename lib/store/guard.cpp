@@ -129,12 +129,12 @@ std::optional<FileIdentity> identity_of(int descriptor) {
 }
 
 Result<Guard> Guard::adopt(int descriptor, const std::string& path, bool writable,
-                           bool read_only_medium) {
+                           bool without_lock_file) {
   Guard guard;
   guard.descriptor_ = descriptor;
   guard.path_ = path;
   guard.writable_ = writable;
-  guard.read_only_medium_ = read_only_medium;
+  guard.without_lock_file_ = without_lock_file;
   guard.queue_place_ = random_place();
   struct stat status = {};
   if (fstat(descriptor, &status) != 0) return system_error(errno, "look at", path);
@@ -150,15 +150,15 @@ Result<Guard> Guard::adopt(int descriptor, const std::string& path, bool writabl
   return guard;
 }
 
-Result<Guard> Guard::open_existing(const std::string& path) {
+Result<Guard> Guard::open_existing(const std::string& path, bool immutable) {
   // Opening a pipe or a device can block or do harm, so look first.
   struct stat status = {};
   if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
     return not_regular(path, status.st_mode);
   }
-  int descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOCTTY);
+  int descriptor = immutable ? -1 : ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOCTTY);
   if (descriptor >= 0) return adopt(descriptor, path, true, false);
-  const int reason = errno;
+  const int reason = immutable ? EROFS : errno;
   if (reason != EACCES && reason != EPERM && reason != EROFS) {
     return system_error(reason, "open", path);
   }
@@ -184,7 +184,7 @@ Guard::Guard(Guard&& other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)),
       identity_(other.identity_),
       writable_(other.writable_),
-      read_only_medium_(other.read_only_medium_),
+      without_lock_file_(other.without_lock_file_),
       path_(std::move(other.path_)),
       queue_place_(other.queue_place_) {}
 
@@ -192,7 +192,7 @@ Guard& Guard::operator=(Guard&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);
   std::swap(identity_, other.identity_);
   std::swap(writable_, other.writable_);
-  std::swap(read_only_medium_, other.read_only_medium_);
+  std::swap(without_lock_file_, other.without_lock_file_);
   std::swap(path_, other.path_);
   std::swap(queue_place_, other.queue_place_);
   return *this;

@@ -49,7 +49,7 @@ class Guard {
   // Opens an existing regular file, for writing if that is allowed. Errors: not_found (ENOENT is
   // the engine code), permission, not_tracelite (not a regular file), unsupported (network file
   // system), io.
-  static Result<Guard> open_existing(const std::string& path);
+  static Result<Guard> open_existing(const std::string& path, bool immutable = false);
   // Creates the file, mode 0600. Errors: as above; engine code EEXIST if somebody was faster.
   static Result<Guard> create(const std::string& path);
 
@@ -61,8 +61,9 @@ class Guard {
   [[nodiscard]] int descriptor() const { return descriptor_; }
   [[nodiscard]] FileIdentity identity() const { return identity_; }
   [[nodiscard]] bool writable() const { return writable_; }
-  // The file lies on a medium that is mounted read-only.
-  [[nodiscard]] bool read_only_medium() const { return read_only_medium_; }
+  // The file lies on a medium that is mounted read-only, or nobody writes it by the word of who
+  // opened it: there need be no lock file.
+  [[nodiscard]] bool without_lock_file() const { return without_lock_file_; }
 
   // Errors: busy (nobody let us in for `patience`), io.
   Status lock_door(std::chrono::milliseconds patience);
@@ -84,12 +85,12 @@ class Guard {
 
  private:
   static Result<Guard> adopt(int descriptor, const std::string& path, bool writable,
-                             bool read_only_medium);
+                             bool without_lock_file);
 
   int descriptor_ = -1;
   FileIdentity identity_;
   bool writable_ = false;
-  bool read_only_medium_ = false;
+  bool without_lock_file_ = false;
   std::string path_;
   std::int64_t queue_place_ = 0;  // changes with each use, so that nobody waits for the wrong one
 };

@@ -57,11 +57,13 @@ Result<std::optional<std::uint64_t>> meet_others(const OpenFile& file) {
     TL_TRY_ASSIGN(theirs, file.guard.other_user());
     if (!theirs) return theirs;
     const bool without_lock_file = *theirs == lock_file_mark(0);
-    if (file.guard.read_only_medium() && without_lock_file) return theirs;
-    if (file.guard.read_only_medium() || without_lock_file) {
-      return make_error(Code::busy, file.path +
-                                        " is open through a read-only mount and for writing at the "
-                                        "same time, which cannot work; close one of them");
+    if (file.guard.without_lock_file() && without_lock_file) return theirs;
+    if (file.guard.without_lock_file() || without_lock_file) {
+      return make_error(Code::busy,
+                        file.path +
+                            " is open without a lock file, as through a read-only mount "
+                            "or with TL_OPEN_IMMUTABLE, and with one at the same time, "
+                            "which cannot work; close one of them");
     }
     const FoundLockFile found = find_lock_file(lock_path_of(file.path), *theirs);
     if (found == FoundLockFile::theirs) return theirs;
@@ -81,7 +83,9 @@ Error explain_open_failure(const OpenFile& file, int code) {
   if (refused) {
     return make_error(Code::permission,
                       "cannot create the lock file " + lock_path + ": the folder " +
-                          folder_of(file.path) + " does not allow it",
+                          folder_of(file.path) +
+                          " does not allow it; if nobody writes the file, read it with "
+                          "TL_OPEN_IMMUTABLE",
                       "path", code);
   }
   if (code == MDB_INVALID || code == MDB_VERSION_MISMATCH) {
@@ -144,7 +148,7 @@ Status check_engine(OpenFile& file, std::optional<std::uint64_t> theirs) {
   // LMDB leaves this one open to the programs that this one starts.
   fcntl(descriptor, F_SETFD, FD_CLOEXEC);
   const auto here = identity_of(lock_path_of(file.path));
-  const bool locks = !file.guard.read_only_medium();
+  const bool locks = !file.guard.without_lock_file();
   if (identity_of(descriptor) != file.guard.identity() || (locks && !here) ||
       (locks && theirs && lock_file_mark(here->inode) != *theirs)) {
     return make_error(Code::busy, file.path + " or its lock file was replaced while it was opened");
@@ -246,7 +250,7 @@ Status open_behind_door(OpenFile& file, bool& unused) {
     unused = true;
     if (ftruncate(file.guard.descriptor(), 0) != 0) return system_error(errno, "write", file.path);
   }
-  const bool locks = !file.guard.read_only_medium();
+  const bool locks = !file.guard.without_lock_file();
   const bool untrusted = file.options.untrusted && !unused;
   if (untrusted && file.opened_alone) TL_TRY(look_through_alone(file));
   if (file.opened_alone && locks) TL_TRY(clear_the_way(file, unused));
@@ -283,7 +287,7 @@ void undo(OpenFile& file, bool created, bool unused) {
 Result<std::unique_ptr<OpenFile>> open_once(const std::string& path, const OpenOptions& options,
                                             bool may_create) {
   bool created = false;
-  Result<Guard> guard = Guard::open_existing(path);
+  Result<Guard> guard = Guard::open_existing(path, options.immutable);
   if (guard && options.draft) {
     return make_error(Code::invalid, path + " exists already", "path", EEXIST);
   }
@@ -403,7 +407,7 @@ Status OpenFile::replace_engine() {
     const std::scoped_lock lock(map_mutex);
     engine_lost = true;
     engine.reset();
-    const bool locks = !guard.read_only_medium();
+    const bool locks = !guard.without_lock_file();
     TL_TRY(open_engine(*this, locks ? LockFile::there : LockFile::none));
     TL_TRY(check_engine(*this, lock_file_mark(lock_file_inode)));
     TL_TRY(open_key_spaces(*this));

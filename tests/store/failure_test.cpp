@@ -107,10 +107,54 @@ BOOST_AUTO_TEST_CASE(a_folder_that_refuses_the_lock_file_is_named) {
     CHILD_CHECK(2, error.code == Code::permission);
     CHILD_CHECK(3, says(error, "cannot create the lock file"));
     CHILD_CHECK(4, says(error, "folder " + folder.path() + " "));
+    CHILD_CHECK(5, says(error, "TL_OPEN_IMMUTABLE"));
     return 0;
   });
   BOOST_TEST(child.wait() == 0);
   chmod(folder.path().c_str(), 0755);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_nobody_writes_is_read_in_a_folder_that_refuses_the_lock_file) {
+  const Folder folder;
+  put_one(*open_file(folder.file()), "key", "value");
+  chmod(folder.path().c_str(), 0555);
+  chmod(folder.file().c_str(), 0666);
+  OpenOptions immutable;
+  immutable.read_only = true;
+  immutable.immutable = true;
+  Child child([&] {
+    CHILD_CHECK(1, become_nobody());
+    auto opened = Environment::open(folder.file(), immutable);
+    CHILD_CHECK(2, opened);
+    CHILD_CHECK(3, !opened.value()->writable());
+    CHILD_CHECK(4, get_one(*opened.value(), "key") == "value");
+    CHILD_CHECK(5, folder.names() == kOnlyTheDataFile);
+    return 0;
+  });
+  BOOST_TEST(child.wait() == 0);
+  chmod(folder.path().c_str(), 0755);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_somebody_has_open_is_not_taken_for_one_that_nobody_writes) {
+  const Folder folder;
+  put_one(*open_file(folder.file()), "key", "value");
+  Holder holder(folder.file());
+  OpenOptions immutable;
+  immutable.read_only = true;
+  immutable.immutable = true;
+  const Error error = open_error(folder.file(), immutable);
+  BOOST_TEST((error.code == Code::busy));
+  BOOST_TEST(says(error, "TL_OPEN_IMMUTABLE"));
+  BOOST_TEST(holder.close() == 0);
+  auto opened = open_file(folder.file(), immutable);
+  BOOST_TEST(get_one(*opened, "key").value() == "value");
+  // Who would write has to wait until nobody counts on it any more.
+  Child writer([&] {
+    const auto refused = Environment::open(folder.file(), {});
+    CHILD_CHECK(1, !refused && refused.error().code == Code::busy);
+    return 0;
+  });
+  BOOST_TEST(writer.wait() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_read_only_medium_is_read_without_locks) {

@@ -211,6 +211,7 @@ class HeaderTest(unittest.TestCase):
         declared = set(re.findall(r"\b(TL_[A-Z_]+) = ", header_text()))
         alone = {
             "TL_FORMAT_LANGFUSE": _c.FORMAT_LANGFUSE,
+            "TL_OPEN_IMMUTABLE": _c.OPEN_IMMUTABLE,
             "TL_OPEN_UNTRUSTED": _c.OPEN_UNTRUSTED,
         }
         self.assertEqual(declared - set(alone), set(constants))

@@ -785,6 +785,14 @@ class BadFileTest(FolderCase):
                 with self.assertRaises((CorruptError, NotTraceliteError)):
                     Store(self.path)
 
+    def test_immutable(self) -> None:
+        with Store(self.path) as store:
+            store.put_trace(id="kept")
+        with Store(self.path, immutable=True, read_only=True) as store:
+            self.assertEqual([each.id for each in store.traces()], ["kept"])
+            self.assertFalse(os.path.exists(f"{self.path}-lock"))
+        self.refused(InvalidError, self.path, immutable=True)
+
     def test_untrusted(self) -> None:
         with Store(self.path) as store:
             store.put_trace("t", name="t")

@@ -383,6 +383,8 @@ class Store(Reader):
     read_only           the file must exist; recording raises ReadOnlyError
     untrusted           the file may come from anybody: all of it is looked through first, which
                         takes as long as reading it, and refused if anything is wrong with it
+    immutable           nobody writes the file while it is open: it can be read in a folder that
+                        may not be written. Needs read_only
     commit_interval_ms  how long a record may wait before it is durable (50)
     full_policy         "wait" or "drop" when the queue is full
     queue_size_bytes    what may wait to be written (16 MiB)
@@ -416,6 +418,7 @@ class Store(Reader):
         *,
         read_only: bool = False,
         untrusted: bool = False,
+        immutable: bool = False,
         commit_interval_ms: Optional[int] = None,
         full_policy: Union[FullPolicy, str] = FullPolicy.WAIT,
         queue_size_bytes: Optional[int] = None,
@@ -437,6 +440,7 @@ class Store(Reader):
         options.struct_size = ctypes.sizeof(options)
         options.read_only = 1 if read_only else 0
         options.flags = _c.OPEN_UNTRUSTED if untrusted else 0
+        options.flags |= _c.OPEN_IMMUTABLE if immutable else 0
         options.full_policy = FullPolicy.code_of(full_policy, "full_policy")
         options.durability = Durability.code_of(durability, "durability")
         if drain_on_sigterm is not None:
