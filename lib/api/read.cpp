@@ -226,7 +226,7 @@ Status read_medium(tl_store* store, tl_snapshot* snapshot, tl_text id, std::uint
   // Of fixed size, as the last error is.
   constinit thread_local char mime[model::kMimeSizeBytesMax] = {};
   const std::size_t mime_size = std::min(head->mime.size(), sizeof mime);
-  std::memcpy(mime, head->mime.data(), mime_size);
+  head->mime.copy(mime, mime_size);
   tl_medium medium{};
   medium.mime = to_text({mime, mime_size});
   medium.size_bytes = head->size_bytes;

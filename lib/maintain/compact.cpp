@@ -351,7 +351,7 @@ Status Rewriter::build_index() {
       connection = std::move(opened);
     }
     TL_TRY(connection->begin(transaction));
-    const Status built = without_exceptions([&]() -> Status {
+    Status built = without_exceptions([&]() -> Status {
       if (!index) {
         TL_TRY_ASSIGN(opened, index::IndexWriter::open(connection->handle()));
         index = std::move(opened);

@@ -153,7 +153,7 @@ void Deleter::forget_all() {
 
 Status Deleter::transact(store::WriteTransaction& transaction, Batch& batch) {
   const std::uint64_t id = transaction.id();
-  const Status status = without_exceptions([&]() -> Status {
+  Status status = without_exceptions([&]() -> Status {
     TL_TRY(prepare(transaction));
     TL_TRY(erase_some(transaction, batch));
     return connection_->commit();

@@ -148,7 +148,7 @@ Status CommitWatch::read_events(Lock& lock, Environment& environment, std::uint6
   is_read_ = true;
   const Events& events = *events_;
   lock.unlock();
-  const Status status = without_exceptions(
+  Status status = without_exceptions(
       [&] { return sleep_until_events(events, environment, position, deadline); });
   lock.lock();
   is_read_ = false;

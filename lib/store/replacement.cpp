@@ -1,6 +1,5 @@
 // See replacement.hpp.
 #include "store/replacement.hpp"
-#include "model/out_of_memory.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
