@@ -132,6 +132,8 @@ Result<Event> assemble(Bytes queued, PayloadChecker& checker) {
       entity.id = part.bytes;
     } else if (part.head.field == PartHead::kTraceId) {
       event.trace_id = part.bytes;
+    } else if (part.head.field >= kFieldCount || part.head.form > Form::withheld) {
+      return make_error(Code::corrupt, "a queued event has a field that does not exist");
     } else {
       std::erase_if(entity.registers, [&](const Register& reg) {
         return reg.field == static_cast<Field>(part.head.field);

@@ -134,6 +134,23 @@ BOOST_AUTO_TEST_CASE(what_is_cut_off_is_refused) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_field_or_a_form_that_does_not_exist_is_refused) {
+  const auto assembled = [](PartHead head) {
+    model::Parts parts;
+    parts.append(head, "some text");
+    const QueuedHead queued_head{EntityKind::trace, false, 7};
+    std::string queued(model::queued_size_bytes(parts.bytes(), {}), 'x');
+    model::write_queued(queued_head, parts.bytes(), {}, queued.data());
+    Shouting checker;
+    return assemble(queued, checker).ok();
+  };
+  constexpr std::uint8_t kFlags = PartHead::kGiven | PartHead::kUnchecked;
+  const auto input = static_cast<std::uint8_t>(Field::input);
+  BOOST_TEST(assembled({input, kFlags, Form::text}));
+  BOOST_TEST(!assembled({model::kFieldCount, kFlags, Form::text}));
+  BOOST_TEST(!assembled({input, kFlags, static_cast<Form>(6)}));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace tracelite::test
