@@ -129,6 +129,10 @@ Status begin(tl_store* store, tl_span* parent, const tl_observation* given, tl_s
   *span = nullptr;
   if (store == nullptr) return misuse("store must not be NULL");
   TL_TRY(store->state->recordable());
+  if (parent != nullptr) {
+    TL_TRY(parent->state->usable());
+    if (parent->state != store->state) return misuse("the parent belongs to another store");
+  }
   if (given != nullptr && given->struct_size < sizeof(given->struct_size)) return no_struct_size();
   const Given<tl_observation> own(given);
   const tl_observation& observation = *own;

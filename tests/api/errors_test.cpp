@@ -486,6 +486,21 @@ BOOST_AUTO_TEST_CASE(handles_of_a_closed_store_are_misuse) {
   tl_cursor_close(cursor);
 }
 
+BOOST_AUTO_TEST_CASE(a_parent_must_be_live_and_of_the_same_store) {
+  const Folder folder;
+  const Store store(folder.file());
+  Store other(folder.file("b.tl"));
+  tl_span* parent = nullptr;
+  must(tl_begin(other.get(), nullptr, nullptr, &parent));
+  tl_span* span = nullptr;
+  expect(tl_begin(store.get(), parent, nullptr, &span), TL_MISUSE, "belongs to another store");
+  BOOST_TEST(span == nullptr);
+  other.close();
+  expect(tl_begin(store.get(), parent, nullptr, &span), TL_MISUSE, "closed");
+  BOOST_TEST(span == nullptr);
+  tl_end(parent, nullptr);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace tracelite::api::test
