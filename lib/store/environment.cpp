@@ -11,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "model/out_of_memory.hpp"
 #include "store/environment_state.hpp"
 #include "store/errors.hpp"
 #include "store/map_size.hpp"
@@ -119,7 +120,7 @@ Status OpenFile::without_traffic(std::uint64_t seen, Status (OpenFile::*replace)
     case Traffic::Stop::stopped:
       break;
   }
-  Status replaced = (this->*replace)();
+  Status replaced = without_exceptions([&] { return (this->*replace)(); });
   traffic.resume(replaced.ok());
   return replaced;
 }

@@ -403,7 +403,7 @@ Status Environment::State::go_over(const OpenFilePointer& from,
 Status OpenFile::replace_engine() {
   const std::scoped_lock registered(Registry::instance().mutex);
   TL_TRY(guard.lock_door(options.door_patience));
-  Status replaced = [&]() -> Status {
+  Status replaced = without_exceptions([&]() -> Status {
     const std::scoped_lock lock(map_mutex);
     engine_lost = true;
     engine.reset();
@@ -415,7 +415,7 @@ Status OpenFile::replace_engine() {
     syncs_heads = true;
     engine_lost = false;
     return {};
-  }();
+  });
   guard.unlock_door();
   return replaced;
 }

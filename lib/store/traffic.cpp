@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "model/out_of_memory.hpp"
+
 namespace tracelite::store {
 
 std::uint64_t Traffic::enter() {
@@ -50,7 +52,9 @@ Traffic::Stop Traffic::stop(std::uint64_t seen, std::chrono::milliseconds patien
     stopping_ = true;
   }
   // Without the lock: a reader that leaves takes it.
-  for (const auto& expire : asked) (*expire)();
+  for (const auto& expire : asked) {
+    ended_well([&] { (*expire)(); });
+  }
   asked.clear();
 
   std::unique_lock lock(mutex_);
