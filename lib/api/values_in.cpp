@@ -153,6 +153,9 @@ Status fill_model(Filler& filler, EventBuilder& builder, const tl_observation& o
     if (payload::JsonWalker(json).next()) builder.model_parameters(json);
   }
   if (filler.is_set(Field::usage_details)) {
+    if (observation.usage_details == nullptr && observation.usage_count > 0) {
+      return invalid(Field::usage_details, "the list of usage_details is NULL");
+    }
     for (std::size_t i = 0; i < observation.usage_count; ++i) {
       const tl_usage& usage = observation.usage_details[i];
       const Bytes name = from_text(usage.name);
@@ -163,6 +166,9 @@ Status fill_model(Filler& filler, EventBuilder& builder, const tl_observation& o
     }
   }
   if (filler.is_set(Field::cost_details)) {
+    if (observation.cost_details == nullptr && observation.cost_count > 0) {
+      return invalid(Field::cost_details, "the list of cost_details is NULL");
+    }
     for (std::size_t i = 0; i < observation.cost_count; ++i) {
       const tl_cost& cost = observation.cost_details[i];
       const Bytes name = from_text(cost.name);
