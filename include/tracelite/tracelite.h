@@ -506,6 +506,10 @@ typedef struct tl_options {
   tl_durability durability;       /* of what this store records */
   uint32_t drain_on_sigterm_ms;   /* 0: not; see below */
   tl_open_flags flags;            /* TL_OPEN_..., added together */
+  /* Default 0: none. While the disk has less room than this, nothing that is recorded is written:
+   * it waits in the queue (see full_policy), tl_flush returns TL_DISK_FULL, the log is told, and it
+   * goes on by itself when there is room. tl_delete and tl_compact are not held up. Since 0.1.0. */
+  uint64_t free_disk_min_bytes;
 } tl_options;
 
 /*
@@ -537,11 +541,11 @@ typedef struct tl_options {
  * is opened for writing; the log is told before, because it takes a while with a large file.
  *
  * Errors: TL_NOT_FOUND (read-only, or the folder is missing), TL_PERMISSION (also where the folder
- * may not be written, without which there is no lock file: see TL_OPEN_IMMUTABLE), TL_NOT_TRACELITE,
- * TL_NEWER_FORMAT, TL_OTHER_GEOMETRY, TL_CORRUPT (truncated or damaged; see TL_OPEN_UNTRUSTED),
- * TL_UNSUPPORTED (a network file system; or read-only, and the index was made by another version:
- * open the file once for writing), TL_DISK_FULL, TL_IO, TL_NO_MEMORY, TL_BUSY, TL_INVALID (an
- * option is out of its range).
+ * may not be written, without which there is no lock file: see TL_OPEN_IMMUTABLE),
+ * TL_NOT_TRACELITE, TL_NEWER_FORMAT, TL_OTHER_GEOMETRY, TL_CORRUPT (truncated or damaged; see
+ * TL_OPEN_UNTRUSTED), TL_UNSUPPORTED (a network file system; or read-only, and the index was made
+ * by another version: open the file once for writing), TL_DISK_FULL, TL_IO, TL_NO_MEMORY, TL_BUSY,
+ * TL_INVALID (an option is out of its range).
  */
 TL_API tl_status tl_open(const char *path, const tl_options *options, tl_store **store);
 

@@ -83,6 +83,7 @@ Result<ingest::Options> convert(const tl_options& options) {
   if (options.dictionary_size_bytes != 0) {
     own.dictionary_size_bytes = options.dictionary_size_bytes;
   }
+  own.free_disk_min_bytes = options.free_disk_min_bytes;
   own.mask = mask_of(options);
   own.log = log_of(options);
   own.default_environment = from_text(options.default_environment);

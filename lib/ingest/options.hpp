@@ -38,8 +38,9 @@ struct Options {
   LogFunction log;
   int compression_level = store::kQuickPacking.level;
   std::size_t dictionary_size_bytes = store::kQuickPacking.dictionary_size_bytes_max;
-  std::string default_environment;  // empty: none
-  std::string default_release;      // empty: none
+  std::uint64_t free_disk_min_bytes = 0;  // with less nothing is written
+  std::string default_environment;        // empty: none
+  std::string default_release;            // empty: none
 };
 
 }  // namespace tracelite::ingest

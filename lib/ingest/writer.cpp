@@ -200,7 +200,21 @@ Status Writer::prepare(store::WriteTransaction& transaction) {
   return {};
 }
 
+Status Writer::has_disk_left() const {
+  const std::uint64_t least = recorder_.options().free_disk_min_bytes;
+  if (least == 0) return {};
+  TL_TRY_ASSIGN(left, recorder_.environment_->free_disk_bytes());
+  if (left >= least) return {};
+  return make_error(Code::disk_full,
+                    "the disk that holds " + recorder_.environment_->path() + " has " +
+                        std::to_string(left) + " bytes left, less than free_disk_min_bytes (" +
+                        std::to_string(least) +
+                        "): nothing is written until there is more; make room",
+                    "free_disk_min_bytes");
+}
+
 Result<bool> Writer::write_in_transaction(std::vector<Event>& events) {
+  TL_TRY(has_disk_left());
   TL_TRY_ASSIGN(transaction, recorder_.environment_->begin_write(recorder_.options().durability));
   TL_TRY_ASSIGN(complete, has_stored_payloads(transaction, events));
   if (!complete) return false;
@@ -291,6 +305,7 @@ Result<Writer::StoredInParts> Writer::store_in_parts(Bytes bytes, bool is_medium
   StoredInParts stored;
   Bytes left = bytes;
   while (!left.empty()) {
+    TL_TRY(has_disk_left());
     TL_TRY_ASSIGN(transaction, recorder_.environment_->begin_write(recorder_.options().durability));
     if (transaction.id() != last_transaction_id_ + 1) forget();
     if (stored.number != 0) {

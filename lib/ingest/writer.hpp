@@ -35,6 +35,8 @@ class Writer {
   Status try_write(std::vector<model::Event>& events);
   // False if nothing was written because payloads that were stored before are gone.
   Result<bool> write_in_transaction(std::vector<model::Event>& events);
+  // To write more. Errors: disk_full, io.
+  [[nodiscard]] Status has_disk_left() const;
   Status prepare(store::WriteTransaction& transaction);
   // Moves payloads that are too large for one transaction out of the event.
   Status store_large_payloads(model::Event& event);

@@ -56,8 +56,8 @@ class Reader {
 
   // Only while detached.
   Status attach(store::ReadTransaction& transaction);
-  // Lets go of the snapshot. False: the reader is of no use any more, because a statement is on loan
-  // or SQLite has rolled its transaction back after a failure. Takes no memory.
+  // Lets go of the snapshot. False: the reader is of no use any more, because a statement is on
+  // loan or SQLite has rolled its transaction back after a failure. Takes no memory.
   [[nodiscard]] bool detach();
   [[nodiscard]] sqlite3* handle() const { return connection_->handle(); }
   Result<CachedStatement> prepare(Bytes sql) { return statements_->prepare(sql); }

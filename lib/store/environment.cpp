@@ -34,12 +34,17 @@ Error readers_in_the_way(const std::string& path) {
                                     " must grow, but a transaction of this process did not end");
 }
 
+std::optional<std::uint64_t> free_bytes_of_disk(int descriptor) {
+  struct statvfs disk = {};
+  if (fstatvfs(descriptor, &disk) != 0) return std::nullopt;
+  return std::uint64_t{disk.f_bavail} * disk.f_frsize;
+}
+
 bool disk_is_full(int descriptor) {
   // What one transaction may write (lib/ingest bounds it to 8 MiB), with some air.
   constexpr std::uint64_t kEnoughBytes = std::uint64_t{32} << 20;
-  struct statvfs disk = {};
-  if (fstatvfs(descriptor, &disk) != 0) return false;
-  return std::uint64_t{disk.f_bavail} * disk.f_frsize < kEnoughBytes;
+  const auto free = free_bytes_of_disk(descriptor);
+  return free && *free < kEnoughBytes;
 }
 
 // The line of mdb_reader_list() for a snapshot is "pid thread transaction".
@@ -419,6 +424,13 @@ Result<std::uint64_t> Environment::file_size_bytes() const {
     return system_error(errno, "look at", state_->path);
   }
   return static_cast<std::uint64_t>(status.st_size);
+}
+
+Result<std::uint64_t> Environment::free_disk_bytes() const {
+  TL_TRY(state_->usable());
+  const auto free = free_bytes_of_disk(state_->current()->guard.descriptor());
+  if (!free) return system_error(errno, "look at the disk of", state_->path);
+  return *free;
 }
 
 std::size_t Environment::map_size_bytes() const {

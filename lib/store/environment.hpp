@@ -149,6 +149,8 @@ class Environment : public std::enable_shared_from_this<Environment> {
   // The number of the newest commit; 0 on an inherited handle.
   [[nodiscard]] std::uint64_t last_transaction_id() const;
   [[nodiscard]] Result<std::uint64_t> file_size_bytes() const;
+  // What the file system has left for this process. Errors: io.
+  [[nodiscard]] Result<std::uint64_t> free_disk_bytes() const;
   [[nodiscard]] std::size_t map_size_bytes() const;
   // The age in transactions of the oldest snapshot of any process, 0 if none.
   [[nodiscard]] std::uint64_t oldest_reader_lag() const;

@@ -31,6 +31,13 @@ void create(const std::string& path) {
                    R"("body":{"id":"t"}})");
 }
 
+void create_in(const Store& store, std::string_view id) {
+  tl_trace trace{};
+  trace.struct_size = sizeof trace;
+  trace.id = text_of(id);
+  must(tl_put_trace(store.get(), &trace));
+}
+
 boost::test_tools::assertion_result not_root(boost::unit_test::test_unit_id /*unit*/) {
   if (geteuid() != 0) return true;
   boost::test_tools::assertion_result no(false);
@@ -200,6 +207,34 @@ BOOST_AUTO_TEST_CASE(a_full_queue_drops_and_counts) {
   BOOST_TEST(count(store, TL_KIND_OBSERVATION) == accepted);
   BOOST_TEST(store.counter(TL_REASON_QUEUE_FULL) == dropped);
   BOOST_TEST(has_part(log.lines, "the record was dropped"));
+}
+
+BOOST_AUTO_TEST_CASE(recording_stops_while_the_disk_has_too_little_room,
+                     *boost::unit_test::precondition(tracelite::test::not_under_thread_sanitizer)) {
+  const Folder folder;
+  store::test::Child child([&] {
+    if (!store::test::own_mounts() ||
+        mount("tmpfs", folder.path().c_str(), "tmpfs", 0, "size=16m,mode=0700") != 0) {
+      return store::test::kSkipped;
+    }
+    const std::string filler = folder.file("filler");
+    tl_options options{};
+    options.free_disk_min_bytes = std::uint64_t{8} << 20;
+    const Store store(folder.file(), options);
+    create_in(store, "first");
+    CHILD_CHECK(1, tl_flush(store.get(), UINT32_MAX, nullptr) == TL_OK);
+    store::test::write_file(filler, std::string(std::size_t{10} << 20, 'x'));
+    create_in(store, "second");
+    CHILD_CHECK(2, tl_flush(store.get(), UINT32_MAX, nullptr) == TL_DISK_FULL);
+    CHILD_CHECK(3, std::string(tl_error()->field) == "free_disk_min_bytes");
+    CHILD_CHECK(4, std::string(tl_error()->message).find("make room") != std::string::npos);
+    CHILD_CHECK(5, count(store, TL_KIND_TRACE) == 1);
+    unlink(filler.c_str());
+    CHILD_CHECK(6, tl_flush(store.get(), UINT32_MAX, nullptr) == TL_OK);
+    CHILD_CHECK(7, count(store, TL_KIND_TRACE) == 2);
+    return 0;
+  });
+  store::test::check_child(child);
 }
 
 BOOST_AUTO_TEST_CASE(a_read_only_store_records_nothing) {

@@ -15,32 +15,16 @@
 namespace tracelite::store::test {
 namespace {
 
-constexpr int kSkipped = 77;
-
 // Root may do everything, so become somebody who may not.
 bool become_nobody() {
   constexpr uid_t kNobody = 65534;
   return geteuid() != 0 || (setgid(kNobody) == 0 && setuid(kNobody) == 0);
 }
 
-// Mounts of our own, seen by nobody else.
-bool own_mounts() {
-  return unshare(CLONE_NEWNS) == 0 && mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
-}
-
 bool make_read_only(const std::string& folder) {
   const char* const path = folder.c_str();
   return own_mounts() && mount(path, path, nullptr, MS_BIND, nullptr) == 0 &&
          mount("", path, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0;
-}
-
-void check_child(Child& child) {
-  const int code = child.wait();
-  if (code == kSkipped) {
-    BOOST_TEST_MESSAGE("skipped: mounting is not allowed here");
-  } else {
-    BOOST_TEST(code == 0);
-  }
 }
 
 bool says(const Error& error, const std::string& words) {

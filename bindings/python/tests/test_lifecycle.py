@@ -23,8 +23,9 @@ import tracelite
 from support import PACKAGE, FolderCase, StoreCase, run_python
 from tracelite import (
     CorruptError,
-    Form,
+    DiskFullError,
     ForkedError,
+    Form,
     InvalidError,
     Json,
     MisuseError,
@@ -784,6 +785,19 @@ class BadFileTest(FolderCase):
                 os.truncate(self.path, keep)
                 with self.assertRaises((CorruptError, NotTraceliteError)):
                     Store(self.path)
+
+    def test_free_disk_min_bytes(self) -> None:
+        with Store(self.path, free_disk_min_bytes=1) as store:
+            store.put_trace(id="kept")
+            store.flush()
+        store = Store(self.path, free_disk_min_bytes=2**62)
+        store.put_trace(id="waits")
+        with self.assertRaisesRegex(DiskFullError, "free_disk_min_bytes"):
+            store.flush()
+        with self.assertRaises(DiskFullError):
+            store.close(timeout=0)
+        with Store(self.path) as store:
+            self.assertEqual([each.id for each in store.traces()], ["kept"])
 
     def test_immutable(self) -> None:
         with Store(self.path) as store:

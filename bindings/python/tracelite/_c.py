@@ -348,6 +348,7 @@ class Options(Structure):
         ("durability", c_int32),
         ("drain_on_sigterm_ms", c_uint32),
         ("flags", c_uint32),
+        ("free_disk_min_bytes", c_uint64),
     )
 
 

@@ -405,6 +405,8 @@ class Store(Reader):
                         256 there are none (32 KiB)
     durability          "sync", or "last_commit": half as many syncs, and a power cut may take the
                         last commit, never more. What flush has reported stays in both
+    free_disk_min_bytes while the disk has less room than this, nothing that is recorded is written:
+                        it waits, flush raises DiskFullError, and it goes on when there is room (0)
     drain_on_sigterm    seconds: what is queued when SIGTERM comes is made durable first, for that
                         long at most; then the process ends of it, or the handler that was there
                         before runs (off). A handler that is installed later takes its place; that
@@ -432,6 +434,7 @@ class Store(Reader):
         compression_level: Optional[int] = None,
         dictionary_size_bytes: Optional[int] = None,
         durability: Union[Durability, str] = Durability.SYNC,
+        free_disk_min_bytes: Optional[int] = None,
         drain_on_sigterm: Optional[float] = None,
     ) -> None:
         self._lib = lib = _c.library()
@@ -452,6 +455,7 @@ class Store(Reader):
             ("map_size_bytes", map_size_bytes, UINT64_MAX),
             ("compression_level", compression_level, 0x7FFFFFFF),
             ("dictionary_size_bytes", dictionary_size_bytes, 0xFFFFFFFF),
+            ("free_disk_min_bytes", free_disk_min_bytes, UINT64_MAX),
         ):
             if number is not None:
                 setattr(options, name, integer_of(number, name, 0, most))
