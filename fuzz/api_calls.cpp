@@ -179,17 +179,15 @@ class Run {
   // counts. True if it was taken.
   template <class Struct, class Call>
   bool call_with(Struct& value, tl_status wanted, const char* what, const Call& call) {
-    struct Grown {
-      Struct own;
-      std::array<char, 64> more;
-    };
-    Grown grown{value, {}};
     const std::uint8_t size = input_.byte();
-    grown.own.struct_size = sizeof(Struct);
-    if (size >= 224) grown.own.struct_size = static_cast<std::uint32_t>(size - 224) * 8;
-    if (size == 223) grown.own.struct_size = sizeof(Struct) + 64;
-    const tl_status status = call(&grown.own);
-    if (grown.own.struct_size >= sizeof(Struct)) expect(status, wanted, what);
+    value.struct_size = sizeof(Struct);
+    if (size >= 224) value.struct_size = static_cast<std::uint32_t>(size - 224) * 8;
+    if (size == 223) value.struct_size = sizeof(Struct) + 64;
+    // Exactly so many bytes, so that the address sanitizer sees their end.
+    std::vector<char> given(std::max<std::size_t>(value.struct_size, sizeof value.struct_size));
+    std::memcpy(given.data(), &value, std::min(given.size(), sizeof(Struct)));
+    const tl_status status = call(reinterpret_cast<Struct*>(given.data()));
+    if (value.struct_size >= sizeof(Struct)) expect(status, wanted, what);
     return status == TL_OK;
   }
 

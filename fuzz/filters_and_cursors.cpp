@@ -1,6 +1,6 @@
 // Aims at: lib/query/list.cpp lib/query/selection.cpp lib/query/groups.cpp lib/query/days.cpp
 //   lib/query/position.cpp lib/query/metadata_condition.cpp lib/query/rows.cpp
-//   lib/query/statement.cpp lib/query/kept_sums.cpp lib/query/trace_window.cpp lib/api/read.cpp
+//   lib/query/statement.cpp lib/query/kept_sums.cpp lib/query/trace_window.cpp
 //
 // Lists of a small store that stays as it is, by random filters and orders: pages of any size,
 // joined, are the whole list; rows satisfy what the filter says of them alone and come in order; a

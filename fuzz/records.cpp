@@ -18,6 +18,7 @@
 #include "model/queued_event.hpp"
 #include "model/time.hpp"
 #include "model/view.hpp"
+#include "payload/metadata_json.hpp"
 #include "payload/recipe.hpp"
 #include "record/record_key.hpp"
 #include "store/block_codec.hpp"
@@ -73,16 +74,43 @@ void view(const model::Entity& entity) {
   (void)model::payload_size_bytes(entity);
 }
 
+// As readers of a file: nobody has looked whether it is JSON.
+class Metadata : public model::MetadataSource {
+ public:
+  Result<model::MetadataTree> read(const model::Register& reg, const model::Order& order) override {
+    const Bytes bytes = model::PayloadValue::decode(reg.value).bytes;
+    return reg.tree() ? model::MetadataTree::decode(bytes) : payload::parse_metadata(bytes, order);
+  }
+};
+
+std::string encoded(const model::Entity& entity) {
+  std::string out;
+  model::encode(entity, out);
+  return out;
+}
+
+// With what comes behind it, as an event to an entity.
+void check_join(const model::Entity& entity) {
+  Metadata metadata;
+  model::Entity later = entity;
+  for (model::Order& order : later.orders) {
+    if (order.event_time_ns < INT64_MAX) ++order.event_time_ns;
+  }
+  const auto joined = model::join(entity, later, metadata);
+  if (!joined) return;
+  const auto again = model::join(*joined, later, metadata);
+  require(again && encoded(*again) == encoded(*joined), "joining twice changes nothing");
+}
+
 void check_entity(Bytes bytes) {
   const auto entity = model::decode(bytes);
   if (!entity) {
     require(entity.error().code == Code::corrupt, "what does not decode is corrupt");
     return;
   }
-  std::string coded;
-  model::encode(*entity, coded);
-  require(must(model::decode(coded)) == *entity, "an entity comes back from its coding");
+  require(must(model::decode(encoded(*entity))) == *entity, "an entity comes back from its coding");
   view(*entity);
+  check_join(*entity);
   for (const model::Register& reg : entity->registers) {
     if (reg.cleared() || reg.field != model::Field::metadata) continue;
     if (reg.tree()) check_tree(model::PayloadValue::decode(reg.value).bytes);

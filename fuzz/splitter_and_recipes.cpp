@@ -24,8 +24,8 @@
 namespace tracelite::fuzz {
 namespace {
 
-constexpr std::size_t kStepCountMax = 64;
-constexpr std::size_t kPayloadSizeBytesMax = std::size_t{64} << 10;
+constexpr std::size_t kStepCountMax = 32;
+constexpr std::size_t kPayloadSizeBytesMax = std::size_t{24} << 10;
 constexpr std::size_t kGroupCount = 2;
 // Many blocks of few entries.
 constexpr store::Packing kSmallPacking{1, 1, std::size_t{24} << 10, 64};

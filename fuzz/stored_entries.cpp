@@ -1,7 +1,7 @@
 // Aims at: lib/payload/group_reader.cpp lib/payload/group_format.cpp lib/payload/payload_store.cpp
 //   lib/payload/block.cpp lib/payload/segment_store.cpp lib/payload/media_store.cpp
-//   lib/payload/value_reader.cpp lib/record/runs.cpp lib/record/changes.cpp
-//   lib/record/statistics.cpp lib/payload/group_check.cpp
+//   lib/payload/group_check.cpp lib/record/runs.cpp lib/record/changes.cpp
+//   lib/record/statistics.cpp
 //
 // Entries of a stranger's file, with sound checksums and whatever in them, read as readers do: an
 // error or an answer. They are put in a write transaction that is dropped at the end.
