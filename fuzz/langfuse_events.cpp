@@ -16,10 +16,10 @@
 
 #include "exchange/langfuse_export.hpp"
 #include "exchange/langfuse_import.hpp"
+#include "fuzz/entities.hpp"
 #include "fuzz/input.hpp"
 #include "model/event.hpp"
 #include "model/view.hpp"
-#include "payload/metadata_json.hpp"
 
 namespace tracelite::fuzz {
 namespace {
@@ -34,20 +34,6 @@ struct Imported {
   std::string told;  // all outcomes, as text
   Entities entities;
 };
-
-class InlineMetadata : public model::MetadataSource {
- public:
-  Result<model::MetadataTree> read(const model::Register& reg, const model::Order& order) override {
-    const Bytes bytes = model::PayloadValue::decode(reg.value).bytes;
-    return reg.tree() ? model::MetadataTree::decode(bytes) : payload::parse_metadata(bytes, order);
-  }
-};
-
-std::string encoded(const model::Entity& entity) {
-  std::string out;
-  model::encode(entity, out);
-  return out;
-}
 
 // As the writer joins it with what there is of its entity.
 void add(Entities& entities, const model::Event& event) {

@@ -11,6 +11,7 @@
 #include <array>
 #include <vector>
 
+#include "fuzz/entities.hpp"
 #include "fuzz/input.hpp"
 #include "ingest/given_checker.hpp"
 #include "model/entity.hpp"
@@ -18,7 +19,6 @@
 #include "model/queued_event.hpp"
 #include "model/time.hpp"
 #include "model/view.hpp"
-#include "payload/metadata_json.hpp"
 #include "payload/recipe.hpp"
 #include "record/record_key.hpp"
 #include "store/block_codec.hpp"
@@ -74,24 +74,9 @@ void view(const model::Entity& entity) {
   (void)model::payload_size_bytes(entity);
 }
 
-// As readers of a file: nobody has looked whether it is JSON.
-class Metadata : public model::MetadataSource {
- public:
-  Result<model::MetadataTree> read(const model::Register& reg, const model::Order& order) override {
-    const Bytes bytes = model::PayloadValue::decode(reg.value).bytes;
-    return reg.tree() ? model::MetadataTree::decode(bytes) : payload::parse_metadata(bytes, order);
-  }
-};
-
-std::string encoded(const model::Entity& entity) {
-  std::string out;
-  model::encode(entity, out);
-  return out;
-}
-
 // With what comes behind it, as an event to an entity.
 void check_join(const model::Entity& entity) {
-  Metadata metadata;
+  InlineMetadata metadata;
   model::Entity later = entity;
   for (model::Order& order : later.orders) {
     if (order.event_time_ns < INT64_MAX) ++order.event_time_ns;

@@ -1125,7 +1125,8 @@ TL_API tl_status tl_backup(tl_store *store, const char *path, tl_progress_fn pro
 /* ============================================================================================== */
 
 /* Why the last call of this thread failed. Texts are terminated, never NULL, and valid until this
- * thread's next call. */
+ * thread's next call. field has at most 255 bytes and message 5,119; what is longer is cut off
+ * between characters. */
 typedef struct tl_error_info {
   tl_status status;
   int32_t engine_code; /* errno or the code of LMDB, SQLite or zstd; 0 if none */

@@ -10,11 +10,13 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "model/out_of_memory.hpp"
 
 namespace tracelite::api {
 namespace {
@@ -95,21 +97,27 @@ bool is_ours(const struct sigaction& action) {
   return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == on_sigterm;
 }
 
+// Nothing may be thrown out of the thread or out of exit().
+void flush(StoreState& state, milliseconds timeout) {
+  ended_well([&] { (void)state.flush(timeout); });
+}
+
 void flush_all() {
   const auto began = steady_clock::now();
   std::vector<std::pair<std::shared_ptr<StoreState>, milliseconds>> open;
   {
     const std::scoped_lock lock(drain().mutex);
     for (const Draining& one : drain().stores) {
-      if (auto state = one.state.lock()) open.emplace_back(std::move(state), one.within);
+      auto state = one.state.lock();
+      if (state) ended_well([&] { open.emplace_back(std::move(state), one.within); });
     }
   }
   // All of them begin at once.
-  for (const auto& [state, within] : open) (void)state->flush(milliseconds(0));
+  for (const auto& [state, within] : open) flush(*state, milliseconds(0));
   std::ranges::sort(open, {}, [](const auto& one) { return one.second; });
   for (const auto& [state, within] : open) {
     const auto left = within - std::chrono::ceil<milliseconds>(steady_clock::now() - began);
-    if (left > milliseconds(0)) (void)state->flush(left);
+    if (left > milliseconds(0)) flush(*state, left);
   }
 }
 
@@ -173,18 +181,17 @@ Status start_thread() {
   sigset_t given;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &given);
-  Status started;
+  bool has_started = true;
   try {
     std::thread(run, drain().pipe[0]).detach();
-  } catch (const std::system_error& error) {
-    started = make_error(
-        Code::no_memory,
-        std::string("the thread that drains on SIGTERM could not be started: ") + error.what());
+  } catch (const std::exception&) {
+    has_started = false;
   }
   pthread_sigmask(SIG_SETMASK, &given, nullptr);
-  if (!started) {
+  if (!has_started) {
     for (int& end : drain().pipe) close(std::exchange(end, -1));
-    return started;
+    return make_error(Code::no_memory, "the thread that drains on SIGTERM could not be started",
+                      "drain_on_sigterm_ms");
   }
   drain().has_thread = true;
   wake.store(drain().pipe[1]);

@@ -11,10 +11,10 @@ namespace tracelite::api {
 namespace {
 
 // Of fixed size: where memory is short, neither keeping an error nor making room for the first one
-// of a thread may fail.
+// of a thread may fail. A message has room for the longest path and what is said of it.
 struct LastError {
-  char field[128];
-  char message[1024];
+  char field[256];
+  char message[5120];
   tl_error_info info;
 };
 

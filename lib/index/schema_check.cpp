@@ -4,21 +4,17 @@
 #include <sqlite3.h>
 
 #include <algorithm>
-#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "index/memory_database.hpp"
 #include "index/page_file.hpp"
 #include "index/schema.hpp"
 #include "index/statement.hpp"
 
 namespace tracelite::index {
 namespace {
-
-struct CloseConnection {
-  void operator()(sqlite3* connection) const { sqlite3_close(connection); }
-};
 
 struct Tables {
   std::vector<std::string> rows;  // type, name, table and SQL
@@ -42,15 +38,11 @@ Result<Tables> read_tables(sqlite3* connection) {
 }
 
 Result<Tables> expected_tables() {
-  sqlite3* made = nullptr;
-  const int code =
-      sqlite3_open_v2(":memory:", &made, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, nullptr);
-  const std::unique_ptr<sqlite3, CloseConnection> connection(made);
-  if (code != SQLITE_OK || sqlite3_exec(made, schema_without_comments().c_str(), nullptr, nullptr,
-                                        nullptr) != SQLITE_OK) {
-    return make_error(Code::no_memory, "no memory for the tables of an index");
-  }
-  return read_tables(made);
+  TL_TRY_ASSIGN(made, open_in_memory());
+  const std::string schema = schema_without_comments();
+  const int code = sqlite3_exec(made.get(), schema.c_str(), nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) return sqlite_error(made.get(), code, "creating an index to compare with");
+  return read_tables(made.get());
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "index/compare.hpp"
+#include "index/memory_database.hpp"
 #include "index/page_file.hpp"
 #include "index/statement.hpp"
 #include "maintain/build_index.hpp"
@@ -33,10 +34,6 @@ Status verdict(std::uint64_t finding_count) {
                                        (finding_count == 1 ? " thing is" : " things are") +
                                        " wrong with the file");
 }
-
-struct CloseMemory {
-  void operator()(sqlite3* connection) const { sqlite3_close(connection); }
-};
 
 class Checker {
  public:
@@ -194,13 +191,7 @@ Status Checker::check_index() {
     if (records.entries > 0) find("page", "the index is missing; reindex builds it");
     return {};
   }
-  sqlite3* opened = nullptr;
-  const int code =
-      sqlite3_open_v2(":memory:", &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, nullptr);
-  const std::unique_ptr<sqlite3, CloseMemory> memory(opened);
-  if (code != SQLITE_OK) {
-    return make_error(Code::no_memory, "no memory for an index to compare with");
-  }
+  TL_TRY_ASSIGN(memory, index::open_in_memory());
   TL_TRY_ASSIGN(expected, index::IndexWriter::open(memory.get()));
   TL_TRY_ASSIGN(counted, build_index(transaction_, *expected, {}));
   TL_TRY_ASSIGN(kept, record::read_statistics(transaction_));

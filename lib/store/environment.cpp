@@ -390,6 +390,7 @@ Status Environment::sync() {
   constexpr int kForce = 1;
   int code = MDB_PANIC;
   {
+    // So that the engine is not replaced meanwhile.
     const std::scoped_lock lock(file->map_mutex);
     if (!file->engine_lost) code = mdb_env_sync(file->engine.get(), kForce);
   }

@@ -57,7 +57,7 @@ struct OpenFile {
   Engine engine;
   SpaceHandles spaces{};
   std::uint64_t page_size_bytes = 0;  // LMDB's
-  std::uint64_t lock_file_inode = 0;  // 0: no lock file (read-only medium)
+  std::uint64_t lock_file_inode = 0;  // 0: none
   bool writable = false;
   bool opened_alone = false;
   std::atomic<bool> verified{false};  // all of it has been looked through

@@ -45,11 +45,6 @@ constexpr std::uint64_t kKeptAllocationsMax = 12;
 // What a child says of its try, beside what it prints.
 enum Verdict : int { kSound = 0, kNotReached = 10, kUnexpected = 11, kUnsound = 12, kLeak = 13 };
 
-std::uint64_t wanted_count() {
-  if (const char* const given = std::getenv("TL_FAULTS")) return std::strtoull(given, nullptr, 10);
-  return test::kUnderSanitizer ? 25 : 100;
-}
-
 // Runs the script in a process of its own, with the nth call failing. nth 0: none; then *calls is
 // set to how many there are.
 class Trial {
@@ -144,7 +139,8 @@ struct Fault {
 
 // Evenly spread over the calls; at length, all of them, in the order of the seed.
 std::vector<Fault> faults_to_try(std::uint64_t calls, const Torture& torture, std::uint64_t seed) {
-  const std::uint64_t wanted = std::min(torture.is_long() ? calls : wanted_count(), calls);
+  const std::uint64_t usual = test::number_from("TL_FAULTS", test::kUnderSanitizer ? 25 : 100);
+  const std::uint64_t wanted = std::min(torture.is_long() ? calls : usual, calls);
   std::vector<Fault> chosen;
   for (const Lasting lasting : {Lasting::once, Lasting::on}) {
     for (std::uint64_t i = 0; i < wanted; ++i) chosen.push_back({i * calls / wanted + 1, lasting});

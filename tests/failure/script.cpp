@@ -335,6 +335,7 @@ void run_script(const char* path, const char* backup_path, Progress& progress) {
   Script script(progress);
   tl_options options = sized<tl_options>();
   options.commit_interval_ms = 1;
+  options.drain_on_sigterm_ms = 1;
   if (!script.did("tl_open", tl_open(path, &options, &progress.store))) progress.store = nullptr;
   script.record();
   script.read();
