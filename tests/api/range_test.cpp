@@ -225,7 +225,9 @@ BOOST_FIXTURE_TEST_CASE(formats_paces_and_reasons, Fixture) {
   for (const std::int32_t reason : {-1, TL_REASON_COUNT + 0, INT32_MAX}) {
     expect_refused(tl_counter(store.get(), reason, &number), "reason " + std::to_string(reason));
     BOOST_TEST(tl_reason_name(reason) == nullptr);
-    BOOST_TEST((reason < 0 || tl_status_name(reason + 100) == nullptr));
+  }
+  for (const tl_status status : {TL_OK - 1, INT32_MIN, INT32_MAX}) {
+    BOOST_TEST(tl_status_name(status) == nullptr);
   }
 }
 

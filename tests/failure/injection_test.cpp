@@ -20,6 +20,7 @@
 
 #include "failure/script.hpp"
 #include "store/helpers.hpp"
+#include "support/coverage.hpp"
 #include "support/fault_injector.hpp"
 #include "support/sanitizers.hpp"
 #include "support/torture.hpp"
@@ -71,6 +72,7 @@ class Trial {
       alarm(kHangingS);
       const int verdict = in_child(path.c_str(), backup.c_str(), kind, nth, lasting, line[1]);
       std::fflush(nullptr);
+      test::write_down_what_was_run();
       _exit(verdict);
     }
     close(line[1]);

@@ -18,12 +18,14 @@ struct MetadataNode {
   enum class Kind { object, null, leaf };
   Kind kind = Kind::object;
   std::string text;  // as it stands in the JSON, without white space around it
-  std::vector<std::pair<std::string, MetadataNode>> members;  // in the order given, repeats as well
+  // In the order given, repeats as well.
+  std::vector<std::string> keys;
+  std::vector<MetadataNode> members;
 
   // Of a key given twice the last counts.
   [[nodiscard]] std::map<std::string, const MetadataNode*> unique_members() const {
     std::map<std::string, const MetadataNode*> unique;
-    for (const auto& [key, value] : members) unique[key] = &value;
+    for (std::size_t i = 0; i < members.size(); ++i) unique[keys[i]] = &members[i];
     return unique;
   }
 };
@@ -63,15 +65,15 @@ class RandomMetadata {
     return kKeys;
   }
 
-  MetadataNode null() { return {MetadataNode::Kind::null, "null", {}}; }
+  MetadataNode null() { return {MetadataNode::Kind::null, "null", {}, {}}; }
   MetadataNode empty_object() {
     static const std::vector<std::string> kTexts = {"{}", "{ }", "{\n\t\r }"};
-    return {MetadataNode::Kind::object, random_.pick(kTexts), {}};
+    return {MetadataNode::Kind::object, random_.pick(kTexts), {}, {}};
   }
   MetadataNode leaf() {
     static const std::vector<std::string> kTexts = {
         "1", "1.0", "\"x\"", "\"{}\"", "true", "[1, {\"a\": null}]", "[]", "\"null\"", "-0e0"};
-    return {MetadataNode::Kind::leaf, random_.pick(kTexts), {}};
+    return {MetadataNode::Kind::leaf, random_.pick(kTexts), {}, {}};
   }
   std::string space() {
     static const std::vector<std::string> kSpaces = {"", "", "", " ", "\n"};
@@ -101,7 +103,8 @@ class RandomMetadata {
   void add_member(MetadataNode& node, const Key& key, MetadataNode child) {
     if (!node.members.empty()) node.text += ",";
     node.text += space() + "\"" + key.json + "\"" + space() + ":" + space() + child.text + space();
-    node.members.emplace_back(key.key, std::move(child));
+    node.keys.push_back(key.key);
+    node.members.push_back(std::move(child));
   }
 
   // One object in the other, around the depth at which merging ends.

@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "store/environment.hpp"
+#include "support/coverage.hpp"
 
 namespace tracelite::store::test {
 
@@ -190,6 +191,7 @@ class Child {
         code = body();
       } catch (...) {  // a failed BOOST_REQUIRE, among others
       }
+      tracelite::test::write_down_what_was_run();
       _exit(code);
     }
   }
