@@ -60,6 +60,7 @@ struct OpenFile {
   std::uint64_t lock_file_inode = 0;  // 0: none
   bool writable = false;
   bool opened_alone = false;
+  bool is_registered = false;         // until then whoever opens it holds the lock of the registry
   std::atomic<bool> verified{false};  // all of it has been looked through
   std::uint64_t opened_at = 0;        // the number of the newest commit when this process opened it
   std::uint64_t fork_generation = store::fork_generation();

@@ -338,6 +338,7 @@ Result<OpenFilePointer> open_registered(std::unique_lock<std::mutex>& lock, cons
     OpenFilePointer file(opened.release(), CloseFile());
     entry.file = file;
     registry.entries[identity] = std::move(entry);
+    file->is_registered = true;
     return file;
   }
   return make_error(Code::busy, path + " is being replaced all the time");
@@ -427,7 +428,9 @@ void CloseFile::operator()(OpenFile* pointer) const {
   std::unique_ptr<OpenFile> file(pointer);
   Registry& registry = Registry::instance();
   {
-    const std::scoped_lock lock(registry.mutex);
+    // Where there is no memory to register it, whoever opens it holds the lock.
+    std::unique_lock lock(registry.mutex, std::defer_lock);
+    if (file->is_registered) lock.lock();
     const FileIdentity identity = file->guard.identity();
     bool behind_door = false;
     ended_well([&] { behind_door = file->guard.lock_door(file->options.door_patience).ok(); });
