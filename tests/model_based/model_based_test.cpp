@@ -20,7 +20,7 @@ using store::test::fast_folder;
 using store::test::Folder;
 
 constexpr std::size_t kStepCount = 120;
-constexpr std::uint64_t kUsualRunCount = test::kUnderSanitizer ? 6 : 20;
+constexpr std::uint64_t kUsualRunCount = test::kUnderSanitizer ? 5 : 12;
 constexpr std::uint64_t kShorteningCountMax = 300;
 
 // A fault in the model itself: what a run must notice.
@@ -157,17 +157,11 @@ class Run {
       players_[step.process]->wait();
     }
     players_[step.process]->kill();
-    for (const Step& one : last) {
-      take(one);
-      if (one.verb == Verb::import) pending_[step.process].push_back({});
-    }
+    for (const Step& one : last) take(one);
     live_[step.process] = {};
     start(step.process);
-    play(Verb::flush, step.process, Pending::uncertain);
     settle(step.process);
   }
-  enum class Pending { uncertain };
-  void play(Verb verb, std::uint32_t which, Pending) { players_[which]->play({verb, which, {}}); }
   void settle(std::uint32_t which) {
     std::vector<Change> survived = std::move(pending_[which]);
     pending_[which].clear();
