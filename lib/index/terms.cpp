@@ -3,6 +3,8 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
+
 namespace tracelite::index {
 
 Result<Terms> Terms::open(sqlite3* connection) {
@@ -12,7 +14,8 @@ Result<Terms> Terms::open(sqlite3* connection) {
                                          "WHERE h.hash = ?3 AND t.id = h.id "
                                          "AND t.kind = ?1 AND t.text = ?2"));
   TL_TRY_ASSIGN(insert, Statement::prepare(connection,
-                                           "INSERT INTO term(kind, text) VALUES(?1, ?2) "
+                                           "INSERT INTO term(id, kind, text) VALUES(max(?3, "
+                                           "(SELECT ifnull(max(id), 0) + 1 FROM term)), ?1, ?2) "
                                            "RETURNING id"));
   TL_TRY_ASSIGN(read, Statement::prepare(connection, "SELECT uses FROM term WHERE id = ?1"));
   TL_TRY_ASSIGN(write, Statement::prepare(connection, "UPDATE term SET uses = ?2 WHERE id = ?1"));
@@ -45,7 +48,7 @@ Result<std::optional<TermNumber>> Terms::number_by(Statement& statement, TermKin
                                                    Bytes text) {
   statement.bind(1, static_cast<std::int64_t>(kind));
   statement.bind_text(2, text);
-  if (&statement == &find_) statement.bind(3, hash(kind, text));
+  statement.bind(3, &statement == &find_ ? hash(kind, text) : last_number_ + 1);
   const ResetGuard guard(statement);
   TL_TRY_ASSIGN(row, statement.step());
   if (!row) return std::optional<TermNumber>();
@@ -68,6 +71,7 @@ Result<TermNumber> Terms::number(TermKind kind, Bytes text) {
   if (found) return *found;
   TL_TRY_ASSIGN(made, number_by(insert_, kind, text));
   if (!made) return make_error(Code::internal, "a term was neither found nor made");
+  last_number_ = *made;
   TL_TRY(change_hash(insert_hash_, kind, text, *made));
   return *made;
 }
@@ -116,10 +120,10 @@ Status Terms::write_uses() {
   return {};
 }
 
-// Its number may be given to the next one that is made.
 Status Terms::remove(TermKind kind, Bytes text, TermNumber term) {
   cache_.erase(cache_key(kind, text));
   uses_.erase(term);
+  last_number_ = std::max(last_number_, term);
   TL_TRY(change_hash(remove_hash_, kind, text, term));
   remove_.bind(1, term);
   return remove_.run();

@@ -20,7 +20,8 @@ class Terms {
   // The place of a text in `term_hash`: 31 bits of XXH3-64 of the kind's byte and the text.
   static std::int64_t hash(TermKind kind, Bytes text);
 
-  // The number of a text, made if need be.
+  // The number of a text, made if need be. Never one that was removed since it was opened: what is
+  // not written yet of a batch knows terms by their numbers.
   Result<TermNumber> number(TermKind kind, Bytes text);
   Result<std::optional<TermNumber>> optional_number(TermKind kind, std::optional<Bytes> text);
   // nullopt: there is no such text.
@@ -50,6 +51,7 @@ class Terms {
   std::unordered_map<std::string, TermNumber> cache_;  // kind byte, then the text
   std::size_t cache_size_bytes_ = 0;                   // about
   std::map<TermNumber, Uses> uses_;                    // what write_uses() writes
+  TermNumber last_number_ = 0;                         // the largest that was made or removed
 };
 
 // More are looked up in the database again: a bound on memory, not on what can be stored.

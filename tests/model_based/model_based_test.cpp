@@ -83,6 +83,17 @@ class Run {
         }
     }
   }
+  // Whether it is the file that is wrong, or the one that looks at it.
+  [[nodiscard]] std::string diagnosis() const {
+    try {
+      const Looker another(path_);
+      const bool agrees = difference(another.read_all(), looker_->read_all()).empty();
+      another.check();
+      return agrees ? " (check finds nothing)" : " (another reader sees something else)";
+    } catch (const Broken& broken) {
+      return std::string(" (") + broken.what() + ")";
+    }
+  }
   void finish() {
     compare();
     for (std::uint32_t which : {0U, 1U}) players_[which]->quit();
@@ -301,13 +312,13 @@ struct Finding {
 };
 std::optional<Finding> play(const std::vector<Step>& steps, Fault fault) {
   const Folder folder(fast_folder());
+  Run run(folder.file("run.tl"), fault);
   std::size_t at = 0;
   try {
-    Run run(folder.file("run.tl"), fault);
     for (; at < steps.size(); ++at) run.play(steps[at]);
     run.finish();
   } catch (const Broken& broken) {
-    return Finding{at, broken.what()};
+    return Finding{at, broken.what() + run.diagnosis()};
   }
   return std::nullopt;
 }
