@@ -537,6 +537,10 @@ typedef struct tl_options {
  * to the name stands beside it; after the last close nothing but the file is left. A crash needs no
  * recovery: the next open finds every commit, and nothing half of one.
  *
+ * A symbolic link leads to the file that it names, beside which the lock file lies then. Whoever
+ * the file's mode lets write may write the lock file; one that root makes belongs to the file's
+ * owner. A link in the place of the lock file is removed, or refused with TL_PERMISSION.
+ *
  * An index that another version of tracelite has made is made anew, as by tl_reindex, when the file
  * is opened for writing; the log is told before, because it takes a while with a large file.
  *

@@ -151,18 +151,20 @@ Result<Guard> Guard::adopt(int descriptor, const std::string& path, bool writabl
 }
 
 Result<Guard> Guard::open_existing(const std::string& path, bool immutable) {
-  // Opening a pipe or a device can block or do harm, so look first.
+  // Opening a pipe or a device can block or do harm, so look first. The path is a real one; a link
+  // there has just been put in its place.
   struct stat status = {};
-  if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+  if (lstat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
     return not_regular(path, status.st_mode);
   }
-  int descriptor = immutable ? -1 : ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOCTTY);
+  constexpr int kFlags = O_CLOEXEC | O_NOCTTY | O_NOFOLLOW;
+  int descriptor = immutable ? -1 : ::open(path.c_str(), O_RDWR | kFlags);
   if (descriptor >= 0) return adopt(descriptor, path, true, false);
   const int reason = immutable ? EROFS : errno;
   if (reason != EACCES && reason != EPERM && reason != EROFS) {
     return system_error(reason, "open", path);
   }
-  descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  descriptor = ::open(path.c_str(), O_RDONLY | kFlags);
   if (descriptor < 0) return system_error(errno, "open", path);
   return adopt(descriptor, path, false, reason == EROFS);
 }

@@ -71,11 +71,26 @@ Status remove_stale_lock_file(const std::string& lock_path) {
   return {};
 }
 
-int create_lock_file(const std::string& lock_path, mode_t mode) {
+namespace {
+
+// What somebody has put in the place of a lock file, in a folder where we may not remove it: LMDB
+// would write to whatever it leads to.
+bool is_a_link(const std::string& path) {
+  struct stat status = {};
+  return lstat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1;
+}
+
+}  // namespace
+
+int create_lock_file(const std::string& lock_path, const LockFileOwner& owner) {
   const int descriptor =
-      ::open(lock_path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-  if (descriptor < 0) return errno == EEXIST ? 0 : errno;  // a stale one that could not be removed
-  int code = fchmod(descriptor, mode) == 0 ? 0 : errno;    // whatever the umask is
+      ::open(lock_path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, owner.mode);
+  // A stale one that could not be removed can be used.
+  if (descriptor < 0 && errno == EEXIST) return is_a_link(lock_path) ? ELOOP : 0;
+  if (descriptor < 0) return errno;
+  int code = fchmod(descriptor, owner.mode) == 0 ? 0 : errno;  // whatever the umask is
+  // As SQLite does, so that root locks nobody out of his own file.
+  if (code == 0 && geteuid() == 0 && fchown(descriptor, owner.user, owner.group) != 0) code = errno;
   const std::string zeros(kLockFileSizeBytes, '\0');
   for (std::size_t done = 0; done < zeros.size() && code == 0;) {
     const ssize_t count = write(descriptor, zeros.data() + done, zeros.size() - done);

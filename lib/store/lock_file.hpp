@@ -36,9 +36,16 @@ FoundLockFile find_lock_file(const std::string& lock_path, std::uint64_t theirs)
 // program uses it without our guard, or this process for a file that had this name).
 Status remove_stale_lock_file(const std::string& lock_path);
 
+// Whoever may write the file may write the lock file.
+struct LockFileOwner {
+  mode_t mode;
+  uid_t user;
+  gid_t group;
+};
 // Makes it before LMDB does. LMDB makes it without contents and writes to it through a map: on a
-// full disk that is not an error but a SIGBUS. Returns 0 or an errno value.
-int create_lock_file(const std::string& lock_path, mode_t mode);
+// full disk that is not an error but a SIGBUS. Returns 0 or an errno value; ELOOP: a link lies
+// there that cannot be removed.
+int create_lock_file(const std::string& lock_path, const LockFileOwner& owner);
 
 // Removes it if it is still the one with that inode number.
 void remove_lock_file(const std::string& lock_path, std::uint64_t inode);

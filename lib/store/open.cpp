@@ -88,6 +88,12 @@ Error explain_open_failure(const OpenFile& file, int code) {
                           "TL_OPEN_IMMUTABLE",
                       "path", code);
   }
+  if (code == ELOOP) {
+    return make_error(Code::permission,
+                      "in the place of the lock file " + lock_path +
+                          " is a link, or something else that is no file of its own; remove it",
+                      "path", code);
+  }
   if (code == MDB_INVALID || code == MDB_VERSION_MISMATCH) {
     return make_error(Code::busy, "the lock file " + lock_path + " belongs to another program", {},
                       code);
@@ -108,10 +114,10 @@ Status open_engine(OpenFile& file, LockFile lock_file) {
   if (lock_file == LockFile::none) flags |= MDB_NOLOCK;
   if (file.options.draft) flags |= MDB_NOSYNC;
   flags |= testing::more_engine_flags.load(std::memory_order_relaxed);
-  // Whoever may write the file may write the lock file.
   const mode_t mode = (status.st_mode & 0666) | S_IRUSR | S_IWUSR;
   if (lock_file == LockFile::made_here) {
-    const int code = create_lock_file(lock_path_of(file.path), mode);
+    const int code =
+        create_lock_file(lock_path_of(file.path), {mode, status.st_uid, status.st_gid});
     if (code != 0) return explain_open_failure(file, code);
   }
   const auto needed = std::max(kMinimumMapSizeBytes, static_cast<std::size_t>(status.st_size));
