@@ -1,4 +1,5 @@
-// bookmark, unbookmark, publish, unpublish; stats, check, reindex, compact, backup, version.
+// bookmark, unbookmark, publish, unpublish; stats, check, reindex, compact, backup, salvage,
+// version.
 
 #include <algorithm>
 #include <array>
@@ -99,7 +100,7 @@ struct KeepRequest {
   std::string database;
   bool json = false;
   bool space = false;       // stats alone
-  std::string destination;  // backup alone
+  std::string destination;  // backup and salvage alone
 };
 
 std::vector<std::pair<std::string, std::uint64_t>> counters_of(const tracelite::Store& store) {
@@ -249,7 +250,9 @@ int run_check(Output& output, const KeepRequest& request) {
   output.flush();
   if (findings.count == 0) return kExitOk;
   complain(request.database + " is damaged: " + plural(findings.count, "finding") +
-           "; export what can be read, or, if only the index is named, reindex");
+           "; if only the index is named, mend it with: tracelite reindex " + request.database +
+           "; else bring out what can be read with: tracelite salvage " + request.database +
+           " NEW.tl");
   return kExitFailure;
 }
 
@@ -308,6 +311,68 @@ int run_backup(Output& output, const KeepRequest& request) {
   return kExitOk;
 }
 
+void show_salvaged(Output& output, const tl_salvage_report& report) {
+  output.write("brought out: " + plural(report.trace_count, "trace") + ", " +
+               plural(report.observation_count, "observation") + ", " +
+               plural(report.score_count, "score") + ", " +
+               plural(report.session_count, "session") + ", " +
+               plural(report.payload_count, "payload") + ", " + format_count(report.medium_count) +
+               " media\n");
+  output.write("left behind: " + plural(report.lost_record_count, "record") + ", " +
+               plural(report.lost_payload_count, "payload") + ", " +
+               plural(report.lost_value_count, "stored value") + ", " +
+               plural(report.lost_page_count, "page") + "\n");
+  if (report.doubtful_count == 0) return;
+  output.write("perhaps older than it was: " + plural(report.doubtful_count, "stored value") +
+               "\n");
+}
+
+void show_salvaged_as_json(Output& output, const tl_salvage_report& report, bool is_all) {
+  JsonWriter json(output);
+  json.begin_object().key("ok").boolean(is_all);
+  json.key("traces").count(report.trace_count);
+  json.key("observations").count(report.observation_count);
+  json.key("scores").count(report.score_count);
+  json.key("sessions").count(report.session_count);
+  json.key("payloads").count(report.payload_count);
+  json.key("media").count(report.medium_count);
+  json.key("lostRecords").count(report.lost_record_count);
+  json.key("lostPayloads").count(report.lost_payload_count);
+  json.key("lostValues").count(report.lost_value_count);
+  json.key("lostPages").count(report.lost_page_count);
+  json.key("doubtful").count(report.doubtful_count);
+  json.end_object().end_line();
+}
+
+// The library never opens the damaged file, so there is nothing to trust.
+int run_salvage(Output& output, const KeepRequest& request) {
+  ProgressLine progress("salvaging", "steps");
+  Findings findings{output, progress, JsonWriter(output), request.json};
+  tl_salvage_report report{};
+  report.struct_size = sizeof report;
+  const tl_status status =
+      tl_salvage(request.database.c_str(), request.destination.c_str(), Findings::callback,
+                 &findings, ProgressLine::callback, &progress, &report);
+  progress.erase();
+  if (findings.thrown != nullptr) std::rethrow_exception(findings.thrown);
+  stop_if_interrupted();
+  tracelite::require(status);
+  const bool is_all = report.lost_record_count + report.lost_payload_count +
+                          report.lost_value_count + report.lost_page_count +
+                          report.doubtful_count ==
+                      0;
+  if (request.json) {
+    show_salvaged_as_json(output, report, is_all);
+  } else {
+    show_salvaged(output, report);
+  }
+  output.flush();
+  if (is_all) return kExitOk;
+  complain("not everything could be brought out of " + request.database + "; what could is in " +
+           request.destination + "; keep the damaged file until you need nothing more of it");
+  return kExitFailure;
+}
+
 std::shared_ptr<KeepRequest> add_keep(CLI::App& app, Action& action, const char* name,
                                       const char* description,
                                       int (*run)(Output&, const KeepRequest&)) {
@@ -350,6 +415,13 @@ void add_keeping(CLI::App& app, Action& action) {
       add_keep(app, action, "backup", "Copy the file while others use it", run_backup);
   app.get_subcommand("backup")
       ->add_option("OUT", backup->destination, "The file to make; it must not exist")
+      ->required()
+      ->type_name("");
+  const auto salvage =
+      add_keep(app, action, "salvage",
+               "Bring what can still be read of a damaged file into a new one", run_salvage);
+  app.get_subcommand("salvage")
+      ->add_option("OUT", salvage->destination, "The file to make; it must not exist")
       ->required()
       ->type_name("");
   auto as_json = std::make_shared<bool>(false);

@@ -48,8 +48,11 @@ tracelite::Store open(const std::string& database, tl_options options) {
   } catch (const tracelite::Error& error) {
     if (error.status() != TL_CORRUPT) throw;
     throw std::runtime_error(std::string(error.what()) +
-                             "; take a backup instead, or, if you know where the file comes from, "
-                             "see all that is wrong with: tracelite check --trust " +
+                             "; take a backup instead, or bring out what can be read with: "
+                             "tracelite salvage " +
+                             database +
+                             " NEW.tl; if you know where the file comes from, see all that is "
+                             "wrong with: tracelite check --trust " +
                              database);
   }
 }

@@ -15,11 +15,11 @@
 namespace cli {
 
 inline constexpr int kExitOk = 0;
-inline constexpr int kExitFailure = 1;  // an error, a refused event, a finding of check
+inline constexpr int kExitFailure = 1;  // an error, a refused event, a finding of check or salvage
 inline constexpr int kExitUsage = 2;
 inline constexpr const char* kExitCodes =
-    "Exit codes: 0 done; 1 an error, an event that import refused, or a damage that check found;\n"
-    "            2 a wrong command line.";
+    "Exit codes: 0 done; 1 an error, an event that import refused, a damage that check found, or\n"
+    "            something that salvage left behind; 2 a wrong command line.";
 
 // What the chosen command does; gives the exit code.
 using Action = std::function<int(Output&)>;

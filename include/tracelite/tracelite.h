@@ -8,7 +8,7 @@
  *   3. Recording   live observations (tl_begin .. tl_end) and upserts by id (tl_put_...)
  *   4. Events      Langfuse ingestion events in and out
  *   5. Reading     snapshots, lists, trees, replays, payloads, media, following what is recorded
- *   6. Keeping     statistics, counters, deleting, check, reindex, compact, backup
+ *   6. Keeping     statistics, counters, deleting, check, reindex, compact, backup, salvage
  *   7. Errors and version
  *
  * A program that records and reads back, error handling left out:
@@ -1076,12 +1076,12 @@ typedef struct tl_delete_report {
 TL_API tl_status tl_delete(tl_store *store, const tl_filter *filter, tl_progress_fn progress,
                            void *progress_context, tl_delete_report *report);
 
-/* Called for each thing that tl_check finds wrong; `where` names the key space or table. */
+/* Called for each thing that tl_check finds wrong, or tl_salvage leaves behind; `where` names the key space or table. */
 typedef void (*tl_finding_fn)(void *context, tl_text where, tl_text message);
 
 /* Checks the whole file, as the newest commit has it: the structure of its pages, every checksum,
  * every record and payload, and the index against the records. Others may go on writing. Where the
- * structure is damaged, nothing further is looked at. finding and progress (in pages) may be NULL.
+ * structure is damaged, nothing further is looked at; tl_salvage brings out the rest. finding and progress (in pages) may be NULL.
  * Errors: TL_CORRUPT (something was found), TL_CANCELLED, TL_IO, TL_NO_MEMORY. */
 TL_API tl_status tl_check(tl_store *store, tl_finding_fn finding, void *finding_context,
                           tl_progress_fn progress, void *progress_context);
@@ -1123,6 +1123,46 @@ TL_API tl_status tl_compact(tl_store *store, tl_progress_fn progress, void *prog
  */
 TL_API tl_status tl_backup(tl_store *store, const char *path, tl_progress_fn progress,
                            void *progress_context);
+
+/* What tl_salvage has brought out, and what it has left behind. */
+typedef struct tl_salvage_report {
+  uint32_t struct_size;
+  uint64_t trace_count; /* brought out, as tl_stats counts them */
+  uint64_t observation_count;
+  uint64_t score_count;
+  uint64_t session_count;
+  uint64_t medium_count;
+  uint64_t payload_count;      /* inputs, outputs and metadata */
+  uint64_t lost_page_count;    /* pages that could not be read, whether or not that cost anything */
+  uint64_t lost_value_count;   /* stored values and blocks of them, as far as it can be told */
+  uint64_t lost_record_count;  /* traces, observations, scores and sessions, likewise */
+  uint64_t lost_payload_count; /* of records that were brought out: these lack the field */
+  uint64_t doubtful_count;     /* stored values that may be older than what was there */
+} tl_salvage_report;
+
+/*
+ * Brings everything that can still be read of a damaged file into a new one at new_path, which must
+ * not exist: a store of its own, mode 0600, durable when this returns TL_OK, for which tl_check is
+ * TL_OK. The damaged file is only read, and whatever bytes it has, that is safe. Nobody may have it
+ * open meanwhile.
+ *
+ * A record comes out as it was, or not at all; but where a payload is damaged, its record comes
+ * without that field. Of a trace whose own record is lost, observations come out under its id if a
+ * score knows it, and else under a new one that begins with "salvaged-". doubtful_count is 0 unless
+ * what tells old pages from new ones is damaged, too: then something that was changed or deleted
+ * may have come out as it was before. Recorded last and not flushed yet is in no file.
+ *
+ * TL_OK says that the new file is there; if nothing was left behind, all counts of what is lost or
+ * doubtful in the report are 0. finding, called for each thing left behind, progress (in steps) and
+ * report may be NULL. Otherwise nothing is left at new_path. Errors: TL_NOT_FOUND (no such file, or
+ * no folder for the new one), TL_NOT_TRACELITE (there is nothing in it that tracelite has written),
+ * TL_NEWER_FORMAT, TL_INVALID (new_path exists), TL_BUSY (somebody has the file open, or writes to
+ * the same new_path), TL_PERMISSION, TL_UNSUPPORTED (a network file system), TL_CANCELLED,
+ * TL_DISK_FULL (it takes room up to three times that of the file), TL_IO, TL_NO_MEMORY.
+ */
+TL_API tl_status tl_salvage(const char *path, const char *new_path, tl_finding_fn finding,
+                            void *finding_context, tl_progress_fn progress, void *progress_context,
+                            tl_salvage_report *report);
 
 /* ============================================================================================== */
 /* 7. Errors and version                                                                          */

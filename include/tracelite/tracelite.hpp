@@ -14,7 +14,7 @@
  * never throw. Values (Trace, Observation, Score) own nothing: what they were given must
  * live until the call that takes them has returned, which is so for temporaries of one expression.
  * What takes callbacks (tl_import, tl_export, tl_space, tl_delete, tl_check, tl_reindex,
- * tl_compact, tl_backup) is called as in C, on get(); a callback must not throw.
+ * tl_compact, tl_backup, tl_salvage) is called as in C, on get(); a callback must not throw.
  */
 #ifndef TRACELITE_HPP
 #define TRACELITE_HPP

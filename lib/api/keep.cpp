@@ -1,4 +1,4 @@
-// Statistics, counters, space, deleting, check, reindex, compacting and backup.
+// Statistics, counters, space, deleting, check, reindex, compacting, backup and salvage.
 #include "api/handles.hpp"
 #include "api/values_in.hpp"
 #include "maintain/maintain.hpp"
@@ -137,6 +137,35 @@ Status backup(tl_store* store, const char* path, tl_progress_fn progress, void* 
   return maintain::backup(store->state->environment, path, progress_of(progress, progress_context));
 }
 
+Status salvage(const char* path, const char* new_path, tl_finding_fn finding, void* finding_context,
+               tl_progress_fn progress, void* progress_context, tl_salvage_report* report) {
+  if (path == nullptr || *path == '\0' || new_path == nullptr || *new_path == '\0') {
+    return make_error(Code::misuse, "a path is needed", "path");
+  }
+  if (report != nullptr && report->struct_size < sizeof(report->struct_size)) {
+    return no_struct_size();
+  }
+  const auto found = [&](Bytes where, Bytes message) {
+    if (finding != nullptr) finding(finding_context, to_text(where), to_text(message));
+  };
+  TL_TRY_ASSIGN(salvaged,
+                maintain::salvage(path, new_path, found, progress_of(progress, progress_context)));
+  tl_salvage_report own{};
+  own.trace_count = salvaged.traces;
+  own.observation_count = salvaged.observations;
+  own.score_count = salvaged.scores;
+  own.session_count = salvaged.sessions;
+  own.medium_count = salvaged.media;
+  own.payload_count = salvaged.payloads;
+  own.lost_page_count = salvaged.lost_pages;
+  own.lost_value_count = salvaged.lost_values;
+  own.lost_record_count = salvaged.lost_records;
+  own.lost_payload_count = salvaged.lost_payloads;
+  own.doubtful_count = salvaged.doubtful_values;
+  if (report != nullptr) copy_out(own, report);
+  return {};
+}
+
 }  // namespace
 }  // namespace tracelite::api
 
@@ -172,4 +201,12 @@ tl_status tl_compact(tl_store* store, tl_progress_fn progress, void* progress_co
 tl_status tl_backup(tl_store* store, const char* path, tl_progress_fn progress,
                     void* progress_context) {
   return api::guarded([&] { return api::backup(store, path, progress, progress_context); });
+}
+tl_status tl_salvage(const char* path, const char* new_path, tl_finding_fn finding,
+                     void* finding_context, tl_progress_fn progress, void* progress_context,
+                     tl_salvage_report* report) {
+  return api::guarded([&] {
+    return api::salvage(path, new_path, finding, finding_context, progress, progress_context,
+                        report);
+  });
 }

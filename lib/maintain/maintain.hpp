@@ -1,5 +1,5 @@
 // Long work on a whole file: checking it, deleting from it, rebuilding what is derived from the
-// records, writing it anew, and copying it.
+// records, writing it anew, copying it, and bringing out of a damaged one what can be read.
 //
 // Knows records, payloads and the index. Must not know queues, queries or the C API.
 #pragma once
@@ -68,6 +68,25 @@ Status delete_containers(const std::shared_ptr<store::Environment>& environment,
 // file is as it was then.
 Status compact(const std::shared_ptr<store::Environment>& environment,
                const ProgressFunction& progress);
+
+// What salvage has brought out, and what it has left behind.
+struct SalvageReport {
+  std::uint64_t traces = 0, observations = 0, scores = 0, sessions = 0, media = 0, payloads = 0;
+  std::uint64_t lost_pages = 0, lost_values = 0, lost_records = 0, lost_payloads = 0;
+  // Values and records that may be older than what was there.
+  std::uint64_t doubtful_values = 0;
+  [[nodiscard]] bool is_all() const {
+    return lost_pages + lost_values + lost_records + lost_payloads + doubtful_values == 0;
+  }
+};
+
+// Brings every record that can still be read out of a damaged file into a new one, which must not
+// exist and is sound. The damaged one is only read, never by LMDB (store/page_salvage.hpp), and
+// nobody else may have it open. `finding` is told what is left behind. Progress counts steps.
+// Errors: not_tracelite (nothing in it is ours), newer_format, busy (somebody has it open), those
+// of store::NewFile, cancelled, disk_full, io, no_memory; nothing is left of the new file then.
+Result<SalvageReport> salvage(const std::string& path, const std::string& new_path,
+                              const FindingFunction& finding, const ProgressFunction& progress);
 
 // A copy of the newest commit as a file of its own, which must not exist; others go on reading and
 // writing. Progress counts entries. Errors: those of store::back_up.

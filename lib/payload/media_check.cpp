@@ -31,6 +31,20 @@ Result<std::string> hash_of(const PayloadReader& payloads, const MediumHead& hea
   return hash.finish();
 }
 
+Status check_bytes(const PayloadReader& payloads, Bytes hash, const MediumHead& head) {
+  auto size_bytes = payloads.size_bytes(head.number);
+  if (!size_bytes && size_bytes.error().code == Code::not_found) {
+    return damage(hash, "its bytes are missing");
+  }
+  if (!size_bytes) return std::move(size_bytes).error();
+  if (*size_bytes != head.size_bytes) {
+    return damage(hash, "it has " + std::to_string(*size_bytes) + " bytes, not " +
+                            std::to_string(head.size_bytes));
+  }
+  TL_TRY_ASSIGN(actual, hash_of(payloads, head));
+  return actual == hash ? Status() : Status(damage(hash, "its bytes have another hash"));
+}
+
 class MediaChecker {
  public:
   MediaChecker(const store::Transaction& transaction, MediaUses uses,
@@ -83,17 +97,7 @@ class MediaChecker {
                                          " uses, payloads have " + std::to_string(expected))
                             .message);
     }
-    auto size_bytes = payloads_.size_bytes(head->number);
-    if (!size_bytes && size_bytes.error().code == Code::not_found) {
-      return damage(hash, "its bytes are missing");
-    }
-    if (!size_bytes) return std::move(size_bytes).error();
-    if (*size_bytes != head->size_bytes) {
-      return damage(hash, "it has " + std::to_string(*size_bytes) + " bytes, not " +
-                              std::to_string(head->size_bytes));
-    }
-    TL_TRY_ASSIGN(actual, hash_of(payloads_, *head));
-    return actual == hash ? Status() : Status(damage(hash, "its bytes have another hash"));
+    return check_bytes(payloads_, hash, *head);
   }
 
   const store::Transaction& transaction_;
@@ -126,6 +130,12 @@ Status check_media_of(const store::Transaction& transaction, const PayloadValue&
     }
   }
   return {};
+}
+
+Status check_bytes_of_medium(const store::Transaction& transaction, Bytes hash) {
+  TL_TRY_ASSIGN(head, find_medium(transaction, hash));
+  if (!head) return damage(hash, "it is missing");
+  return check_bytes(PayloadReader(transaction), hash, *head);
 }
 
 Status check_media(const store::Transaction& transaction, MediaUses uses,

@@ -19,6 +19,10 @@ using MediaUses = std::map<std::string, std::uint64_t>;
 Status check_media_of(const store::Transaction& transaction, const model::PayloadValue& value,
                       MediaUses& uses);
 
+// That a medium's bytes are there and have its hash. Errors: corrupt (they have not, or there is no
+// such medium), io, no_memory.
+Status check_bytes_of_medium(const store::Transaction& transaction, Bytes hash);
+
 // Checks key space `media`: every medium is counted as often as it is used, its bytes have its
 // hash, and there are no others but those `pending` (payload numbers). What does not hold is found;
 // errors: io, no_memory, and corrupt if a value could not be read at all.

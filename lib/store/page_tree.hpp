@@ -65,6 +65,8 @@ Status for_each_piece(const PagesInUse& pages, const LeafEntry& entry,
                       const std::function<Status(Bytes piece)>& take);
 
 enum class KeyOrder : std::uint8_t { bytes, numbers };
+// Whether what a Tree says of its pages and entries is known, and checked.
+enum class TreeCounts : std::uint8_t { given, unknown };
 
 class TreeWalk {
  public:
@@ -75,7 +77,8 @@ class TreeWalk {
   // Calls `visit` for every entry, in the order of keys; its key and value are valid during the
   // call. Errors: corrupt (the tree is not one, or the counts in `tree` are wrong), io, cancelled,
   // and those of `visit`.
-  Status run(const std::function<Status(const LeafEntry&)>& visit);
+  Status run(const std::function<Status(const LeafEntry&)>& visit,
+             TreeCounts counts = TreeCounts::given);
 
  private:
   struct Level {

@@ -12,6 +12,7 @@
 #include "store/errors.hpp"
 #include "store/file_header.hpp"
 #include "store/format.hpp"
+#include "store/free_list.hpp"
 #include "store/value_checker.hpp"
 
 namespace tracelite::store {
@@ -22,62 +23,6 @@ using layout::Tree;
 
 constexpr const char* kFreePages = "free pages";
 constexpr const char* kKeySpaces = "key spaces";
-
-// What one transaction can leave unwritten at the end of the file is far less.
-constexpr std::uint64_t kMissingPagesMax = std::uint64_t{1} << 22;
-// LMDB counts on from there.
-constexpr std::uint64_t kTransactionMax = std::uint64_t{1} << 62;
-
-// The entries of the free list: pages that a transaction gave up, under its number. A list is a
-// count and the numbers of the pages, from the largest down; LMDB may leave room behind them.
-class FreeList {
- public:
-  FreeList(PagesInUse& pages, std::uint64_t newest) : pages_(pages), newest_(newest) {}
-
-  Status take(const LeafEntry& entry) {
-    std::uint64_t transaction = 0;
-    std::memcpy(&transaction, entry.key.data(), sizeof transaction);
-    if (transaction == 0 || transaction > newest_) {
-      return pages_.corrupt("the free list has pages of transaction " +
-                            std::to_string(transaction) + ", and the newest is " +
-                            std::to_string(newest_));
-    }
-    if (entry.flags == layout::kTreeNode || entry.size_bytes < sizeof(std::uint64_t)) {
-      return pages_.corrupt("the free list has an entry that is no list");
-    }
-    std::optional<std::uint64_t> left;
-    std::uint64_t last = layout::kNoPage;
-    return for_each_piece(pages_, entry, [&](Bytes piece) -> Status {
-      for (; piece.size() >= sizeof last; piece.remove_prefix(sizeof last)) {
-        std::uint64_t number = 0;
-        std::memcpy(&number, piece.data(), sizeof number);
-        if (!left) {
-          left = number;
-          if (number > entry.size_bytes / sizeof number - 1) {
-            return pages_.corrupt("a list of free pages is longer than its room");
-          }
-          continue;
-        }
-        if (*left == 0) return {};
-        --*left;
-        if (number >= last) return pages_.corrupt("a list of free pages is not in order");
-        TL_TRY(pages_.take(number, 1));
-        last = number;
-      }
-      return {};
-    });
-  }
-
- private:
-  PagesInUse& pages_;
-  std::uint64_t newest_;
-};
-
-Status walk_free_list(PagesInUse& pages, const Meta& head) {
-  FreeList list(pages, head.transaction);
-  TreeWalk walk(pages, head.free_pages, kFreePages, KeyOrder::numbers);
-  return walk.run([&](const LeafEntry& entry) { return list.take(entry); });
-}
 
 class Verifier {
  public:
@@ -204,7 +149,8 @@ Result<bool> Verifier::run() {
   for (std::size_t i = 0; i < kKeySpaceCount; ++i) {
     if (i != kMeta) TL_TRY(noted(kKeySpaceNames[i], check_key_space(i)));
   }
-  TL_TRY(noted(kFreePages, walk_free_list(pages_, head_)));
+  const auto free = take_free_pages(pages_, head_.free_pages, head_.transaction);
+  TL_TRY(noted(kFreePages, free ? Status() : Status(free.error())));
   if (sound_ && finding_) find_lost_pages();
   return sound_;
 }
@@ -246,7 +192,7 @@ bool missing_pages_are_free(int descriptor, const std::string& path, const Meta&
                             std::uint64_t first_missing) {
   if (head.last_page - first_missing > kMissingPagesMax) return false;
   PagesInUse pages(descriptor, path, head.free_pages.page_size, head.last_page);
-  if (!walk_free_list(pages, head)) return false;
+  if (!take_free_pages(pages, head.free_pages, head.transaction)) return false;
   for (std::uint64_t i = first_missing; i <= head.last_page; ++i) {
     if (!pages.is_taken(i)) return false;
   }

@@ -38,6 +38,9 @@ Result<std::optional<ReadTransaction>> begin_verified_read(
     const std::shared_ptr<Environment>& environment, const PageFindingFunction& finding,
     const PageProgress& progress);
 
+// What one transaction can leave unwritten at the end of the file is far less.
+inline constexpr std::uint64_t kMissingPagesMax = std::uint64_t{1} << 22;
+
 // True if every page from `first_missing` to the last one of `head` is free.
 //
 // LMDB does not write pages that a transaction allocated at the end of the file and gave up again

@@ -14,6 +14,7 @@
 #include "store/errors.hpp"
 #include "store/file_header.hpp"
 #include "store/folder.hpp"
+#include "store/new_file.hpp"
 #include "store/replacement_note.hpp"
 #include "store/testing.hpp"
 
@@ -25,20 +26,6 @@ constexpr std::uint64_t kNoteRoomSizeBytes = std::uint64_t{1} << 20;
 
 std::string scratch_path(const std::string& path) { return path + "-compact-scratch"; }
 std::string new_path(const std::string& path) { return path + "-compact-new"; }
-std::string backup_path(const std::string& path) { return path + "-backup-part"; }
-
-void remove_draft(const std::string& path) {
-  unlink(path.c_str());
-  unlink(lock_path_of(path).c_str());
-}
-
-Result<std::shared_ptr<Environment>> open_draft(const std::string& path,
-                                                std::uint64_t transactions_after) {
-  OpenOptions options;
-  options.draft = true;
-  options.transactions_after = transactions_after;
-  return Environment::open(path, options);
-}
 
 Error failed_here(int code, const std::string& path) { return system_error(code, "replace", path); }
 
@@ -222,44 +209,11 @@ Status Replacement::State::swap() {
   return synced;
 }
 
-namespace {
-
-// One that a killed process has left is removed, one at work is not.
-Status take_draft_name(const std::string& path) {
-  Result<Guard> guard = Guard::open_existing(path);
-  if (!guard) return guard.error().code == Code::not_found ? Status() : Status(guard.error());
-  TL_TRY(guard->lock_door(OpenOptions().door_patience));
-  const Door door(*guard);
-  TL_TRY_ASSIGN(user, guard->other_user());
-  if (user) return make_error(Code::busy, path + " is just being written", "path");
-  remove_draft(path);
-  return {};
-}
-
-Status write_backup(const std::shared_ptr<Environment>& environment, const std::string& path,
-                    const CopyProgress& progress) {
-  TL_TRY_ASSIGN(source, environment->begin_read());
-  TL_TRY_ASSIGN(made, open_draft(path, source.id()));
-  TL_TRY(copy_in_order(source, *made, progress));
-  return made->sync();
-}
-
-}  // namespace
-
 Status back_up(const std::shared_ptr<Environment>& environment, const std::string& path,
                const CopyProgress& progress) {
-  TL_TRY_ASSIGN(target, real_path(path));
-  struct stat status = {};
-  if (lstat(target.c_str(), &status) == 0) {
-    return make_error(Code::invalid, target + " exists already", "path", EEXIST);
-  }
-  const std::string part = backup_path(target);
-  TL_TRY(take_draft_name(part));
-  Status written = write_backup(environment, part, progress);
-  if (written) written = rename_to_new(part, target);
-  if (!written && written.error().code != Code::busy) remove_draft(part);
-  if (written) written = sync_folder(target);
-  return written;
+  TL_TRY_ASSIGN(file, NewFile::begin(path, "backup"));
+  TL_TRY_ASSIGN(source, environment->begin_read());
+  return file->finish(source, progress, std::nullopt);
 }
 
 }  // namespace tracelite::store

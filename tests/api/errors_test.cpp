@@ -448,6 +448,8 @@ BOOST_AUTO_TEST_CASE(null_arguments_are_misuse_everywhere) {
       tl_compact(nullptr, nullptr, nullptr),
       tl_backup(nullptr, "b", nullptr, nullptr),
       tl_backup(store, nullptr, nullptr, nullptr),
+      tl_salvage(nullptr, "b", nullptr, nullptr, nullptr, nullptr, nullptr),
+      tl_salvage("a", nullptr, nullptr, nullptr, nullptr, nullptr, nullptr),
   };
   for (std::size_t i = 0; i < std::size(all); ++i) {
     BOOST_TEST(all[i] == TL_MISUSE, "call " << i << " gave " << all[i]);
