@@ -1076,13 +1076,15 @@ typedef struct tl_delete_report {
 TL_API tl_status tl_delete(tl_store *store, const tl_filter *filter, tl_progress_fn progress,
                            void *progress_context, tl_delete_report *report);
 
-/* Called for each thing that tl_check finds wrong, or tl_salvage leaves behind; `where` names the key space or table. */
+/* Called for each thing that tl_check finds wrong, or tl_salvage leaves behind; `where` names the
+ * key space or table. */
 typedef void (*tl_finding_fn)(void *context, tl_text where, tl_text message);
 
 /* Checks the whole file, as the newest commit has it: the structure of its pages, every checksum,
  * every record and payload, and the index against the records. Others may go on writing. Where the
- * structure is damaged, nothing further is looked at; tl_salvage brings out the rest. finding and progress (in pages) may be NULL.
- * Errors: TL_CORRUPT (something was found), TL_CANCELLED, TL_IO, TL_NO_MEMORY. */
+ * structure is damaged, nothing further is looked at; tl_salvage brings out the rest. finding and
+ * progress (in pages) may be NULL. Errors: TL_CORRUPT (something was found), TL_CANCELLED, TL_IO,
+ * TL_NO_MEMORY. */
 TL_API tl_status tl_check(tl_store *store, tl_finding_fn finding, void *finding_context,
                           tl_progress_fn progress, void *progress_context);
 

@@ -122,7 +122,7 @@ class Looker {
   Result<bool> take_main_tree(std::uint64_t root);
   Result<Candidates> scan();
   Result<bool> find_free_list(const Candidates& candidates, std::uint64_t newer_than);
-  Status find_main_tree(const Candidates& candidates);
+  Result<bool> find_main_tree(const Candidates& candidates);
   Status look_for_newest();
 
   int descriptor_;
@@ -333,7 +333,8 @@ Result<bool> Looker::find_free_list(const Candidates& candidates, std::uint64_t 
   return false;
 }
 
-Status Looker::find_main_tree(const Candidates& candidates) {
+// False if there is none.
+Result<bool> Looker::find_main_tree(const Candidates& candidates) {
   std::uint64_t most = 0;
   std::size_t count = 0;
   const KeySpaceTrees before = std::exchange(found_.trees, {});
@@ -349,20 +350,26 @@ Status Looker::find_main_tree(const Candidates& candidates) {
   }
   found_.trees = count == 0 ? before : best;
   // Files grow: of several the largest one is taken, but it may not be the newest.
-  if (count < 2) return {};
+  if (count < 2) return count == 1;
   found_.may_be_older = true;
   forget_free_list();
-  return {};
+  return true;
 }
 
 Status Looker::look_for_newest() {
   TL_TRY_ASSIGN(candidates, scan());
   const std::uint64_t known = head_ ? head_->transaction : 0;
+  // Each commit gives up pages, and so the list of the newest one says its number.
+  const bool one_is_left = heads_[0].has_value() != heads_[1].has_value();
+  is_newest_ |=
+      one_is_left && std::ranges::all_of(candidates.free_leaves,
+                                         [known](const auto& leaf) { return leaf.first <= known; });
   if (!is_newest_) {
     TL_TRY_ASSIGN(found, find_free_list(candidates, heads_[0] && heads_[1] ? 0 : known));
     if (found) {
       found_.finding = "the newest head cannot be read; what it said was found by other pages";
-      return find_main_tree(candidates);
+      const auto tree = find_main_tree(candidates);
+      return tree ? Status() : Status(tree.error());
     }
     // Nothing was ever given up: there is one commit.
     if (!head_ && candidates.free_leaves.empty() && candidates.main_roots.size() == 1) {
@@ -371,7 +378,8 @@ Status Looker::look_for_newest() {
   }
   if (!head_) {
     found_.finding = "neither head can be read; of what is found, some may be older than it was";
-    return find_main_tree(candidates);
+    const auto tree = find_main_tree(candidates);
+    return tree ? Status() : Status(tree.error());
   }
   const auto free =
       take_free_list(head_->free_pages, head_->transaction, head_->last_page, TreeCounts::given);
@@ -385,7 +393,12 @@ Status Looker::look_for_newest() {
   }
   if (taken) return {};
   found_.finding = "the list of the key spaces cannot be read";
-  return find_main_tree(candidates);
+  TL_TRY_ASSIGN(found, find_main_tree(candidates));
+  // Then it is where the head says, destroyed, and nothing else is there.
+  if (!found && head_->main.root < found_.page_count) {
+    found_.free_pages[static_cast<std::size_t>(head_->main.root)] = true;
+  }
+  return {};
 }
 
 Result<DamagedFile> Looker::run() {

@@ -60,7 +60,8 @@ class Salvager {
   Result<bool> take_leaf(std::size_t space, const LoosePage& page);
   void miss(std::size_t space, const Pending& at, const std::string& what);
   Status look_outside();
-  Status take_outside(const LoosePage& page);
+  Result<bool> take_outside(const LoosePage& page);
+  void reach_value(const LoosePage::Entry& entry);
   // nullopt: it cannot be read.
   Result<std::optional<Bytes>> read_value(const LoosePage::Entry& entry);
   Result<bool> offer(std::size_t space, Bytes key, Bytes stored, bool is_certain);
@@ -92,6 +93,7 @@ class Salvager {
   std::uint64_t done_ = 0;
   std::uint64_t long_value_size_bytes_ = 0;  // read so far
   std::uint64_t match_count_ = 0;
+  std::uint64_t unknown_page_count_ = 0;  // in use, and nobody knows for what
 };
 
 Status Salvager::advance() {
@@ -210,6 +212,14 @@ Result<bool> Salvager::take_leaf(std::size_t space, const LoosePage& page) {
   return any;
 }
 
+void Salvager::reach_value(const LoosePage::Entry& entry) {
+  if (entry.page == 0) return;
+  const std::uint64_t length = layout::overflow_page_count(entry.size_bytes, file_.page_size);
+  for (std::uint64_t i = entry.page; i < entry.page + length; ++i) {
+    reached_[static_cast<std::size_t>(i)] = true;
+  }
+}
+
 Status Salvager::visit(std::size_t space, const Pending& at, std::vector<Pending>& pending) {
   if (!is_usable(at.number) || at.depth > layout::kDepthMax) {
     miss(space, at, "is named by a page of this tree, and cannot be part of it");
@@ -262,23 +272,28 @@ bool Salvager::misses(std::size_t space, Bytes key) const {
          std::ranges::any_of(state.gaps, [key](const Gap& gap) { return gap.has(key); });
 }
 
-Status Salvager::take_outside(const LoosePage& page) {
+// Where all that is outside is in use, it is of interest what all of it is.
+Result<bool> Salvager::take_outside(const LoosePage& page) {
+  bool any = false;
   for (std::size_t i = 0; i < page.count(); ++i) {
     const auto entry = page.entry(i);
     if (!entry || entry->flags == layout::kTreeNode) continue;
     std::optional<Bytes> stored;
     for (std::size_t space = 0; space < kKeySpaceCount; ++space) {
-      if (!wanted_[space] || !misses(space, entry->key)) continue;
+      if (!misses(space, entry->key)) continue;
       if (!stored) {
         TL_TRY_ASSIGN(read, read_value(*entry));
         stored = read;
       }
       if (!stored) break;
       TL_TRY_ASSIGN(matches, offer(space, entry->key, *stored, file_.knows_free_pages));
-      if (matches) break;
+      if (!matches) continue;
+      any = true;
+      if (file_.knows_free_pages) reach_value(*entry);
+      break;
     }
   }
-  return {};
+  return any;
 }
 
 Status Salvager::look_outside() {
@@ -291,12 +306,28 @@ Status Salvager::look_outside() {
     TL_TRY(advance());
     TL_TRY_ASSIGN(whole, read_loose_page(descriptor_, path_, file_.page_size, i, page_));
     const LoosePage page(page_, i);
-    if (whole && page.is_leaf()) TL_TRY(take_outside(page));
+    bool is_known = whole && page.is_branch();
+    if (whole && page.is_leaf()) {
+      TL_TRY_ASSIGN(any, take_outside(page));
+      is_known = any;
+    }
+    if (is_known && file_.knows_free_pages) reached_[static_cast<std::size_t>(i)] = true;
+  }
+  if (!file_.knows_free_pages) return {};
+  for (std::uint64_t i = layout::kMetaPageCount; i < file_.used_page_count; ++i) {
+    if (is_usable(i)) ++unknown_page_count_;
   }
   return {};
 }
 
 void Salvager::count_lost() {
+  // Those of a tree were counted as its.
+  const bool lacks_trees = std::ranges::any_of(file_.trees, [](const auto& tree) { return !tree; });
+  if (lacks_trees && unknown_page_count_ > 0) {
+    report_.damaged_page_count = std::max(report_.damaged_page_count, unknown_page_count_);
+    finding_("head", std::to_string(unknown_page_count_) +
+                         " pages are in use, and what for cannot be told");
+  }
   for (std::size_t i = 0; i < kKeySpaceCount; ++i) {
     const SpaceState& state = spaces_[i];
     if (!wanted_[i]) continue;
@@ -308,7 +339,8 @@ void Salvager::count_lost() {
       lost = std::max(lost, tree->entries - std::min(tree->entries, state.taken_count));
     }
     report_.lost_value_count += lost;
-    report_.is_incomplete[i] = lost > 0 || (!state.is_whole && !tree);
+    const bool may_lack = !tree && (unknown_page_count_ > 0 || !file_.knows_free_pages);
+    report_.is_incomplete[i] = lost > 0 || may_lack;
     if (lost > 0) {
       finding_(name_of(i),
                std::to_string(lost) + (lost == 1 ? " value is" : " values are") + " lost");

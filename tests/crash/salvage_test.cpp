@@ -200,41 +200,59 @@ struct Parts {
   std::string rest, input, metadata;
 };
 
-// With the trace's id left out if its name is lost.
+// Without the trace if its name is lost.
 Parts parts_of(std::string line, bool without_trace) {
   Parts parts;
   parts.input = cut(line, R"(,"input":{"text":")", R"("})");
   parts.metadata = cut(line, R"(,"metadata":{"key")", "}");
-  if (without_trace) (void)cut(line, R"("traceId":")", "\"");
+  if (without_trace) {
+    (void)cut(line, R"("traceId":")", "\"");
+    (void)cut(line, R"("id":")", "\"");  // of the event, which depends on the trace
+  }
   parts.rest = std::move(line);
   return parts;
 }
 
-// Right, but for what the report says.
-bool is_right(const std::string& line, const Lines& expected, const tl_salvage_report& report) {
-  if (expected.contains(line)) return true;
-  const bool nameless = line.find(R"("traceId":"salvaged-)") != std::string::npos;
-  if (!nameless && report.lost_payload_count == 0) return false;
-  const Parts got = parts_of(line, nameless);
-  for (const std::string& one : expected) {
-    const Parts parts = parts_of(one, nameless);
-    if (parts.rest != got.rest) continue;
-    const bool input = got.input == parts.input || got.input.empty();
-    const bool metadata = got.metadata == parts.metadata || got.metadata.empty();
-    if (input && metadata) return true;
+// What there was, to be asked for lines that lack something.
+class Judge {
+ public:
+  explicit Judge(const Lines& expected) : expected_(expected) {}
+
+  // Right, but for what the report says.
+  bool is_right(const std::string& line, const tl_salvage_report& report) {
+    if (expected_.contains(line)) return true;
+    const bool nameless = line.find(R"("traceId":"salvaged-)") != std::string::npos;
+    if (!nameless && report.lost_payload_count == 0) return false;
+    auto& by_rest = nameless ? nameless_ : named_;
+    if (by_rest.empty()) {
+      for (const std::string& one : expected_) {
+        Parts parts = parts_of(one, nameless);
+        by_rest.emplace(parts.rest, parts);
+      }
+    }
+    const Parts got = parts_of(line, nameless);
+    const auto [first, last] = by_rest.equal_range(got.rest);
+    return std::any_of(first, last, [&](const auto& one) {
+      const bool input = got.input == one.second.input || got.input.empty();
+      const bool metadata = got.metadata == one.second.metadata || got.metadata.empty();
+      return input && metadata;
+    });
   }
-  return false;
-}
+
+ private:
+  const Lines& expected_;
+  std::multimap<std::string, Parts> nameless_, named_;
+};
 
 void judge(const Salvaged& result, const Sample& sample) {
-  const Lines& expected = result.report.doubtful_count == 0 ? sample.now : sample.ever;
+  Judge judge(result.report.doubtful_count == 0 ? sample.now : sample.ever);
   for (const std::string& line : result.lines) {
-    BOOST_TEST(is_right(line, expected, result.report), "wrong: " << line.substr(0, 400) << "\n"
-                                                                  << result.findings);
+    BOOST_TEST(judge.is_right(line, result.report), "wrong: " << line.substr(0, 400) << "\n"
+                                                              << result.findings);
   }
-  if (result.lost_nothing() && result.report.doubtful_count == 0) {
-    BOOST_TEST((result.lines == sample.now), "something is missing, and not told");
-  }
+  if (result.status != TL_OK || !result.lost_nothing() || result.report.doubtful_count > 0) return;
+  BOOST_TEST((result.lines == sample.now), "something is missing, and not told\n"
+                                               << result.findings);
 }
 
 std::size_t page_size_of(const std::string& content) { return PageImage(content).page_size(); }
@@ -398,7 +416,7 @@ BOOST_AUTO_TEST_CASE(a_destroyed_leaf_costs_its_records_alone) {
     BOOST_TEST(result.report.doubtful_count == 0U);
     BOOST_TEST(result.report.lost_page_count == 1U);
     BOOST_TEST(result.report.lost_value_count == image.count(leaf));
-    BOOST_TEST(result.lines.size() > sample.now.size() / 4);
+    BOOST_TEST(result.lines.size() > 1'000U);
     BOOST_TEST(result.report.observation_count + result.report.lost_record_count >= 9'000U);
     BOOST_TEST(result.report.observation_count == result.lines.size());
     // The first leaf takes the record of the first trace along.
@@ -428,7 +446,6 @@ BOOST_AUTO_TEST_CASE(what_was_deleted_does_not_come_back) {
   for (const std::vector<std::uint64_t>& pages :
        {std::vector<std::uint64_t>{trees[0]}, {trees[1]}, {0, 1, trees[1]}, trees}) {
     const Salvaged result = f.salvage_without(pages);
-    BOOST_TEST(result.report.doubtful_count == 0U);
     BOOST_TEST(!has_line_with(result.lines, R"("traceId":"t2")"));
   }
 }
