@@ -27,11 +27,11 @@ using record::RecordKey;
 using record::RecordKind;
 using store::KeySpace;
 
-constexpr std::uint64_t kRoomSizeBytes = std::uint64_t{64} << 20;
+constexpr std::uint64_t kMendRoomSizeBytes = std::uint64_t{64} << 20;
 // In one commit.
-constexpr std::size_t kBlocksMax = 256;
-constexpr std::size_t kRecordsMax = 1024;
-constexpr std::uint64_t kRecordsPerReport = 256;
+constexpr std::size_t kMendedBlocksMax = 256;
+constexpr std::size_t kMendedRecordsMax = 1024;
+constexpr std::uint64_t kMendedPerReport = 256;
 
 constexpr std::array kPackedTruth = {KeySpace::record, KeySpace::frame, KeySpace::segment_bytes};
 
@@ -76,7 +76,7 @@ std::string text_of(const RecordKey& key) {
 }  // namespace
 
 Status RecordMender::advance() {
-  if (++done_ % kRecordsPerReport != 0 || !progress_) return {};
+  if (++done_ % kMendedPerReport != 0 || !progress_) return {};
   return progress_(done_, 0) ? Status(make_error(Code::cancelled, "cancelled")) : Status();
 }
 
@@ -84,7 +84,7 @@ template <class Work>
 Status RecordMender::in_commits(const Work& work) {
   next_.clear();
   for (bool more = true; more;) {
-    TL_TRY(file_.make_room(kRoomSizeBytes));
+    TL_TRY(file_.make_room(kMendRoomSizeBytes));
     TL_TRY_ASSIGN(transaction, file_.begin_write());
     TL_TRY_ASSIGN(again, work(transaction));
     more = again;
@@ -109,7 +109,7 @@ Result<bool> RecordMender::drop_damaged_blocks(store::WriteTransaction& transact
   {
     store::Cursor cursor = transaction.key_cursor(space);
     TL_TRY_ASSIGN(more, cursor.seek(next_));
-    while (more && keys.size() < kBlocksMax) {
+    while (more && keys.size() < kMendedBlocksMax) {
       keys.emplace_back(cursor.key());
       TL_TRY_ASSIGN(again, cursor.next());
       more = again;
@@ -130,7 +130,7 @@ Result<bool> RecordMender::drop_damaged_blocks(store::WriteTransaction& transact
       TL_TRY(transaction.erase(KeySpace::patch, patch_key));
     }
   }
-  if (keys.size() < kBlocksMax) return false;
+  if (keys.size() < kMendedBlocksMax) return false;
   next_ = keys.back() + '\0';
   return true;
 }
@@ -262,7 +262,7 @@ Status RecordMender::mend_record(store::WriteTransaction& transaction, const std
 Result<bool> RecordMender::mend_some(store::WriteTransaction& transaction) {
   store::PackedCursor cursor(transaction, KeySpace::record);
   TL_TRY_ASSIGN(more, cursor.seek(next_));
-  for (std::size_t count = 0; more && count < kRecordsMax; ++count) {
+  for (std::size_t count = 0; more && count < kMendedRecordsMax; ++count) {
     const std::string key(cursor.key());
     const std::string record(cursor.value());
     TL_TRY(mend_record(transaction, key, record));
@@ -336,7 +336,7 @@ Status RecordMender::find_record(store::WriteTransaction& transaction, const Rec
 Result<bool> RecordMender::find_some(store::WriteTransaction& transaction) {
   record::RecordCursor cursor(transaction);
   TL_TRY_ASSIGN(more, cursor.seek(next_.empty() ? RecordKey() : record::decode_record_key(next_)));
-  for (std::size_t count = 0; more && count < kRecordsMax; ++count) {
+  for (std::size_t count = 0; more && count < kMendedRecordsMax; ++count) {
     TL_TRY_ASSIGN(entity, model::decode(cursor.record()));
     TL_TRY(find_record(transaction, cursor.key(), entity));
     TL_TRY_ASSIGN(again, cursor.next());

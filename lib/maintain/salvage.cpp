@@ -28,8 +28,8 @@ namespace {
 
 using store::KeySpace;
 
-constexpr std::uint64_t kCommitSizeBytes = std::uint64_t{4} << 20;
-constexpr std::uint64_t kRoomSizeBytes = std::uint64_t{64} << 20;
+constexpr std::uint64_t kCollectSizeBytes = std::uint64_t{4} << 20;
+constexpr std::uint64_t kCollectRoomSizeBytes = std::uint64_t{64} << 20;
 constexpr std::uint64_t kPageSizeBytes = 4096;  // about: for progress
 constexpr std::chrono::milliseconds kDoorPatience{10'000};
 
@@ -69,7 +69,7 @@ class Collector {
     }
     TL_TRY(writing_->put(found.space, found.key, found.value));
     if (!found.is_certain) doubtful_.insert(std::move(name));
-    if (writing_->put_size_bytes() >= kCommitSizeBytes) TL_TRY(commit());
+    if (writing_->put_size_bytes() >= kCollectSizeBytes) TL_TRY(commit());
     return is_new;
   }
 
@@ -83,7 +83,7 @@ class Collector {
  private:
   Status begin() {
     if (writing_) return {};
-    TL_TRY(file_.make_room(kRoomSizeBytes + store::kSalvagedValueSizeBytesMax));
+    TL_TRY(file_.make_room(kCollectRoomSizeBytes + store::kSalvagedValueSizeBytesMax));
     TL_TRY_ASSIGN(begun, file_.begin_write());
     writing_.emplace(std::move(begun));
     return {};

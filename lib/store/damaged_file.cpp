@@ -91,9 +91,8 @@ Result<bool> read_loose_page(int descriptor, const std::string& path, std::uint3
 
 namespace {
 
-constexpr std::uint32_t kPageSizeMin = 0x1000;
-constexpr std::uint32_t kPageSizeMax = 0x8000;
-constexpr std::uint64_t kPagesPerReport = 1024;
+constexpr std::uint32_t kSalvagedPageSizeMin = 0x1000;
+constexpr std::uint32_t kSalvagedPageSizeMax = 0x8000;
 // Of the pages whose numbers tell their size.
 constexpr std::uint64_t kSampleSizeBytes = std::uint64_t{4} << 20;
 
@@ -114,6 +113,7 @@ class Looker {
  private:
   [[nodiscard]] std::optional<Meta> read_meta(std::uint64_t offset) const;
   Status find_page_size();
+  [[nodiscard]] std::uint64_t number_on_list(const Meta& head) const;
   void choose_head();
   // The newest transaction on its free list, where that can be read.
   Result<std::optional<std::uint64_t>> take_free_list(const Tree& tree, std::uint64_t newest,
@@ -144,8 +144,8 @@ std::optional<Meta> Looker::read_meta(std::uint64_t offset) const {
   const std::uint32_t page_size = meta.free_pages.page_size;
   const bool good = meta.magic == layout::kMagic && meta.version == layout::kDataVersion &&
                     (page.header.flags & layout::kMetaPage) != 0 &&
-                    std::has_single_bit(page_size) && page_size >= kPageSizeMin &&
-                    page_size <= kPageSizeMax && (offset == 0 || offset == page_size) &&
+                    std::has_single_bit(page_size) && page_size >= kSalvagedPageSizeMin &&
+                    page_size <= kSalvagedPageSizeMax && (offset == 0 || offset == page_size) &&
                     meta.last_page <= size_bytes_ / page_size + kMissingPagesMax &&
                     meta.transaction <= kTransactionMax;
   return good ? std::optional(meta) : std::nullopt;
@@ -154,15 +154,16 @@ std::optional<Meta> Looker::read_meta(std::uint64_t offset) const {
 // Each page begins with its number.
 Status Looker::find_page_size() {
   heads_[0] = read_meta(0);
-  for (std::uint32_t size = kPageSizeMin; size <= kPageSizeMax && !heads_[1]; size *= 2) {
+  for (std::uint32_t size = kSalvagedPageSizeMin; size <= kSalvagedPageSizeMax && !heads_[1];
+       size *= 2) {
     if (!heads_[0] || heads_[0]->free_pages.page_size == size) heads_[1] = read_meta(size);
   }
   for (const auto& head : heads_) {
     if (head) found_.page_size = head->free_pages.page_size;
   }
   std::uint64_t most = 0;
-  for (std::uint32_t size = kPageSizeMin; size <= kPageSizeMax && !heads_[0] && !heads_[1];
-       size *= 2) {
+  for (std::uint32_t size = kSalvagedPageSizeMin;
+       size <= kSalvagedPageSizeMax && !heads_[0] && !heads_[1]; size *= 2) {
     std::uint64_t count = 0;
     for (std::uint64_t i = 1; i * size < std::min(size_bytes_, kSampleSizeBytes); ++i) {
       std::uint64_t number = 0;
@@ -176,24 +177,40 @@ Status Looker::find_page_size() {
       found_.page_size = size;
     }
   }
-  if (found_.page_size == 0) found_.page_size = kPageSizeMin;
+  if (found_.page_size == 0) found_.page_size = kSalvagedPageSizeMin;
   found_.page_count = found_.used_page_count = size_bytes_ / found_.page_size;
   found_.free_pages.assign(static_cast<std::size_t>(found_.page_count), false);
   return {};
 }
 
-// The heads of a sound file are of consecutive transactions, each on the page of its parity.
+// Each commit gives up pages, and so the newest entry of its free list says its number once more.
+std::uint64_t Looker::number_on_list(const Meta& head) const {
+  PagesInUse pages(descriptor_, path_, found_.page_size, head.last_page);
+  const auto newest = take_free_pages(pages, head.free_pages, kTransactionMax);
+  return newest ? *newest : 0;
+}
+
+// The heads of a sound file are of consecutive transactions, each on the page of its parity. But so
+// may be those of one whose newest number has changed by a bit.
 void Looker::choose_head() {
-  const auto& [first, second] = heads_;
-  if (first && second) {
-    const std::uint64_t newer = std::max(first->transaction, second->transaction);
-    const std::uint64_t older = std::min(first->transaction, second->transaction);
-    const bool parity = first->transaction % 2 == 0 && (second->transaction % 2 == 1 || newer == 0);
-    is_newest_ = newer - older <= 1 && parity;
-    head_ = first->transaction > second->transaction ? first : second;
-  } else {
+  auto& [first, second] = heads_;
+  if (!first || !second) {
     head_ = first ? first : second;
+    return;
   }
+  const std::uint64_t first_on_list = number_on_list(*first);
+  const std::uint64_t second_on_list = number_on_list(*second);
+  if (first_on_list != second_on_list && first_on_list > 0 && second_on_list > 0) {
+    is_newest_ = true;
+    head_ = first_on_list > second_on_list ? first : second;
+    head_->transaction = std::max(first_on_list, second_on_list);
+    return;
+  }
+  const std::uint64_t newer = std::max(first->transaction, second->transaction);
+  const std::uint64_t older = std::min(first->transaction, second->transaction);
+  const bool parity = first->transaction % 2 == 0 && (second->transaction % 2 == 1 || newer == 0);
+  is_newest_ = newer - older <= 1 && parity;
+  head_ = first->transaction > second->transaction ? first : second;
 }
 
 // ------------------------------------------------------------------------------ trees

@@ -95,4 +95,13 @@ class Guard {
   std::int64_t queue_place_ = 0;  // changes with each use, so that nobody waits for the wrong one
 };
 
+// A locked door, to be unlocked.
+struct Door {
+  explicit Door(const Guard& locked) : guard(locked) {}
+  ~Door() { guard.unlock_door(); }
+  Door(const Door&) = delete;
+  Door& operator=(const Door&) = delete;
+  const Guard& guard;
+};
+
 }  // namespace tracelite::store

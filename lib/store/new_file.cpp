@@ -14,14 +14,6 @@
 namespace tracelite::store {
 namespace {
 
-struct Door {
-  explicit Door(Guard& locked) : guard(locked) {}
-  ~Door() { guard.unlock_door(); }
-  Door(const Door&) = delete;
-  Door& operator=(const Door&) = delete;
-  Guard& guard;
-};
-
 // One that a killed process has left is removed, one at work is not.
 Status take_draft_name(const std::string& path) {
   Result<Guard> guard = Guard::open_existing(path);

@@ -13,7 +13,6 @@
 namespace tracelite::store {
 namespace {
 
-constexpr std::uint64_t kPagesPerReport = 1024;
 // Of one key space; beyond them everything counts as missing.
 constexpr std::size_t kGapsMax = 1024;
 

@@ -18,7 +18,6 @@ using layout::PageHeader;
 
 namespace {
 
-constexpr std::uint64_t kPagesPerReport = 1024;
 constexpr std::size_t kPieceSizeBytes = std::size_t{64} << 10;
 
 std::uint64_t number_in(Bytes key) {

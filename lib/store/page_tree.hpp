@@ -19,6 +19,7 @@ namespace tracelite::store {
 
 // Returns true to cancel.
 using PageProgress = std::function<bool(std::uint64_t done, std::uint64_t total)>;
+inline constexpr std::uint64_t kPagesPerReport = 1024;
 
 // The pages of a file up to the last one that a head counts, each of which has one use at most.
 class PagesInUse {

@@ -61,14 +61,6 @@ Status copy_permissions(const OpenFile& from, const Guard& to, const std::string
   return {};
 }
 
-struct Door {
-  explicit Door(Guard& locked) : guard(locked) {}
-  ~Door() { guard.unlock_door(); }
-  Door(const Door&) = delete;
-  Door& operator=(const Door&) = delete;
-  Guard& guard;
-};
-
 }  // namespace
 
 void remove_drafts(const std::string& path) {
