@@ -16,6 +16,7 @@
 #include <set>
 #include <utility>
 
+#include "index/commit_number.hpp"
 #include "maintain/record_mender.hpp"
 #include "maintain/rewriter.hpp"
 #include "model/media.hpp"
@@ -121,7 +122,8 @@ Status Salvager::collect(int descriptor, store::Environment& values) {
   const auto progress = [this](std::uint64_t done, std::uint64_t total) {
     return steps_.cancels_own(0, done, total);
   };
-  TL_TRY_ASSIGN(pages, store::salvage_pages(descriptor, path_, kTruth, take, finding_, progress));
+  TL_TRY_ASSIGN(pages, store::salvage_pages(descriptor, path_, kTruth, index::commit_number(), take,
+                                            finding_, progress));
   TL_TRY(collector.commit());
   report_.lost_pages = pages.damaged_page_count;
   report_.lost_values = pages.lost_value_count;

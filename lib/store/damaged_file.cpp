@@ -10,7 +10,7 @@
 #include <cstring>
 #include <utility>
 
-#include "store/environment.hpp"
+#include "store/environment_state.hpp"
 #include "store/errors.hpp"
 #include "store/free_list.hpp"
 #include "store/page_verifier.hpp"
@@ -101,12 +101,14 @@ struct Candidates {
   std::vector<std::uint64_t> main_roots;                             // leaves with our key spaces
   std::vector<std::pair<std::uint64_t, std::uint64_t>> free_leaves;  // newest transaction, page
   std::vector<std::uint64_t> free_branches;
+  std::uint64_t newest_commit = 0;  // as CommitNumber says; 0: not found
 };
 
 class Looker {
  public:
-  Looker(int descriptor, const std::string& path, const PageProgress& progress)
-      : descriptor_(descriptor), path_(path), progress_(progress) {}
+  Looker(int descriptor, const std::string& path, const CommitNumber& commit_number,
+         const PageProgress& progress)
+      : descriptor_(descriptor), path_(path), commit_number_(commit_number), progress_(progress) {}
 
   Result<DamagedFile> run();
 
@@ -124,9 +126,14 @@ class Looker {
   Result<bool> find_free_list(const Candidates& candidates, std::uint64_t newer_than);
   Result<bool> find_main_tree(const Candidates& candidates);
   Status look_for_newest();
+  Status choose_trees(const Candidates& candidates);
+  // 0: the page does not begin with it.
+  Result<std::uint64_t> commit_on(const LoosePage& page) const;
+  Result<std::uint64_t> commit_of_trees() const;
 
   int descriptor_;
   const std::string& path_;
+  const CommitNumber& commit_number_;
   const PageProgress& progress_;
   std::uint64_t size_bytes_ = 0;
   std::array<std::optional<Meta>, layout::kMetaPageCount> heads_;
@@ -295,6 +302,41 @@ Result<bool> Looker::take_main_tree(std::uint64_t root) {
 
 // ------------------------------------------------------------------------------ without a head
 
+Result<std::uint64_t> Looker::commit_on(const LoosePage& page) const {
+  const auto entry = page.is_leaf() && page.count() > 0 ? page.entry(0) : std::nullopt;
+  if (!entry || entry->key != commit_number_.key || entry->flags == layout::kTreeNode ||
+      entry->size_bytes < commit_number_.offset + sizeof(std::uint32_t) + kChecksumSizeBytes ||
+      entry->size_bytes > found_.page_size) {
+    return std::uint64_t{0};
+  }
+  std::string value(entry->value);
+  if (entry->page != 0) {
+    if (entry->page >= found_.page_count) return std::uint64_t{0};
+    TL_TRY_ASSIGN(whole, read_loose_page(descriptor_, path_, found_.page_size, entry->page, value));
+    value.erase(0, sizeof(PageHeader));
+    if (!whole || value.size() < entry->size_bytes) return std::uint64_t{0};
+    value.resize(static_cast<std::size_t>(entry->size_bytes));
+  }
+  const bool good = verify(commit_number_.space, commit_number_.key, value, path_).ok();
+  return good ? read_big_endian(Bytes(value).substr(commit_number_.offset, sizeof(std::uint32_t)))
+              : 0;
+}
+
+Result<std::uint64_t> Looker::commit_of_trees() const {
+  const auto& tree = found_.trees[static_cast<std::size_t>(commit_number_.space)];
+  std::uint64_t number = tree ? tree->root : layout::kNoPage;
+  std::string bytes;
+  for (int depth = 0; depth < layout::kDepthMax && number < found_.page_count; ++depth) {
+    TL_TRY_ASSIGN(whole, read_loose_page(descriptor_, path_, found_.page_size, number, bytes));
+    const LoosePage page(bytes, number);
+    if (!whole || page.count() == 0) break;
+    if (page.is_leaf()) return commit_on(page);
+    const auto first = page.entry(0);
+    number = first ? first->page : layout::kNoPage;
+  }
+  return std::uint64_t{0};
+}
+
 Result<Candidates> Looker::scan() {
   Candidates candidates;
   std::string bytes;
@@ -305,6 +347,8 @@ Result<Candidates> Looker::scan() {
     TL_TRY_ASSIGN(whole, read_loose_page(descriptor_, path_, found_.page_size, i, bytes));
     if (!whole) continue;
     const LoosePage page(bytes, i);
+    TL_TRY_ASSIGN(commit, commit_on(page));
+    candidates.newest_commit = std::max(candidates.newest_commit, commit);
     KeySpaceTrees trees;
     std::uint64_t newest = 0;
     if (is_main_root(page, trees)) {
@@ -373,8 +417,20 @@ Result<bool> Looker::find_main_tree(const Candidates& candidates) {
   return true;
 }
 
+// Everything by which a commit can be told from the one before may be damaged.
 Status Looker::look_for_newest() {
   TL_TRY_ASSIGN(candidates, scan());
+  const bool is_certain = is_newest_;
+  TL_TRY(choose_trees(candidates));
+  if (is_certain) return {};
+  TL_TRY_ASSIGN(commit, commit_of_trees());
+  if (commit != 0 && commit == candidates.newest_commit) return {};
+  found_.may_be_older = true;
+  forget_free_list();
+  return {};
+}
+
+Status Looker::choose_trees(const Candidates& candidates) {
   const std::uint64_t known = head_ ? head_->transaction : 0;
   // Each commit gives up pages, and so the list of the newest one says its number.
   const bool one_is_left = heads_[0].has_value() != heads_[1].has_value();
@@ -444,8 +500,9 @@ Result<DamagedFile> Looker::run() {
 }  // namespace
 
 Result<DamagedFile> look_at_damaged(int descriptor, const std::string& path,
+                                    const CommitNumber& commit_number,
                                     const PageProgress& progress) {
-  return Looker(descriptor, path, progress).run();
+  return Looker(descriptor, path, commit_number, progress).run();
 }
 
 }  // namespace tracelite::store

@@ -51,6 +51,14 @@ Result<bool> read_loose_page(int descriptor, const std::string& path, std::uint3
 
 using KeySpaceTrees = std::array<std::optional<layout::Tree>, kKeySpaceCount>;
 
+// A value whose number every commit that matters makes larger: where nothing else tells which of
+// two commits is the newer one.
+struct CommitNumber {
+  KeySpace space{};
+  std::string key;         // the least of its key space
+  std::size_t offset = 0;  // of its 4 bytes, big-endian
+};
+
 struct DamagedFile {
   std::uint32_t page_size = 0;
   std::uint64_t page_count = 0;  // whole pages in the file
@@ -68,6 +76,7 @@ struct DamagedFile {
 // said: the newest list of free pages, and the leaf with our key spaces that is not on it. Reads
 // the whole file for that; else the heads and the list. Errors: io, cancelled.
 Result<DamagedFile> look_at_damaged(int descriptor, const std::string& path,
+                                    const CommitNumber& commit_number,
                                     const PageProgress& progress);
 
 }  // namespace tracelite::store

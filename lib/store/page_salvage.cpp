@@ -42,7 +42,7 @@ class Salvager {
         finding_(finding),
         progress_(progress) {}
 
-  Result<PageSalvage> run();
+  Result<PageSalvage> run(const CommitNumber& commit_number);
 
  private:
   struct Pending {
@@ -347,8 +347,8 @@ void Salvager::count_lost() {
   }
 }
 
-Result<PageSalvage> Salvager::run() {
-  TL_TRY_ASSIGN(file, look_at_damaged(descriptor_, path_, progress_));
+Result<PageSalvage> Salvager::run(const CommitNumber& commit_number) {
+  TL_TRY_ASSIGN(file, look_at_damaged(descriptor_, path_, commit_number, progress_));
   file_ = std::move(file);
   if (!file_.finding.empty()) finding_("head", file_.finding);
   reached_.assign(static_cast<std::size_t>(file_.page_count), false);
@@ -364,9 +364,10 @@ Result<PageSalvage> Salvager::run() {
 
 Result<PageSalvage> salvage_pages(int descriptor, const std::string& path,
                                   const std::array<bool, kKeySpaceCount>& wanted,
-                                  const TakeSalvaged& take, const PageFindingFunction& finding,
+                                  const CommitNumber& commit_number, const TakeSalvaged& take,
+                                  const PageFindingFunction& finding,
                                   const PageProgress& progress) {
-  return Salvager(descriptor, path, wanted, take, finding, progress).run();
+  return Salvager(descriptor, path, wanted, take, finding, progress).run(commit_number);
 }
 
 }  // namespace tracelite::store

@@ -18,6 +18,7 @@
 #include <functional>
 #include <string>
 
+#include "store/damaged_file.hpp"
 #include "store/environment.hpp"
 #include "store/page_verifier.hpp"
 
@@ -47,7 +48,7 @@ struct PageSalvage {
 // not_tracelite (there is no value at all), newer_format, cancelled, io, and those of `take`.
 Result<PageSalvage> salvage_pages(int descriptor, const std::string& path,
                                   const std::array<bool, kKeySpaceCount>& wanted,
-                                  const TakeSalvaged& take, const PageFindingFunction& finding,
-                                  const PageProgress& progress);
+                                  const CommitNumber& commit_number, const TakeSalvaged& take,
+                                  const PageFindingFunction& finding, const PageProgress& progress);
 
 }  // namespace tracelite::store

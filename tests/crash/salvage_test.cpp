@@ -324,6 +324,20 @@ BOOST_AUTO_TEST_CASE(a_file_whose_heads_are_destroyed_comes_out_equal) {
   }
 }
 
+// All that says which commit is the newest is gone: what comes out is the one before, and doubtful.
+BOOST_AUTO_TEST_CASE(a_commit_that_may_not_be_the_newest_is_told) {
+  const Fixture f;
+  const PageImage image(f.sample.content);
+  const std::uint64_t newest = image.head_at() < f.page_size ? 0 : 1;
+  for (const std::vector<std::uint64_t>& heads : {std::vector<std::uint64_t>{newest}, {0, 1}}) {
+    std::vector<std::uint64_t> pages = heads;
+    pages.push_back(image.head().free_pages.root);
+    const Salvaged result = f.salvage_without(pages);
+    BOOST_TEST(result.status == TL_OK);
+    BOOST_TEST((result.lines == f.sample.now || result.report.doubtful_count > 0));
+  }
+}
+
 // With another bit in its number the newest head looks like the one before the other.
 BOOST_AUTO_TEST_CASE(a_newest_head_with_another_number_is_still_the_newest) {
   const Fixture f;
