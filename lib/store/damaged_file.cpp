@@ -126,6 +126,7 @@ class Looker {
   Result<bool> find_free_list(const Candidates& candidates, std::uint64_t newer_than);
   Result<bool> find_main_tree(const Candidates& candidates);
   Status look_for_newest();
+  Status compare_heads(const Candidates& candidates);
   Status choose_trees(const Candidates& candidates);
   // 0: the page does not begin with it.
   Result<std::uint64_t> commit_on(const LoosePage& page) const;
@@ -198,26 +199,43 @@ std::uint64_t Looker::number_on_list(const Meta& head) const {
 }
 
 // The heads of a sound file are of consecutive transactions, each on the page of its parity. But so
-// may be those of one whose newest number has changed by a bit.
+// may be those of one whose newest number has changed by a bit; then the lists do not agree.
 void Looker::choose_head() {
   auto& [first, second] = heads_;
   if (!first || !second) {
     head_ = first ? first : second;
     return;
   }
-  const std::uint64_t first_on_list = number_on_list(*first);
-  const std::uint64_t second_on_list = number_on_list(*second);
-  if (first_on_list != second_on_list && first_on_list > 0 && second_on_list > 0) {
-    is_newest_ = true;
-    head_ = first_on_list > second_on_list ? first : second;
-    head_->transaction = std::max(first_on_list, second_on_list);
-    return;
-  }
   const std::uint64_t newer = std::max(first->transaction, second->transaction);
   const std::uint64_t older = std::min(first->transaction, second->transaction);
   const bool parity = first->transaction % 2 == 0 && (second->transaction % 2 == 1 || newer == 0);
-  is_newest_ = newer - older <= 1 && parity;
-  head_ = first->transaction > second->transaction ? first : second;
+  const bool first_is_newer = first->transaction > second->transaction;
+  head_ = first_is_newer ? first : second;
+  const std::uint64_t on_its_list = number_on_list(*head_);
+  const std::uint64_t on_other_list = number_on_list(first_is_newer ? *second : *first);
+  is_newest_ = newer - older <= 1 && parity && (on_its_list == 0 || on_its_list >= on_other_list);
+}
+
+// Where they do not, by what the index in their trees says.
+Status Looker::compare_heads(const Candidates& candidates) {
+  std::optional<Meta> newest;
+  std::uint64_t most = 0;
+  bool is_one = false;
+  for (const auto& head : heads_) {
+    if (!head) return {};
+    TL_TRY_ASSIGN(taken, take_main_tree(head->main.root));
+    if (!taken) return {};
+    TL_TRY_ASSIGN(commit, commit_of_trees());
+    is_one = commit != most;
+    if (commit > most) newest = head;
+    most = std::max(most, commit);
+    found_.trees = {};
+  }
+  if (!newest || !is_one || most != candidates.newest_commit) return {};
+  newest->transaction = std::max(newest->transaction, number_on_list(*newest));
+  head_ = newest;
+  is_newest_ = true;
+  return {};
 }
 
 // ------------------------------------------------------------------------------ trees
@@ -420,6 +438,7 @@ Result<bool> Looker::find_main_tree(const Candidates& candidates) {
 // Everything by which a commit can be told from the one before may be damaged.
 Status Looker::look_for_newest() {
   TL_TRY_ASSIGN(candidates, scan());
+  if (!is_newest_) TL_TRY(compare_heads(candidates));
   const bool is_certain = is_newest_;
   TL_TRY(choose_trees(candidates));
   if (is_certain) return {};
@@ -465,6 +484,7 @@ Status Looker::choose_trees(const Candidates& candidates) {
     forget_free_list();
   }
   if (taken) return {};
+  found_.trees = {};
   found_.finding = "the list of the key spaces cannot be read";
   TL_TRY_ASSIGN(found, find_main_tree(candidates));
   // Then it is where the head says, destroyed, and nothing else is there.
