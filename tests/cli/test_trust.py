@@ -35,6 +35,7 @@ class Trusting(ProgramTest):
         self.damage()
         result = self.fail_with("does not match its checksum", "traces", "day.tl")
         self.assertIn("backup", result.err)
+        self.assertIn("tracelite salvage day.tl", result.err)
         self.assertIn("tracelite check --trust day.tl", result.err)
         self.assertFalse(self.lines.exists())
 

@@ -75,6 +75,7 @@ STRUCTS: Dict[str, Type[ctypes.Structure]] = {
     "tl_medium": _c.Medium,
     "tl_statistics": _c.Statistics,
     "tl_delete_report": _c.DeleteReport,
+    "tl_salvage_report": _c.SalvageReport,
     "tl_error_info": _c.ErrorInfo,
 }
 

@@ -22,6 +22,7 @@ from unittest import mock
 import tracelite
 from support import PACKAGE, FolderCase, StoreCase, run_python
 from tracelite import (
+    BusyError,
     CorruptError,
     DiskFullError,
     ForkedError,
@@ -42,6 +43,7 @@ from tracelite import (
     TimedOutError,
     TraceliteError,
     _library,
+    salvage,
 )
 
 
@@ -175,6 +177,39 @@ class OpenTest(FolderCase):
             with self.assertRaises(KeyError):
                 store.compact(progress=stop)
             self.assertEqual(list(store.traces()), before)
+
+
+class SalvageTest(FolderCase):
+    def test_what_can_be_read_comes_out(self) -> None:
+        made = self.path.with_name("salvaged.tl")
+        with Store(self.path) as store:
+            store.put_trace("t", name="t", input="x" * 5000)
+            store.flush()
+            before = list(store.traces())
+            with self.assertRaises(BusyError):
+                salvage(self.path, made)
+        damaged = bytearray(self.path.read_bytes())
+        damaged[:8192] = bytes(8192)
+        self.path.write_bytes(damaged)
+        calls: List[Any] = []
+        report = salvage(self.path, made, progress=lambda *a: calls.append(a))
+        self.assertEqual(calls[-1][0], calls[-1][1])
+        self.assertEqual((report.trace_count, report.payload_count), (1, 1))
+        self.assertEqual([finding.where for finding in report.findings], ["head"])
+        self.assertTrue(report.is_all)
+        with Store(made) as store:
+            self.assertEqual(list(store.traces()), before)
+            self.assertEqual(store.check(), ())
+        with self.assertRaises(InvalidError):
+            salvage(self.path, made)
+
+        def stop(*_: Any) -> None:
+            raise KeyError("stop")
+
+        made.unlink()
+        with self.assertRaises(KeyError):
+            salvage(self.path, made, progress=stop)
+        self.assertFalse(made.exists())
 
 
 class OptionTest(FolderCase):

@@ -45,6 +45,7 @@ from ._events import ImportReport, Outcome
 from ._library import LibraryError
 from ._reader import Rows
 from ._rows import Aggregate, Media, Observation, Score, Session, Step, Trace
+from ._salvage import SalvageReport, salvage
 from ._store import CloseReport, DeleteReport, Finding, Snapshot, Space, Span, Statistics, Store
 from ._values import (
     CLEAR,
@@ -104,6 +105,7 @@ __all__ = [
     "QueueFullError",
     "ReadOnlyError",
     "Rows",
+    "SalvageReport",
     "Score",
     "Session",
     "Snapshot",
@@ -119,4 +121,5 @@ __all__ = [
     "TraceliteError",
     "UnsupportedError",
     "__version__",
+    "salvage",
 ]

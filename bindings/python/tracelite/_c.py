@@ -498,6 +498,23 @@ class DeleteReport(Structure):
     ]
 
 
+class SalvageReport(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("trace_count", c_uint64),
+        ("observation_count", c_uint64),
+        ("score_count", c_uint64),
+        ("session_count", c_uint64),
+        ("medium_count", c_uint64),
+        ("payload_count", c_uint64),
+        ("lost_page_count", c_uint64),
+        ("lost_value_count", c_uint64),
+        ("lost_record_count", c_uint64),
+        ("lost_payload_count", c_uint64),
+        ("doubtful_count", c_uint64),
+    ]
+
+
 class ErrorInfo(Structure):
     _fields_ = [
         ("status", c_int32),
@@ -615,6 +632,10 @@ FUNCTIONS: Dict[str, Tuple[Any, Sequence[Any]]] = {
     "tl_reindex": (_STATUS, [_Handle, ProgressFn, c_void_p]),
     "tl_compact": (_STATUS, [_Handle, ProgressFn, c_void_p]),
     "tl_backup": (_STATUS, [_Handle, c_char_p, ProgressFn, c_void_p]),
+    "tl_salvage": (
+        _STATUS,
+        [c_char_p, c_char_p, FindingFn, c_void_p, ProgressFn, c_void_p, POINTER(SalvageReport)],
+    ),
     "tl_error": (POINTER(ErrorInfo), []),
     "tl_status_name": (c_char_p, [c_int32]),
     "tl_version": (c_char_p, []),

@@ -130,7 +130,7 @@ class DeleteReport:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that check found wrong; `where` names the key space or table."""
+    """Something that check found wrong, or salvage left behind; `where` names the key space or table."""
 
     where: str
     message: str
@@ -438,7 +438,7 @@ class Store(Reader):
         drain_on_sigterm: Optional[float] = None,
     ) -> None:
         self._lib = lib = _c.library()
-        encoded = _encoded(path)
+        encoded = encoded_path(path)
         options = _c.Options()
         options.struct_size = ctypes.sizeof(options)
         options.read_only = 1 if read_only else 0
@@ -845,7 +845,7 @@ class Store(Reader):
     def backup(self, path: Path, *, progress: Optional[Progress] = None) -> None:
         """Copies the newest commit to a new file, a store of its own, while others go on writing.
         The path must not exist; if it fails, or progress raises, nothing is left there."""
-        encoded = _encoded(path)
+        encoded = encoded_path(path)
         with self._gate.call(), Caught() as caught:
             store = self._gate.handle()
             caught.check(
@@ -857,7 +857,7 @@ class Store(Reader):
 _NOTHING = nullcontext()
 
 
-def _encoded(path: Union[Path, bytes]) -> bytes:
+def encoded_path(path: Union[Path, bytes]) -> bytes:
     encoded = os.fsencode(path)
     if b"\0" in encoded:
         raise InvalidError("path holds a zero byte", field="path")
