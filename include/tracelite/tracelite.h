@@ -95,7 +95,7 @@ enum {
   TL_NOT_TRACELITE = 5,  /* the file is not a tracelite file                                      */
   TL_NEWER_FORMAT = 6,   /* the file was written by a newer version of tracelite                  */
   TL_OTHER_GEOMETRY = 7, /* the file has a page size that this machine cannot use                 */
-  TL_CORRUPT = 8,        /* the file is damaged: a checksum or a structure is wrong               */
+  TL_CORRUPT = 8,        /* the file is damaged; tl_salvage brings out what can still be read     */
   TL_IO = 9,             /* the operating system refused a read, write, sync or lock              */
   TL_DISK_FULL = 10,     /* no room on the disk, or in the address space for the file             */
   TL_PERMISSION = 11,    /* the file or its folder may not be read or written                     */

@@ -32,7 +32,8 @@ Status verdict(std::uint64_t finding_count) {
   if (finding_count == 0) return {};
   return make_error(Code::corrupt, std::to_string(finding_count) +
                                        (finding_count == 1 ? " thing is" : " things are") +
-                                       " wrong with the file");
+                                       " wrong with the file; reindex mends an index that is "
+                                       "damaged alone, and salvage brings out what can be read");
 }
 
 class Checker {
