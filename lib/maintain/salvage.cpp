@@ -20,6 +20,7 @@
 #include "maintain/record_mender.hpp"
 #include "maintain/rewriter.hpp"
 #include "model/media.hpp"
+#include "store/folder.hpp"
 #include "store/guard.hpp"
 #include "store/new_file.hpp"
 #include "store/page_salvage.hpp"
@@ -206,8 +207,9 @@ Result<SalvageReport> Salvager::run(int descriptor) {
 
 }  // namespace
 
-Result<SalvageReport> salvage(const std::string& path, const std::string& new_path,
+Result<SalvageReport> salvage(const std::string& given_path, const std::string& new_path,
                               const FindingFunction& finding, const ProgressFunction& progress) {
+  TL_TRY_ASSIGN(path, store::real_path(given_path));
   TL_TRY_ASSIGN(guard, store::Guard::open_existing(path));
   // Nobody opens it meanwhile, and so nobody writes it.
   TL_TRY(guard.lock_door(kDoorPatience));

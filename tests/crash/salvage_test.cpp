@@ -5,6 +5,7 @@
 // In short here; TL_TORTURE_SECONDS makes the random part go on.
 #include <sys/stat.h>
 #include <tracelite/tracelite.h>
+#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 #include <cstring>
@@ -513,7 +514,9 @@ BOOST_AUTO_TEST_CASE(paths_and_callers_that_cannot_be_served_are_told) {
   expect(run(path, folder.file("no/b.tl")), TL_NOT_FOUND, "");
   expect(run(path, made, [](void*, std::uint64_t, std::uint64_t) { return 1; }), TL_CANCELLED, "");
   BOOST_TEST(folder.names() == store::test::kOnlyTheDataFile, boost::test_tools::per_element());
-  must(run(path, made));
+  const std::string link = folder.file("link.tl");
+  BOOST_REQUIRE(symlink(path.c_str(), link.c_str()) == 0);
+  must(run(link, made));
   struct stat status {};
   BOOST_REQUIRE(stat(made.c_str(), &status) == 0);
   BOOST_TEST((status.st_mode & 07777) == 0600U);
