@@ -279,7 +279,13 @@ void Script::keep(const char* backup_path) {
   DID(tl_delete(store(), &filter, nullptr, nullptr, &report));
   DID(tl_check(store(), print_finding, nullptr, nullptr, nullptr));
   DID(tl_reindex(store(), nullptr, nullptr));
-  DID(tl_backup(store(), backup_path, nullptr, nullptr));
+  if (DID(tl_backup(store(), backup_path, nullptr, nullptr))) {
+    char salvage_path[1024];
+    std::snprintf(salvage_path, sizeof salvage_path, "%s.salvaged", backup_path);
+    auto salvaged = sized<tl_salvage_report>();
+    DID(tl_salvage(backup_path, salvage_path, print_finding, nullptr, nullptr, nullptr, &salvaged));
+    unlink(salvage_path);
+  }
   unlink(backup_path);
   DID(tl_compact(store(), nullptr, nullptr));
 }
