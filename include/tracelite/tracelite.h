@@ -417,7 +417,8 @@ enum {
   TL_REASON_FIELD = 14,        /* a field of a wrong type that could be left out: dropped */
   TL_REASON_WRITE_FAILED = 15, /* a batch that could not be written and was given up */
   TL_REASON_PAYLOAD = 16,      /* a payload that is not of its form: kept in one that it is of */
-  TL_REASON_COUNT = 17
+  TL_REASON_RETENTION = 17,    /* traces that went by tl_options.retention_... */
+  TL_REASON_COUNT = 18
 };
 
 typedef int32_t tl_log_level;
@@ -482,6 +483,13 @@ enum {
   TL_OPEN_IMMUTABLE = 2
 };
 
+/* Flags of tl_options.retention_flags. */
+typedef uint32_t tl_retention_flags;
+enum {
+  /* Traces that are bookmarked stay, and those of a session that is. */
+  TL_RETENTION_KEEP_BOOKMARKED = 1
+};
+
 /* How to open; zero means the default everywhere, so {.struct_size = sizeof(tl_options)} is the
  * same as NULL. */
 typedef struct tl_options {
@@ -510,7 +518,35 @@ typedef struct tl_options {
    * it waits in the queue (see full_policy), tl_flush returns TL_DISK_FULL, the log is told, and it
    * goes on by itself when there is room. tl_delete and tl_compact are not held up. Since 0.1.0. */
   uint64_t free_disk_min_bytes;
+  /* Caps that keep themselves, 0: none; see below. Since 0.1.0. */
+  uint64_t retention_age_ms;     /* a trace goes when its last activity is older */
+  uint64_t retention_size_bytes; /* the oldest traces go while more is in use; at least 1 MiB */
+  tl_retention_flags retention_flags; /* TL_RETENTION_..., added together */
 } tl_options;
+
+/*
+ * retention_age_ms, retention_size_bytes: traces go by themselves, as by tl_delete, when their last
+ * activity (the latest of the trace's timestamp and of the starts and ends of its observations) is
+ * older than so many milliseconds, and the oldest ones first while more bytes of the file are in
+ * use. In use is what no commit can take for something else: the file's size without its free
+ * pages, whatever the file system makes of these. Choose a size well above what is recorded at a
+ * time: what is deleted while it is still recorded begins anew. What names no trace (a score whose
+ * trace never came, a session that has only flags) stays until somebody deletes it.
+ *
+ * The caps are those of the store, not of the file: whoever opens it says which hold while it is
+ * open, and several stores, of one process or of many, may say different ones. The work is done by
+ * the thread that writes: at the opening, after commits, and then for as long as there is something
+ * to do and nothing to record; never by a timer. A step is one commit of at most some 2 MiB, after
+ * which recording goes on. Under a flood that lasts, half of the thread's time is spent on it, so
+ * the size may be exceeded for a while. Looking for what is too old happens 256 times in the age,
+ * and not more often than once a second; deleting by size stops a 32nd below the cap. What was
+ * deleted is told to the log, once for each run of steps, and counted by TL_REASON_RETENTION.
+ *
+ * A clock that is ahead by more than a day of the newest trace in the file, when it is opened, or
+ * of the time that has passed since is not believed before it has been so for an hour: until then
+ * age is counted on from what was known. Traces that are dated into the future stay until then. No
+ * effect on a store opened read-only. Since 0.1.0.
+ */
 
 /*
  * drain_on_sigterm_ms: what is queued when SIGTERM comes, or when the program ends by exit() or by

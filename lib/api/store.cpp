@@ -8,6 +8,7 @@
 #include "ingest/pending.hpp"
 #include "ingest/queue.hpp"
 #include "maintain/maintain.hpp"
+#include "maintain/retention.hpp"
 
 namespace tracelite::api {
 namespace {
@@ -102,6 +103,41 @@ Result<ingest::Options> convert(const tl_options& options) {
   return own;
 }
 
+constexpr std::uint32_t kRetentionFlags = TL_RETENTION_KEEP_BOOKMARKED;
+
+Result<maintain::RetentionRules> retention_of(const tl_options& options) {
+  if ((options.retention_flags & ~kRetentionFlags) != 0) {
+    return make_error(Code::invalid, "retention_flags may be TL_RETENTION_KEEP_BOOKMARKED",
+                      "retention_flags");
+  }
+  if (options.retention_size_bytes != 0 &&
+      options.retention_size_bytes < maintain::kRetentionSizeBytesMin) {
+    return make_error(Code::invalid, "retention_size_bytes is at least 1 MiB, or 0 for no limit",
+                      "retention_size_bytes");
+  }
+  maintain::RetentionRules rules;
+  rules.age_ms = options.retention_age_ms;
+  rules.size_bytes = options.retention_size_bytes;
+  rules.keeps_bookmarked = (options.retention_flags & TL_RETENTION_KEEP_BOOKMARKED) != 0;
+  rules.durability = static_cast<store::Durability>(options.durability);
+  return rules;
+}
+
+ingest::ChoreFunction chore_of(const maintain::RetentionRules& rules,
+                               const std::shared_ptr<store::Environment>& environment,
+                               const ingest::LogFunction& log) {
+  if (rules.age_ms == 0 && rules.size_bytes == 0) return {};
+  maintain::Retention::LogFunction tell;
+  if (log) {
+    tell = [log](bool is_warning, const std::string& message) {
+      log(is_warning ? ingest::LogLevel::warning : ingest::LogLevel::info,
+          is_warning ? model::Reason::none : model::Reason::retention, message);
+    };
+  }
+  const auto retention = std::make_shared<maintain::Retention>(environment, rules, tell);
+  return [retention] { return retention->step(); };
+}
+
 Status open_store(const char* path, const tl_options* given, tl_store** store) {
   if (store == nullptr) return misuse("store must not be NULL");
   *store = nullptr;
@@ -111,6 +147,7 @@ Status open_store(const char* path, const tl_options* given, tl_store** store) {
   tl_options options{};
   if (given != nullptr && !copy_in(given, options)) return no_struct_size();
   TL_TRY_ASSIGN(recording, convert(options));
+  TL_TRY_ASSIGN(retention, retention_of(options));
 
   store::OpenOptions open_options;
   open_options.read_only = options.read_only != 0;
@@ -147,6 +184,7 @@ Status open_store(const char* path, const tl_options* given, tl_store** store) {
       recording.log(ingest::LogLevel::warning, model::Reason::none,
                     "what a crash left behind could not be removed: " + reclaimed.error().message);
     }
+    recording.chore = chore_of(retention, state->environment, recording.log);
     TL_TRY_ASSIGN(recorder, ingest::Recorder::start(state->environment, std::move(recording)));
     state->recorder = std::move(recorder);
     if (options.drain_on_sigterm_ms != 0) {

@@ -97,6 +97,9 @@ class Connection {
 // damaged is told where it is read. Errors: unsupported.
 Status check_schema_version(const store::Transaction& transaction);
 
+// Pages that the index has and does not use, as the transaction sees it; 0 where there is none.
+std::uint64_t free_page_count(const store::Transaction& transaction);
+
 // Why a page could not be had since the connection was attached, if so: what SQLite makes of that
 // is not always an error.
 std::optional<Error> page_failure(sqlite3* handle);

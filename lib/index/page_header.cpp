@@ -55,4 +55,10 @@ Status check_schema_version(const store::Transaction& transaction) {
   return check_version(**page, transaction);
 }
 
+std::uint64_t free_page_count(const store::Transaction& transaction) {
+  const auto page = store::get_sealable(transaction, store::KeySpace::page, field(1));
+  if (!page || !*page || (*page)->size() != kStoredPageSizeBytes) return 0;
+  return field_at(**page, kFreePageCountOffset);
+}
+
 }  // namespace tracelite::index

@@ -17,6 +17,7 @@ inline constexpr std::size_t kFormatsOffset = 18;  // write and read version: 1 
 inline constexpr std::size_t kReservedOffset = 20;
 inline constexpr std::size_t kCounterOffset = 24;
 inline constexpr std::size_t kPageCountOffset = 28;
+inline constexpr std::size_t kFreePageCountOffset = 36;
 inline constexpr std::size_t kUserVersionOffset = 60;
 inline constexpr std::size_t kValidForOffset = 92;
 inline constexpr std::size_t kFieldSizeBytes = 4;

@@ -27,6 +27,10 @@ using MaskFunction =
 enum class LogLevel : std::uint8_t { debug = 1, info = 2, warning = 3, error = 4 };
 using LogFunction = std::function<void(LogLevel, model::Reason, const std::string& message)>;
 
+// A small piece of work on the file that rides on commits: at most one transaction, on the writer's
+// thread. True: there is more to do at once.
+using ChoreFunction = std::function<bool()>;
+
 struct Options {
   std::uint32_t commit_interval_ms = kDefaultCommitIntervalMs;
   std::uint64_t queue_size_bytes = kDefaultQueueSizeBytes;
@@ -39,6 +43,7 @@ struct Options {
   int compression_level = store::kQuickPacking.level;
   std::size_t dictionary_size_bytes = store::kQuickPacking.dictionary_size_bytes_max;
   std::uint64_t free_disk_min_bytes = 0;  // with less nothing is written
+  ChoreFunction chore;                    // empty: none
   std::string default_environment;        // empty: none
   std::string default_release;            // empty: none
 };

@@ -192,6 +192,13 @@ Status Queue::flush(std::optional<milliseconds> timeout) {
                                        " bytes are still being written; flush again");
 }
 
+bool Queue::is_wanted() const { return !ring_.is_empty() || is_closed(); }
+
+bool Queue::is_closed() const {
+  const Lock lock(mutex_);
+  return closed_;
+}
+
 void Queue::close(std::optional<steady_clock::time_point> deadline) {
   const Lock lock(mutex_);
   ring_.close();

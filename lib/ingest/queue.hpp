@@ -96,6 +96,9 @@ class Queue {  // NOLINT(clang-analyzer-optin.performance.Padding): the ring has
   // ended.
   [[nodiscard]] std::uint64_t waiting_count() const { return ring_.count_left(); }
   [[nodiscard]] std::uint64_t waiting_size_bytes() const { return ring_.used_bytes(); }
+  // Somebody waits for the writer, or will soon.
+  [[nodiscard]] bool is_wanted() const;
+  [[nodiscard]] bool is_closed() const;
 
  private:
   using Lock = std::unique_lock<std::mutex>;

@@ -18,6 +18,7 @@ using model::Form;
 using model::PayloadValue;
 using model::Reason;
 using model::Register;
+using std::chrono::steady_clock;
 
 namespace {
 
@@ -38,18 +39,33 @@ bool is_null(Field field, const Payload& masked) {
 }  // namespace
 
 void Writer::run() {
+  do_chores({});
   while (true) {
     Batch batch = recorder_.queue_.take(kBatchSizeBytesMax);
     if (batch.events.empty()) break;
+    const auto began = steady_clock::now();
     std::vector<Event> events;
     if (!decode(batch, events)) break;
     const bool written = write(events);
     stored_in_parts_.clear();
     if (!written) break;
     recorder_.queue_.done(batch, std::move(dropped_error_));
+    do_chores(steady_clock::now() - began);
   }
   if (!ended_well([&] { count_what_is_lost(); })) return;
   ended_well([&] { write_last_counters(); });
+}
+
+// So what deletes keeps up with what records, and no queue waits for more than one step else.
+void Writer::do_chores(steady_clock::duration time_for_it) {
+  const ChoreFunction& chore = recorder_.options().chore;
+  if (!chore) return;
+  const auto until = steady_clock::now() + time_for_it;
+  bool more = !recorder_.queue_.is_closed();
+  while (more) {
+    more = chore() && !recorder_.queue_.is_closed() &&
+           (steady_clock::now() < until || !recorder_.queue_.is_wanted());
+  }
 }
 
 // False: the batch is lost, because there was no memory until the queue was over.

@@ -4,6 +4,7 @@
 // The only place that holds a write transaction for recorded data. Belongs to one thread.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -23,6 +24,9 @@ class Writer {
   void run();
 
  private:
+  // After a batch, or at the start: as long as there is nothing to write, or for as long as the
+  // batch has taken.
+  void do_chores(std::chrono::steady_clock::duration time_for_it);
   // Takes the coded events out of the batch, so that each is in memory once. False: the queue is
   // over, and there was no memory for it until then.
   bool decode(Batch& batch, std::vector<model::Event>& events);

@@ -157,11 +157,12 @@ enum class Reason : std::uint8_t {
   field = 14,
   write_failed = 15,
   payload = 16,
+  retention = 17,
 };
-inline constexpr std::uint8_t kReasonCount = 17;
+inline constexpr std::uint8_t kReasonCount = 18;
 inline constexpr std::string_view kReasonNames[kReasonCount] = {
     "none",        "queue_full",  "closed",      "event_refused", "session_id", "user_id",
     "version",     "tag",         "environment", "usage",         "cost",       "masked",
-    "mask_failed", "sampled_out", "field",       "write_failed",  "payload"};
+    "mask_failed", "sampled_out", "field",       "write_failed",  "payload",    "retention"};
 
 }  // namespace tracelite::model

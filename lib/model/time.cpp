@@ -1,6 +1,8 @@
 // ISO 8601 on top of the C++20 calendar.
 #include "model/time.hpp"
 
+#include <time.h>
+
 #include <array>
 #include <charconv>
 #include <chrono>
@@ -158,6 +160,18 @@ std::string format_time(std::int64_t time_ns) {
     text += fraction;
   }
   return text + "Z";
+}
+
+std::int64_t passed_ns() {
+#ifdef CLOCK_BOOTTIME
+  constexpr clockid_t kClock = CLOCK_BOOTTIME;
+#else
+  constexpr clockid_t kClock = CLOCK_MONOTONIC;
+#endif
+  timespec time = {};
+  clock_gettime(kClock, &time);
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec +
+         testing::clock_offset_ns.load(std::memory_order_relaxed);
 }
 
 std::int64_t now_ns() {

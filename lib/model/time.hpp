@@ -18,5 +18,7 @@ std::optional<std::int64_t> parse_time(Bytes text);
 std::string format_time(std::int64_t time_ns);
 
 std::int64_t now_ns();
+// Of a clock that nobody can set, which goes on while the machine sleeps: for differences.
+std::int64_t passed_ns();
 
 }  // namespace tracelite::model

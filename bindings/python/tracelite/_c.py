@@ -134,7 +134,8 @@ class Reason(IntEnum):
     FIELD = 14
     WRITE_FAILED = 15
     PAYLOAD = 16
-    COUNT = 17
+    RETENTION = 17
+    COUNT = 18
 
 
 class LogLevel(IntEnum):
@@ -147,6 +148,7 @@ class LogLevel(IntEnum):
 FORMAT_LANGFUSE = 1
 OPEN_UNTRUSTED = 1
 OPEN_IMMUTABLE = 2
+RETENTION_KEEP_BOOKMARKED = 1
 ORDER_ASCENDING = 0x100
 WITHOUT_LIMIT_MS = 0xFFFFFFFF
 
@@ -349,6 +351,9 @@ class Options(Structure):
         ("drain_on_sigterm_ms", c_uint32),
         ("flags", c_uint32),
         ("free_disk_min_bytes", c_uint64),
+        ("retention_age_ms", c_uint64),
+        ("retention_size_bytes", c_uint64),
+        ("retention_flags", c_uint32),
     )
 
 

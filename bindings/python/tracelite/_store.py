@@ -407,6 +407,13 @@ class Store(Reader):
                         last commit, never more. What flush has reported stays in both
     free_disk_min_bytes while the disk has less room than this, nothing that is recorded is written:
                         it waits, flush raises DiskFullError, and it goes on when there is room (0)
+    retention_age       seconds: traces whose last activity is older go by themselves, in small steps
+                        that ride on commits (for ever)
+    retention_size_bytes
+                        while more bytes of the file are in use the oldest traces go; at least 1 MiB
+                        (without limit)
+    retention_keeps_bookmarked
+                        traces that are bookmarked, or of a session that is, stay
     drain_on_sigterm    seconds: what is queued when SIGTERM comes is made durable first, for that
                         long at most; then the process ends of it, or the handler that was there
                         before runs (off). A handler that is installed later takes its place; that
@@ -435,6 +442,9 @@ class Store(Reader):
         dictionary_size_bytes: Optional[int] = None,
         durability: Union[Durability, str] = Durability.SYNC,
         free_disk_min_bytes: Optional[int] = None,
+        retention_age: Optional[float] = None,
+        retention_size_bytes: Optional[int] = None,
+        retention_keeps_bookmarked: bool = False,
         drain_on_sigterm: Optional[float] = None,
     ) -> None:
         self._lib = lib = _c.library()
@@ -448,6 +458,11 @@ class Store(Reader):
         options.durability = Durability.code_of(durability, "durability")
         if drain_on_sigterm is not None:
             options.drain_on_sigterm_ms = milliseconds_of(drain_on_sigterm, "drain_on_sigterm")
+        if retention_age is not None:
+            age_ms = milliseconds_of(retention_age, "retention_age", UINT64_MAX)
+            options.retention_age_ms = age_ms
+        if retention_keeps_bookmarked:
+            options.retention_flags = _c.RETENTION_KEEP_BOOKMARKED
         for name, number, most in (
             ("commit_interval_ms", commit_interval_ms, 0xFFFFFFFF),
             ("queue_size_bytes", queue_size_bytes, UINT64_MAX),
@@ -456,6 +471,7 @@ class Store(Reader):
             ("compression_level", compression_level, 0x7FFFFFFF),
             ("dictionary_size_bytes", dictionary_size_bytes, 0xFFFFFFFF),
             ("free_disk_min_bytes", free_disk_min_bytes, UINT64_MAX),
+            ("retention_size_bytes", retention_size_bytes, UINT64_MAX),
         ):
             if number is not None:
                 setattr(options, name, integer_of(number, name, 0, most))

@@ -316,10 +316,10 @@ def amount_text(value: Amount, field: str) -> str:
     raise InvalidError(f"{field} is {value!r}, but must be a decimal number", field=field)
 
 
-def milliseconds_of(seconds: Optional[float], field: str) -> int:
+def milliseconds_of(seconds: Optional[float], field: str, most: int = 0xFFFFFFFE) -> int:
     """A time-out for the C API: None is without limit, a fraction is rounded up."""
     if seconds is None:
         return 0xFFFFFFFF
     if not seconds >= 0:
         raise InvalidError(f"{field} is {seconds!r}, but must not be negative", field=field)
-    return int(min(-(-seconds * 1000 // 1), 0xFFFFFFFE))
+    return int(min(-(-seconds * 1000 // 1), most))
