@@ -533,6 +533,10 @@ typedef struct tl_options {
  * time: what is deleted while it is still recorded begins anew. What names no trace (a score whose
  * trace never came, a session that has only flags) stays until somebody deletes it.
  *
+ * The file really gets smaller: when it takes a ninth and 4 MiB more of the disk than is in use, the
+ * free pages that no snapshot can reach are given back as holes in the file, where its file system
+ * can do that. The size that a folder lists stays; tl_compact makes that small as well.
+ *
  * The caps are those of the store, not of the file: whoever opens it says which hold while it is
  * open, and several stores, of one process or of many, may say different ones. The work is done by
  * the thread that writes: at the opening, after commits, and then for as long as there is something

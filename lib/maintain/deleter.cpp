@@ -18,13 +18,13 @@ void Deleter::add(const std::vector<ContainerNumber>& containers) {
   waiting_.insert(waiting_.end(), containers.begin(), containers.end());
 }
 
-Status Deleter::step(const Choice& choose) {
+Status Deleter::step(const Choice& choose, std::size_t containers_max) {
   Batch batch;
   Status written = store::write(
       environment_,
       [&](store::WriteTransaction& transaction) {
         batch = {};
-        return transact(transaction, choose, batch);
+        return transact(transaction, choose, std::min(containers_max, containers_max_), batch);
       },
       options_.durability);
   if (written) {
@@ -101,7 +101,8 @@ void Deleter::forget_all() {
   last_transaction_id_ = 0;
 }
 
-Status Deleter::transact(store::WriteTransaction& transaction, const Choice& choose, Batch& batch) {
+Status Deleter::transact(store::WriteTransaction& transaction, const Choice& choose,
+                         std::size_t containers_max, Batch& batch) {
   const std::uint64_t id = transaction.id();
   bool has_erased = false;
   Status status = without_exceptions([&]() -> Status {
@@ -112,7 +113,7 @@ Status Deleter::transact(store::WriteTransaction& transaction, const Choice& cho
     }
     if (waiting_.empty()) return {};
     has_erased = true;
-    TL_TRY(erase_some(transaction, batch));
+    TL_TRY(erase_some(transaction, containers_max, batch));
     return connection_->commit();
   });
   if (!status) {
@@ -127,11 +128,12 @@ Status Deleter::transact(store::WriteTransaction& transaction, const Choice& cho
   return {};
 }
 
-Status Deleter::erase_some(store::WriteTransaction& transaction, Batch& batch) {
+Status Deleter::erase_some(store::WriteTransaction& transaction, std::size_t containers_max,
+                           Batch& batch) {
   TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
   ContainerEraser eraser(transaction, payloads_, *index_, statistics, options_.bounds.steps_max,
                          options_.bounds.steps_of_one_max);
-  const std::size_t count = std::min(waiting_.size(), containers_max_);
+  const std::size_t count = std::min(waiting_.size(), containers_max);
   while (batch.begun_count < count && !eraser.is_full()) {
     TL_TRY(eraser.erase(waiting_[batch.begun_count++]));
   }

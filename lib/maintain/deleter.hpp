@@ -50,9 +50,9 @@ class Deleter {
   using Choice = std::function<Result<std::vector<record::ContainerNumber>>(
       sqlite3* index, const store::Transaction& transaction)>;
   // One transaction, which takes from what waits, or from what `choose` gives if nothing does; none
-  // if there is nothing either way. A damaged container is passed over, and told by damage().
-  // Errors: read_only, disk_full, corrupt, busy, io, no_memory.
-  Status step(const Choice& choose = {});
+  // if there is nothing either way; of no more than so many containers. A damaged container is
+  // passed over, and told by damage(). Errors: read_only, disk_full, corrupt, busy, io, no_memory.
+  Status step(const Choice& choose = {}, std::size_t containers_max = SIZE_MAX);
   // Nothing if all that was begun is gone.
   [[nodiscard]] Status damage() const;
   // Damaged containers, and by retention also those that were erased and had no trace to be seen:
@@ -69,8 +69,9 @@ class Deleter {
     index::CountChanges counts;
   };
 
-  Status transact(store::WriteTransaction& transaction, const Choice& choose, Batch& batch);
-  Status erase_some(store::WriteTransaction& transaction, Batch& batch);
+  Status transact(store::WriteTransaction& transaction, const Choice& choose,
+                  std::size_t containers_max, Batch& batch);
+  Status erase_some(store::WriteTransaction& transaction, std::size_t containers_max, Batch& batch);
   Status prepare(store::WriteTransaction& transaction);
   void forget_all();
   void go_behind(const Batch& batch);

@@ -9,6 +9,9 @@
 #include "index/statement.hpp"
 #include "model/out_of_memory.hpp"
 #include "model/time.hpp"
+#include "record/statistics.hpp"
+#include "store/free_pages.hpp"
+#include "store/testing.hpp"
 
 namespace tracelite::maintain {
 namespace {
@@ -17,6 +20,12 @@ constexpr std::int64_t kNsOfMs = 1'000'000;
 constexpr std::int64_t kPassNsMin = 1'000 * kNsOfMs;
 constexpr std::int64_t kPassesOfAge = 256;
 constexpr std::uint64_t kSlackShare = 32;
+constexpr std::uint64_t kFreeSizeBytesMax = std::uint64_t{4} << 20;
+constexpr std::uint64_t kFreeShare = 8;
+constexpr store::FreePagesRequest kHoles{.run_page_count_min = 4,
+                                         .size_bytes_max = std::uint64_t{16} << 20};
+constexpr std::uint64_t kFewHolesSizeBytes = std::uint64_t{1} << 20;
+constexpr std::uint64_t kCommitsBetweenHoles = 64;
 constexpr std::int64_t kSilenceNs = 60 * 1'000 * kNsOfMs;
 
 std::int64_t age_ns(const RetentionRules& rules) {
@@ -87,6 +96,7 @@ Result<bool> Retention::try_step() {
     case Stage::idle: {
       TL_TRY_ASSIGN(due, look());
       if (due == Stage::idle) return false;
+      if (due == Stage::holes) return give_back_some();
       begin(due);
       return erase_some();
     }
@@ -95,6 +105,8 @@ Result<bool> Retention::try_step() {
       return erase_some();
     case Stage::sweep:
       return sweep_some();
+    case Stage::holes:
+      return give_back_some();
   }
   return false;
 }
@@ -102,8 +114,13 @@ Result<bool> Retention::try_step() {
 Result<Retention::Stage> Retention::look() {
   TL_TRY_ASSIGN(is_old, is_age_due());
   if (is_old) return Stage::age;
+  const std::uint64_t commit = environment_->last_transaction_id();
+  if (commit == looked_at_commit_) return Stage::idle;
   TL_TRY_ASSIGN(is_large, is_size_due());
-  return is_large ? Stage::size : Stage::idle;
+  if (is_large) return Stage::size;
+  looked_at_commit_ = commit;
+  TL_TRY_ASSIGN(is_sparse, are_holes_due());
+  return is_sparse ? Stage::holes : Stage::idle;
 }
 
 Result<bool> Retention::is_age_due() {
@@ -122,13 +139,19 @@ Result<bool> Retention::is_age_due() {
 
 Result<bool> Retention::is_size_due() {
   if (rules_.size_bytes == 0) return false;
-  const std::uint64_t commit = environment_->last_transaction_id();
-  if (commit == looked_at_commit_) return false;
-  looked_at_commit_ = commit;
   TL_TRY_ASSIGN(in_use_bytes, size_in_use_bytes(*environment_));
   if (in_use_bytes <= rules_.size_bytes) least_in_use_bytes_ = 0;
   return in_use_bytes > rules_.size_bytes &&
          in_use_bytes > least_in_use_bytes_ + rules_.size_bytes / kSlackShare;
+}
+
+Result<bool> Retention::are_holes_due() {
+  if (!makes_holes_ || looked_at_commit_ < no_holes_until_commit_) return false;
+  TL_TRY_ASSIGN(wasted_bytes, store::wasted_size_bytes(*environment_));
+  const std::uint64_t wanted = store::testing::free_size_bytes_max;
+  if (wanted != 0) return wasted_bytes > wanted;
+  TL_TRY_ASSIGN(in_use_bytes, size_in_use_bytes(*environment_));
+  return wasted_bytes > kFreeSizeBytesMax + in_use_bytes / kFreeShare;
 }
 
 // ------------------------------------------------------------------------------ a run
@@ -141,19 +164,35 @@ void Retention::begin(Stage stage) {
                    report_);
 }
 
+std::uint64_t Retention::wanted_bytes() const {
+  return rules_.size_bytes - rules_.size_bytes / kSlackShare;
+}
+
+Result<std::size_t> Retention::count_of_step() {
+  if (stage_ != Stage::size) return kRetentionBounds.containers_max;
+  TL_TRY_ASSIGN(in_use_bytes, size_in_use_bytes(*environment_));
+  TL_TRY_ASSIGN(transaction, environment_->begin_read());
+  TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
+  const std::uint64_t surplus_bytes = in_use_bytes - std::min(in_use_bytes, wanted_bytes());
+  const std::uint64_t of_one_bytes = in_use_bytes / std::max<std::uint64_t>(statistics.traces, 1);
+  const std::uint64_t count = surplus_bytes / 2 / std::max<std::uint64_t>(of_one_bytes, 1);
+  return static_cast<std::size_t>(
+      std::clamp<std::uint64_t>(count, 1, kRetentionBounds.containers_max));
+}
+
 Result<bool> Retention::erase_some() {
   const auto choose = [this](sqlite3* index, const store::Transaction& transaction) {
     return stage_ == Stage::age
                ? oldest_.older_than(before_ns_, index, transaction, deleter_->passed_over())
                : oldest_.oldest(index, transaction, deleter_->passed_over());
   };
-  TL_TRY(deleter_->step(choose));
+  TL_TRY_ASSIGN(containers_max, count_of_step());
+  TL_TRY(deleter_->step(choose, containers_max));
   bool is_over = deleter_->waiting_count() == 0 && oldest_.is_at_end();
   if (stage_ == Stage::size) {
     TL_TRY_ASSIGN(in_use_bytes, size_in_use_bytes(*environment_));
-    const std::uint64_t wanted_bytes = rules_.size_bytes - rules_.size_bytes / kSlackShare;
     // A trace of which a part is gone goes as a whole.
-    const bool is_small = in_use_bytes <= wanted_bytes && !deleter_->has_unfinished();
+    const bool is_small = in_use_bytes <= wanted_bytes() && !deleter_->has_unfinished();
     least_in_use_bytes_ = is_over && !is_small ? in_use_bytes : 0;
     is_over = is_over || is_small;
   }
@@ -171,6 +210,18 @@ Result<bool> Retention::sweep_some() {
   if (more) return true;
   finish();
   return true;
+}
+
+Result<bool> Retention::give_back_some() {
+  TL_TRY_ASSIGN(done, store::clear_free_pages(*environment_, kHoles));
+  makes_holes_ = done.makes_holes;
+  stage_ = done.is_more && done.makes_holes ? Stage::holes : Stage::idle;
+  // The rest is held by snapshots, or lies in small pieces.
+  if (stage_ == Stage::idle && done.size_bytes < kFewHolesSizeBytes &&
+      store::testing::free_size_bytes_max == 0) {
+    no_holes_until_commit_ = looked_at_commit_ + kCommitsBetweenHoles;
+  }
+  return stage_ == Stage::holes;
 }
 
 void Retention::finish() {

@@ -34,6 +34,13 @@ inline constexpr DeletionBounds kRetentionBounds{512, 2'048, 64};
 // without those that are free) are more than the cap, and ends a 32nd below it, so that it is not
 // due again at once.
 //
+// Free pages are given back to the file system (store/free_pages.hpp) when the file takes more than
+// a ninth and 4 MiB more of the disk than its pages in use; shorter runs than 16 KiB are left to
+// the next commits.
+//
+// By size, a step erases at most half as many traces as would do if all were of one size, or one,
+// so that not much more goes than must.
+//
 // Belongs to one thread.
 class Retention {
  public:
@@ -45,16 +52,21 @@ class Retention {
   bool step();
 
  private:
-  enum class Stage : std::uint8_t { idle, age, size, sweep };
+  enum class Stage : std::uint8_t { idle, age, size, sweep, holes };
 
   Result<bool> try_step();
   // What is due now, or idle.
   Result<Stage> look();
   Result<bool> is_age_due();
   Result<bool> is_size_due();
+  Result<bool> are_holes_due();
+  [[nodiscard]] std::uint64_t wanted_bytes() const;
+  // How many traces the next step may erase.
+  Result<std::size_t> count_of_step();
   void begin(Stage stage);
   Result<bool> erase_some();
   Result<bool> sweep_some();
+  Result<bool> give_back_some();
   void finish();
   void log(bool is_warning, const std::string& message) const;
 
@@ -65,8 +77,10 @@ class Retention {
   std::optional<BelievedClock> clock_;
   std::optional<std::int64_t> last_pass_ns_;  // by age: when it began
   std::int64_t before_ns_ = 0;                // by age: what is older goes
-  std::uint64_t looked_at_commit_ = 0;        // by size
+  std::uint64_t looked_at_commit_ = 0;        // for size and holes
   std::uint64_t least_in_use_bytes_ = 0;      // by size: less could not be reached
+  bool makes_holes_ = true;                   // the file system does
+  std::uint64_t no_holes_until_commit_ = 0;   // there was little to be given back
   std::int64_t silent_until_ns_ = 0;          // after a failure
   OldestTraces oldest_;
   DeleteReport report_;

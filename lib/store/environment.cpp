@@ -145,6 +145,13 @@ MDB_envinfo OpenFile::information() const {
   return found;
 }
 
+std::uint64_t OpenFile::oldest_snapshot(std::uint64_t newest) const {
+  std::uint64_t oldest = newest;
+  const std::scoped_lock lock(map_mutex);
+  if (!engine_lost) mdb_reader_list(engine.get(), note_oldest, &oldest);
+  return oldest;
+}
+
 // LMDB knows it of an environment only, not of a transaction.
 void OpenFile::sync_heads(bool syncs) {
   if (syncs == syncs_heads) return;
@@ -444,10 +451,7 @@ std::uint64_t Environment::oldest_reader_lag() const {
   const OpenFilePointer file = state_->current();
   if (!file->usable()) return 0;
   const std::uint64_t newest = file->information().me_last_txnid;
-  std::uint64_t oldest = newest;
-  const std::scoped_lock lock(file->map_mutex);
-  if (!file->engine_lost) mdb_reader_list(file->engine.get(), note_oldest, &oldest);
-  return newest - oldest;
+  return newest - file->oldest_snapshot(newest);
 }
 
 }  // namespace tracelite::store

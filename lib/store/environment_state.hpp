@@ -100,6 +100,8 @@ struct OpenFile {
   // has done it since map number `seen`.
   Status revive(std::uint64_t seen);
   [[nodiscard]] MDB_envinfo information() const;
+  // The oldest commit that a snapshot of any process sees, `newest` if there is none.
+  [[nodiscard]] std::uint64_t oldest_snapshot(std::uint64_t newest) const;
   void note_durable(std::uint64_t commit);
   // Whether the commit that comes next syncs its head. By whoever has the write transaction.
   void sync_heads(bool syncs);

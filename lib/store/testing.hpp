@@ -51,6 +51,10 @@ inline void fail(Point point, std::uint64_t nth, int code) {
 // what they break.
 inline std::atomic<unsigned> more_engine_flags{0};  // NOLINT: as above
 
+// Free pages that the caps of a store (maintain/retention.hpp) leave to the file: its own figure,
+// if 0.
+inline std::atomic<std::uint64_t> free_size_bytes_max{0};  // NOLINT: as above
+
 inline void fail_nothing() {
   for (internal::Trap& trap : internal::traps) trap.calls_left.store(0);
   more_engine_flags.store(0);

@@ -174,6 +174,9 @@ void Disk::apply(const recording::Entry& entry) {
     case Kind::write:
       files_[entry.file].write(operation, entry.offset, entry.data);
       break;
+    case Kind::punch:
+      files_[entry.file].write(operation, entry.offset, std::string(entry.size_bytes, '\0'));
+      break;
     case Kind::truncate:
       files_[entry.file].resize(operation, entry.offset);
       break;

@@ -1,9 +1,10 @@
 // What a disk could hold after a power cut, made from what file_recorder.hpp has written down.
 //
-// The model is harsher than a file system with a journal, in four ways:
+// The model is harsher than a file system with a journal, in five ways:
 //  - Of what was written since a file's last sync each sector of 512 bytes may be there or not, by
 //    itself, in any of the versions that it had since.
 //  - So may the file's size; what was never written below it reads as zeros.
+//  - A hole that was made in a file is a write of zeros like any other.
 //  - A sync of a file does not persist its name. Until the folder is synced, any of what was done
 //  to
 //    names (made, renamed, removed) may be there, in its order but with gaps.

@@ -217,11 +217,13 @@ void weaken_folder_syncs(std::vector<Entry>& log) {
   std::erase_if(log, [](const Entry& entry) { return entry.kind == recording::Kind::sync_folder; });
 }
 
-constexpr std::array<Run, 7> kRuns = {{{Work::recording, false},
+constexpr std::array<Run, 9> kRuns = {{{Work::recording, false},
                                        {Work::import, false},
                                        {Work::deleting, false},
                                        {Work::compacting, false},
                                        {Work::growing, false},
+                                       {Work::retention, false},
+                                       {Work::retention, true},
                                        {Work::recording, true},
                                        {Work::compacting, true}}};
 

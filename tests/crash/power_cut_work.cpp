@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/handles.hpp"
+#include "store/testing.hpp"
 #include "tracelite/tracelite.hpp"
 
 namespace tracelite::crash::test {
@@ -30,8 +31,12 @@ std::string letters(std::uint32_t seed, std::size_t size_bytes) {
 // A store and the marks of what is done with it.
 class Scene {
  public:
-  Scene(std::string path, bool may_lose_last, std::uint64_t map_size_bytes = 0)
-      : path_(std::move(path)), may_lose_last_(may_lose_last), map_size_bytes_(map_size_bytes) {
+  Scene(std::string path, bool may_lose_last, std::uint64_t map_size_bytes = 0,
+        std::uint64_t cap_size_bytes = 0)
+      : path_(std::move(path)),
+        may_lose_last_(may_lose_last),
+        map_size_bytes_(map_size_bytes),
+        cap_size_bytes_(cap_size_bytes) {
     open();
   }
 
@@ -121,6 +126,7 @@ class Scene {
     tl_options options = Store::options();
     options.commit_interval_ms = kFlushesOnlyMs;
     options.map_size_bytes = map_size_bytes_;
+    options.retention_size_bytes = cap_size_bytes_;
     options.durability = may_lose_last_ ? TL_DURABILITY_LAST_COMMIT : TL_DURABILITY_SYNC;
     store_ = std::make_unique<Store>(path_, options);
   }
@@ -134,6 +140,7 @@ class Scene {
   std::string path_;
   bool may_lose_last_;
   std::uint64_t map_size_bytes_;
+  std::uint64_t cap_size_bytes_;
   std::unique_ptr<Store> store_;
   std::vector<std::uint32_t> waiting_;  // groups that were put and not committed
 };
@@ -217,6 +224,19 @@ void grow(Scene& scene) {
   scene.flush();
 }
 
+// The store deletes the oldest groups by itself and gives their pages back: of this cap the newest
+// ones are a fraction.
+void keep_a_cap(Scene& scene) {
+  constexpr std::uint32_t kGroups = 20;
+  constexpr std::uint32_t kStay = 3;
+  for (std::uint32_t i = 0; i < kGroups; ++i) {
+    if (i >= kStay) recording::mark(kDeleteBegun, kIncompressible + i - kStay);
+    scene.put(kIncompressible + i);
+    scene.flush();
+    if (i == kGroups / 2) scene.reopen();
+  }
+}
+
 }  // namespace
 
 std::uint32_t size_of_group(std::uint32_t group) { return group >= kLarge ? 1 : 2 + group % 4; }
@@ -295,6 +315,8 @@ const char* name_of(Work work) {
       return "compact";
     case Work::growing:
       return "growth";
+    case Work::retention:
+      return "retention";
   }
   return "";
 }
@@ -303,7 +325,10 @@ std::vector<recording::Entry> record(Work work, const std::string& folder, bool 
   const std::string path = folder + "/a.tl";
   recording::start(folder);
   constexpr std::uint64_t kSmallMapSizeBytes = std::uint64_t{1} << 20;
-  Scene scene(path, may_lose_last, work == Work::growing ? kSmallMapSizeBytes : 0);
+  constexpr std::uint64_t kCapSizeBytes = std::uint64_t{1} << 20;
+  store::testing::free_size_bytes_max = std::uint64_t{256} << 10;
+  Scene scene(path, may_lose_last, work == Work::growing ? kSmallMapSizeBytes : 0,
+              work == Work::retention ? kCapSizeBytes : 0);
   switch (work) {
     case Work::recording:
       record_and_stream(scene);
@@ -320,8 +345,12 @@ std::vector<recording::Entry> record(Work work, const std::string& folder, bool 
     case Work::growing:
       grow(scene);
       break;
+    case Work::retention:
+      keep_a_cap(scene);
+      break;
   }
   scene.close();
+  store::testing::free_size_bytes_max = 0;
   return recording::stop();
 }
 

@@ -46,9 +46,9 @@ struct Expected {
   [[nodiscard]] std::set<std::uint32_t> required() const;
 };
 
-enum class Work : std::uint8_t { recording, import, deleting, compacting, growing };
-inline constexpr Work kAllWork[] = {Work::recording, Work::import, Work::deleting, Work::compacting,
-                                    Work::growing};
+enum class Work : std::uint8_t { recording, import, deleting, compacting, growing, retention };
+inline constexpr Work kAllWork[] = {Work::recording,  Work::import,  Work::deleting,
+                                    Work::compacting, Work::growing, Work::retention};
 const char* name_of(Work work);
 
 // Does the work on a file in this folder, which is empty, and gives the log of it.

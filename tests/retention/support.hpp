@@ -14,6 +14,7 @@
 #include "maintain/retention.hpp"
 #include "model/testing.hpp"
 #include "model/time.hpp"
+#include "store/page_verifier.hpp"
 #include "tracelite/tracelite.hpp"
 
 namespace tracelite::retention::test {

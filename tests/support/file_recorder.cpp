@@ -153,6 +153,19 @@ int recorded_truncate(const Call& call, std::uint64_t size_bytes, int descriptor
   return 0;
 }
 
+int recorded_punch(int descriptor, int mode, off_t offset, off_t size) {
+  const auto call = [&] { return syscall(SYS_fallocate, descriptor, mode, offset, size); };
+  if (!is_on.load(std::memory_order_relaxed)) return fail_or(call());
+  const std::scoped_lock lock(mutex);
+  const long result = call();
+  const Descriptor* of = known(descriptor);
+  if (result == 0 && of != nullptr && (mode & FALLOC_FL_PUNCH_HOLE) != 0) {
+    entries.push_back(entry(Kind::punch, of->file, static_cast<std::uint64_t>(offset),
+                            static_cast<std::uint64_t>(size)));
+  }
+  return fail_or(result);
+}
+
 template <class Call>
 int recorded_naming(Kind kind, const Call& call, const char* path, const char* to_path) {
   if (!is_on.load(std::memory_order_relaxed)) return fail_or(call());
@@ -266,6 +279,13 @@ int fsync(int descriptor) {
 }
 int fdatasync(int descriptor) {
   return recording::recorded_sync(descriptor, [&] { return syscall(SYS_fdatasync, descriptor); });
+}
+
+int fallocate(int descriptor, int mode, off_t offset, off_t size) {
+  return recording::recorded_punch(descriptor, mode, offset, size);
+}
+int fallocate64(int descriptor, int mode, off64_t offset, off64_t size) {
+  return recording::recorded_punch(descriptor, mode, offset, size);
 }
 
 int ftruncate(int descriptor, off_t size) noexcept {

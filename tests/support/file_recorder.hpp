@@ -16,6 +16,7 @@ namespace recording {
 enum class Kind : std::uint8_t {
   create,       // `name` of a new, empty file
   write,        // of `data` at `offset`
+  punch,        // `size_bytes` from `offset` on read as zeros
   truncate,     // to `offset` bytes, or enlarge
   sync,         // everything of the file until now
   sync_range,   // what a write through a descriptor that syncs each has written

@@ -1,0 +1,242 @@
+// See free_pages.hpp.
+#include "store/free_pages.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "store/environment_state.hpp"
+#include "store/errors.hpp"
+#include "store/page_layout.hpp"
+
+namespace tracelite::store {
+namespace {
+
+constexpr std::size_t kPieceSizeBytes = std::size_t{64} << 10;
+
+// Of bytes of the file.
+struct Range {
+  std::uint64_t begin = 0, end = 0;
+};
+
+struct FreeList {
+  std::vector<std::uint64_t> pages;  // that LMDB could use now
+  std::uint64_t held_page_count = 0;
+};
+
+// As LMDB does it: what a transaction has given up is used again once that is older than `oldest`.
+// `begun` reads the newest commit, while the turn to write is held; LMDB shows its list to nobody
+// who writes.
+Result<FreeList> read_free_list(const Transaction::State& begun, std::uint64_t until_transaction) {
+  OpenFile& file = *begun.file;
+  const std::uint64_t newest = begun.id;
+  const std::uint64_t oldest = std::min(newest, file.oldest_snapshot(newest));
+  constexpr MDB_dbi kFreeList = 0;
+  FreeList list;
+  MDB_cursor* cursor = nullptr;
+  int code = mdb_cursor_open(begun.transaction, kFreeList, &cursor);
+  if (code != 0) return file.fail(code, "read", begun.map_number);
+  MDB_val key{};
+  MDB_val value{};
+  while ((code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+    std::uint64_t freed_by = 0;
+    std::uint64_t count = 0;
+    if (key.mv_size != sizeof freed_by || value.mv_size < sizeof count) continue;
+    std::memcpy(&freed_by, key.mv_data, sizeof freed_by);
+    std::memcpy(&count, value.mv_data, sizeof count);
+    count = std::min<std::uint64_t>(count, value.mv_size / sizeof count - 1);
+    if (freed_by >= oldest) {
+      if (freed_by <= until_transaction) list.held_page_count += count;
+      continue;
+    }
+    const std::size_t before = list.pages.size();
+    list.pages.resize(before + static_cast<std::size_t>(count));
+    std::memcpy(list.pages.data() + before, static_cast<const char*>(value.mv_data) + sizeof count,
+                count * sizeof count);
+  }
+  mdb_cursor_close(cursor);
+  if (code != MDB_NOTFOUND) return file.fail(code, "read", begun.map_number);
+  return list;
+}
+
+// Neighbours among pages, as far as the file goes.
+std::vector<Range> runs_of(std::vector<std::uint64_t>& pages, const FreePagesRequest& request,
+                           std::uint64_t page_size, std::uint64_t file_size_bytes) {
+  std::sort(pages.begin(), pages.end());
+  std::vector<Range> runs;
+  const std::uint64_t page_count = file_size_bytes / page_size;
+  for (std::size_t at = 0; at < pages.size();) {
+    std::size_t end = at + 1;
+    while (end < pages.size() && pages[end] == pages[end - 1] + 1) ++end;
+    const std::uint64_t first = std::max(pages[at], layout::kMetaPageCount);
+    const std::uint64_t behind = std::min(pages[end - 1] + 1, page_count);
+    if (behind > first && behind - first >= request.run_page_count_min) {
+      runs.push_back({first * page_size, behind * page_size});
+    }
+    at = end;
+  }
+  return runs;
+}
+
+// Works on one file, whose turn to write is held.
+class Cleaner {
+ public:
+  Cleaner(int descriptor, const std::string& path, const FreePagesRequest& request)
+      : descriptor_(descriptor), path_(path), request_(request) {}
+
+  Status run(const std::vector<Range>& runs, FreePagesDone& done);
+
+ private:
+  // The next bytes of a range that are no hole; empty: there are none.
+  [[nodiscard]] Range next_data(const Range& range) const;
+  Status overwrite(const Range& range);
+  // False: the file system cannot do that.
+  Result<bool> punch(const Range& range) const;
+  // False: they are zeros already.
+  Result<bool> is_to_be_written(std::uint64_t offset, std::size_t size_bytes);
+
+  int descriptor_;
+  const std::string& path_;
+  const FreePagesRequest& request_;
+  std::string piece_;
+  std::uint64_t written_size_bytes_ = 0;
+};
+
+Range Cleaner::next_data(const Range& range) const {
+#ifdef SEEK_DATA
+  const off_t data = lseek(descriptor_, static_cast<off_t>(range.begin), SEEK_DATA);
+  if (data < 0) return errno == ENXIO ? Range{} : range;
+  const auto begin = static_cast<std::uint64_t>(data);
+  if (begin >= range.end) return {};
+  const off_t hole = lseek(descriptor_, data, SEEK_HOLE);
+  const std::uint64_t end = hole < 0 ? range.end : static_cast<std::uint64_t>(hole);
+  return {begin, std::min(end, range.end)};
+#else
+  return range;
+#endif
+}
+
+Result<bool> Cleaner::is_to_be_written(std::uint64_t offset, std::size_t size_bytes) {
+  piece_.resize(size_bytes);
+  const ssize_t count = pread(descriptor_, piece_.data(), size_bytes, static_cast<off_t>(offset));
+  if (count < 0) return system_error(errno, "read", path_);
+  piece_.resize(static_cast<std::size_t>(count));
+  return piece_.find_first_not_of('\0') != std::string::npos;
+}
+
+Status Cleaner::overwrite(const Range& range) {
+  static constexpr std::array<char, kPieceSizeBytes> kZeros{};
+  for (std::uint64_t offset = range.begin; offset < range.end; offset += kPieceSizeBytes) {
+    const auto size_bytes =
+        static_cast<std::size_t>(std::min<std::uint64_t>(range.end - offset, kPieceSizeBytes));
+    TL_TRY_ASSIGN(is_due, is_to_be_written(offset, size_bytes));
+    for (std::size_t done = 0; is_due && done < size_bytes;) {
+      const ssize_t count =
+          pwrite(descriptor_, kZeros.data(), size_bytes - done, static_cast<off_t>(offset + done));
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) return system_error(errno, "overwrite free pages of", path_);
+      done += static_cast<std::size_t>(count);
+    }
+    if (is_due) written_size_bytes_ += size_bytes;
+  }
+  return {};
+}
+
+Result<bool> Cleaner::punch(const Range& range) const {
+#ifdef FALLOC_FL_PUNCH_HOLE
+  const auto offset = static_cast<off_t>(range.begin);
+  const auto size = static_cast<off_t>(range.end - range.begin);
+  while (fallocate(descriptor_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size) != 0) {
+    if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EPERM) return false;
+    if (errno != EINTR) return system_error(errno, "give free pages back of", path_);
+  }
+  return true;
+#else
+  return false;
+#endif
+}
+
+Status Cleaner::run(const std::vector<Range>& runs, FreePagesDone& done) {
+  std::vector<Range> data;
+  std::uint64_t data_size_bytes = 0;
+  for (Range run : runs) {
+    while (run.begin < run.end) {
+      if (data_size_bytes >= request_.size_bytes_max) {
+        done.is_more = true;
+        break;
+      }
+      Range found = next_data(run);
+      if (found.begin == found.end) break;
+      found.end = found.begin +
+                  std::min(found.end - found.begin, request_.size_bytes_max - data_size_bytes);
+      data.push_back(found);
+      data_size_bytes += found.end - found.begin;
+      run.begin = found.end;
+    }
+    if (done.is_more) break;
+  }
+  if (request_.overwrites) {
+    for (const Range& range : data) TL_TRY(overwrite(range));
+    if (written_size_bytes_ > 0 && fdatasync(descriptor_) != 0) {
+      return system_error(errno, "sync", path_);
+    }
+  }
+  for (const Range& range : data) {
+    TL_TRY_ASSIGN(is_done, punch(range));
+    done.makes_holes = done.makes_holes && is_done;
+    if (!is_done) break;
+  }
+  done.size_bytes = request_.overwrites ? written_size_bytes_
+                    : done.makes_holes  ? data_size_bytes
+                                        : 0;
+  return {};
+}
+
+}  // namespace
+
+Result<FreePagesDone> clear_free_pages(Environment& environment, const FreePagesRequest& request) {
+  // Dropped at the end: it changes nothing that LMDB knows of.
+  TL_TRY_ASSIGN(transaction, environment.begin_write());
+  OpenFile& file = *transaction.state().file;
+  FreeList list;
+  {
+    TL_TRY_ASSIGN(snapshot, environment.begin_read());
+    TL_TRY_ASSIGN(found, read_free_list(snapshot.state(), request.until_transaction));
+    list = std::move(found);
+  }
+  // LMDB's own, which may be written through.
+  int descriptor = -1;
+  const int code = mdb_env_get_fd(file.engine.get(), &descriptor);
+  if (code != 0) return file.fail(code, "write", transaction.state().map_number);
+  struct stat status = {};
+  if (fstat(descriptor, &status) != 0) return system_error(errno, "look at", file.path);
+  FreePagesDone done;
+  done.held_size_bytes = list.held_page_count * file.page_size_bytes;
+  const std::vector<Range> runs = runs_of(list.pages, request, file.page_size_bytes,
+                                          static_cast<std::uint64_t>(status.st_size));
+  TL_TRY(Cleaner(descriptor, file.path, request).run(runs, done));
+  return done;
+}
+
+Result<std::uint64_t> wasted_size_bytes(Environment& environment) {
+  TL_TRY_ASSIGN(transaction, environment.begin_read());
+  TL_TRY_ASSIGN(use, transaction.file_use());
+  struct stat status = {};
+  if (fstat(transaction.state().file->guard.descriptor(), &status) != 0) {
+    return system_error(errno, "look at", environment.path());
+  }
+  constexpr std::uint64_t kBlockSizeBytes = 512;  // of st_blocks, whatever the file system has
+  const std::uint64_t taken = static_cast<std::uint64_t>(status.st_blocks) * kBlockSizeBytes;
+  const std::uint64_t used = (use.file_page_count - use.free_page_count) * use.page_size_bytes;
+  return taken - std::min(taken, used);
+}
+
+}  // namespace tracelite::store
