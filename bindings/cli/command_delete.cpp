@@ -21,6 +21,8 @@ struct DeleteRequest {
   bool all = false;
   bool yes = false;
   bool json = false;
+  bool secure = false;
+  double timeout_s = 10;
 
   tl_filter filter() {
     tl_filter filter = selection.filter();
@@ -45,7 +47,7 @@ std::string description(const tracelite::Store& store, const tl_filter& filter,
   return plural(count_traces(store, filter), "trace") + " in " + request.database;
 }
 
-void tell(Output& output, const tl_delete_report& report, bool as_json) {
+void tell(Output& output, const tl_delete_report& report, bool as_json, bool is_secure) {
   if (as_json) {
     JsonWriter json(output);
     json.begin_object();
@@ -53,6 +55,10 @@ void tell(Output& output, const tl_delete_report& report, bool as_json) {
     json.key("observations").count(report.observation_count);
     json.key("scores").count(report.score_count);
     json.key("sessions").count(report.session_count);
+    if (is_secure) {
+      json.key("zeroedBytes").count(report.zeroed_size_bytes);
+      json.key("remainingBytes").count(report.remaining_size_bytes);
+    }
     json.end_object().end_line();
     return;
   }
@@ -60,6 +66,10 @@ void tell(Output& output, const tl_delete_report& report, bool as_json) {
                plural(report.observation_count, "observation") + ", " +
                plural(report.score_count, "score") + ", " +
                plural(report.session_count, "session") + "\n");
+  if (is_secure) {
+    output.write("overwritten: " + plural(report.zeroed_size_bytes, "byte") +
+                 ", remaining: " + plural(report.remaining_size_bytes, "byte") + "\n");
+  }
 }
 
 int run_delete(Output& output, DeleteRequest& request) {
@@ -78,13 +88,16 @@ int run_delete(Output& output, DeleteRequest& request) {
   ProgressLine progress("deleting", "traces");
   tl_delete_report report{};
   report.struct_size = sizeof report;
+  const auto timeout_ms = static_cast<std::uint32_t>(request.timeout_s * 1'000);
   const tl_status status =
-      tl_delete(store.get(), &filter, ProgressLine::callback, &progress, &report);
+      request.secure ? tl_delete_securely(store.get(), &filter, timeout_ms, ProgressLine::callback,
+                                          &progress, &report)
+                     : tl_delete(store.get(), &filter, ProgressLine::callback, &progress, &report);
   progress.erase();
   if (status != TL_OK && report.trace_count > 0) {
     // What is told next would take the place of the reason.
     const auto failure = std::make_exception_ptr(tracelite::Error(status, *tl_error()));
-    tell(output, report, request.json);
+    tell(output, report, request.json, request.secure);
     output.flush();
     stop_if_interrupted();
     std::rethrow_exception(failure);
@@ -92,7 +105,7 @@ int run_delete(Output& output, DeleteRequest& request) {
   stop_if_interrupted();
   tracelite::require(status);
   store.close();
-  tell(output, report, request.json);
+  tell(output, report, request.json, request.secure);
   return kExitOk;
 }
 
@@ -106,12 +119,21 @@ void add_delete(CLI::App& app, Action& action) {
   add_database(command, request->database);
   command.add_flag("--all", request->all, "Everything");
   command.add_flag("--yes", request->yes, "Do not ask");
+  command.add_flag("--secure", request->secure,
+                   "Overwrite what is free in the file, so that nothing is left of it there");
+  constexpr double kTimeoutMaxS = 86'400;
+  command
+      .add_option("--timeout", request->timeout_s,
+                  "Seconds that --secure waits for readers that can still see it (10)")
+      ->check(CLI::Range(0.0, kTimeoutMaxS));
   add_json(command, request->json, "One JSON object");
   request->selection.add_options(command);
   command.footer(
       "Deletes the traces that `tracelite traces` lists with the same options, each with its\n"
       "observations and scores; a session goes with its last trace. What was deleted before an\n"
-      "interruption stays deleted. The room is used again, the file does not get smaller.\n\n" +
+      "interruption stays deleted. The room is used again, the file does not get smaller. With\n"
+      "--secure the index is made anew and free room is overwritten; text that other traces share\n"
+      "and dictionaries go with `tracelite compact`.\n\n" +
       std::string(kExitCodes));
   command.callback([request, &action] {
     const bool selects = !request->selection.is_empty();

@@ -533,9 +533,9 @@ typedef struct tl_options {
  * time: what is deleted while it is still recorded begins anew. What names no trace (a score whose
  * trace never came, a session that has only flags) stays until somebody deletes it.
  *
- * The file really gets smaller: when it takes a ninth and 4 MiB more of the disk than is in use, the
- * free pages that no snapshot can reach are given back as holes in the file, where its file system
- * can do that. The size that a folder lists stays; tl_compact makes that small as well.
+ * The file really gets smaller: when it takes a ninth and 4 MiB more of the disk than is in use,
+ * the free pages that no snapshot can reach are given back as holes in the file, where its file
+ * system can do that. The size that a folder lists stays; tl_compact makes that small as well.
  *
  * The caps are those of the store, not of the file: whoever opens it says which hold while it is
  * open, and several stores, of one process or of many, may say different ones. The work is done by
@@ -1078,13 +1078,15 @@ typedef void (*tl_space_fn)(void *context, tl_text key_space, tl_text table, uin
  */
 TL_API tl_status tl_space(tl_store *store, tl_space_fn line, void *context);
 
-/* What tl_delete has deleted: what lists and statistics counted before. */
+/* What tl_delete and tl_delete_securely have deleted: what lists and statistics counted before. */
 typedef struct tl_delete_report {
   uint32_t struct_size;
   uint64_t trace_count;
   uint64_t observation_count;
   uint64_t score_count;
   uint64_t session_count;
+  uint64_t zeroed_size_bytes;    /* tl_delete_securely: overwritten with zeros */
+  uint64_t remaining_size_bytes; /* and what is free, but snapshots can still reach */
 } tl_delete_report;
 
 /*
@@ -1115,6 +1117,33 @@ typedef struct tl_delete_report {
  */
 TL_API tl_status tl_delete(tl_store *store, const tl_filter *filter, tl_progress_fn progress,
                            void *progress_context, tl_delete_report *report);
+
+/*
+ * Deletes as tl_delete does, makes the index anew (tl_reindex), and then overwrites with zeros what
+ * is free in the file: pages of these and of earlier deletions, and the bytes of other pages that
+ * nothing lies in. Where the file system can do that, the pages are then given back to it as holes.
+ * Everything is durable when it returns TL_OK: but for what is named below, no byte of the file
+ * says any more what was deleted.
+ *
+ * A page that a snapshot of some process can still reach has to stay for it. timeout_ms says how
+ * long to wait until these are closed (0: not at all, UINT32_MAX: without limit); then TL_TIMEOUT
+ * comes, and report->remaining_size_bytes tells how much is left. Calling again, with the same
+ * filter, goes on. Recording goes on meanwhile, but for the time that making the index anew takes.
+ *
+ * What it cannot reach, and tl_compact does:
+ *   - text that payloads of other traces share, and payloads of a session of which other traces
+ *     stay: its texts are kept together until the last one goes;
+ *   - dictionaries that compress others, which were trained on what there was;
+ *   - unused bytes that a later commit leaves, of a process that had the deleted records in memory.
+ * Neither reaches copies outside the file: backups, exports, the blocks that a file system which
+ * copies on write, a journal or a flash disk keeps, memory and swap. Since 0.1.0.
+ *
+ * progress counts traces. Errors: TL_TIMEOUT, and those of tl_delete, after which nothing has been
+ * overwritten. *report is filled in these cases, too.
+ */
+TL_API tl_status tl_delete_securely(tl_store *store, const tl_filter *filter, uint32_t timeout_ms,
+                                    tl_progress_fn progress, void *progress_context,
+                                    tl_delete_report *report);
 
 /* Called for each thing that tl_check finds wrong, or tl_salvage leaves behind; `where` names the
  * key space or table. */

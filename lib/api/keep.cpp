@@ -76,21 +76,28 @@ Result<std::vector<record::ContainerNumber>> select(const StoreState& state, que
   return query::select_containers(*view, std::move(filter));
 }
 
-Status delete_selected(tl_store* store, const tl_filter* given, tl_progress_fn progress,
-                       void* progress_context, tl_delete_report* report) {
+// `secure_within`: null for what tl_delete does.
+Status delete_selected(tl_store* store, const tl_filter* given,
+                       const std::optional<std::chrono::milliseconds>* secure_within,
+                       tl_progress_fn progress, void* progress_context, tl_delete_report* report) {
   if (store == nullptr) return misuse("store must not be NULL");
   if (given == nullptr) return misuse("filter must not be NULL");
   if (report != nullptr && report->struct_size < sizeof(report->struct_size)) {
     return no_struct_size();
   }
   maintain::DeleteReport deleted;
+  maintain::SecureReport secure;
   Status status = [&]() -> Status {
     TL_TRY(store->state->recordable());
     TL_TRY_ASSIGN(filter, convert(given));
     TL_TRY(store->state->flush(std::nullopt));
     TL_TRY_ASSIGN(containers, select(*store->state, std::move(filter)));
-    return maintain::delete_containers(store->state->environment, containers,
-                                       progress_of(progress, progress_context), deleted);
+    const auto told = progress_of(progress, progress_context);
+    if (secure_within == nullptr) {
+      return maintain::delete_containers(store->state->environment, containers, told, deleted);
+    }
+    return maintain::delete_securely(store->state->environment, containers, *secure_within, told,
+                                     deleted, secure);
   }();
   if (report != nullptr) {
     tl_delete_report own{};
@@ -98,6 +105,8 @@ Status delete_selected(tl_store* store, const tl_filter* given, tl_progress_fn p
     own.observation_count = deleted.observations;
     own.score_count = deleted.scores;
     own.session_count = deleted.sessions;
+    own.zeroed_size_bytes = secure.zeroed_bytes;
+    own.remaining_size_bytes = secure.remaining_bytes;
     copy_out(own, report);
   }
   return status;
@@ -183,8 +192,19 @@ tl_status tl_space(tl_store* store, tl_space_fn line, void* context) {
 
 tl_status tl_delete(tl_store* store, const tl_filter* filter, tl_progress_fn progress,
                     void* progress_context, tl_delete_report* report) {
-  return api::guarded(
-      [&] { return api::delete_selected(store, filter, progress, progress_context, report); });
+  return api::guarded([&] {
+    return api::delete_selected(store, filter, nullptr, progress, progress_context, report);
+  });
+}
+
+tl_status tl_delete_securely(tl_store* store, const tl_filter* filter, uint32_t timeout_ms,
+                             tl_progress_fn progress, void* progress_context,
+                             tl_delete_report* report) {
+  return api::guarded([&] {
+    std::optional<std::chrono::milliseconds> within;
+    if (timeout_ms != UINT32_MAX) within = std::chrono::milliseconds(timeout_ms);
+    return api::delete_selected(store, filter, &within, progress, progress_context, report);
+  });
 }
 
 tl_status tl_check(tl_store* store, tl_finding_fn finding, void* finding_context,

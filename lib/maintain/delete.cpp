@@ -1,6 +1,13 @@
 // Deleting what somebody has chosen, many containers a transaction and many transactions a call.
+#include <thread>
+
 #include "maintain/deleter.hpp"
 #include "maintain/sweep.hpp"
+#include "record/statistics.hpp"
+#include "store/free_pages.hpp"
+#include "store/packed_space.hpp"
+#include "store/unused_bytes.hpp"
+#include "store/write.hpp"
 
 namespace tracelite::maintain {
 namespace {
@@ -9,6 +16,7 @@ namespace {
 // apart, it then dirties 8 MiB. Of one trace alone it erases more, because these lie together, and
 // so that few traces are ever seen in part.
 constexpr DeletionBounds kBounds{2'560, 8'192, 4'096};
+constexpr std::chrono::milliseconds kLookAgain{20};
 
 Status run(Deleter& deleter, std::size_t count, const ProgressFunction& progress) {
   while (deleter.waiting_count() > 0) {
@@ -19,6 +27,66 @@ Status run(Deleter& deleter, std::size_t count, const ProgressFunction& progress
     }
   }
   return deleter.damage();
+}
+
+Status write_nothing_new(store::WriteTransaction& transaction) {
+  TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
+  TL_TRY(record::write_statistics(transaction, statistics));
+  return transaction.commit();
+}
+
+// What was erased may still lie in blocks that have a patch over them.
+Status renew_blocks(store::Environment& environment) {
+  for (std::optional<std::string> behind = std::string(); behind;) {
+    const std::string from = *behind;
+    const auto renew = [&](store::WriteTransaction& transaction) -> Status {
+      TL_TRY_ASSIGN(next, store::renew_patched_blocks(transaction, from));
+      behind = std::move(next);
+      return transaction.commit();
+    };
+    TL_TRY(store::write(environment, renew));
+  }
+  return {};
+}
+
+Status overwrite(store::Environment& environment, std::optional<std::chrono::milliseconds> timeout,
+                 SecureReport& secure) {
+  using std::chrono::steady_clock;
+  const auto began = steady_clock::now();
+  store::FreePagesRequest request;
+  request.overwrites = true;
+  request.until_transaction = environment.last_transaction_id();
+  const auto clear = [&]() -> Status {
+    TL_TRY_ASSIGN(done, store::clear_free_pages(environment, request));
+    secure.zeroed_bytes += done.size_bytes;
+    secure.remaining_bytes = done.held_size_bytes;
+    return {};
+  };
+  const auto scrub = [&]() -> Status {
+    TL_TRY_ASSIGN(size_bytes, store::zero_unused_bytes(environment));
+    secure.zeroed_bytes += size_bytes;
+    return {};
+  };
+  // What a commit has given up is free for good two commits later. Overwritten before each of them
+  // as well: LMDB may take a free page for a commit and give it up again without having written it,
+  // and what a commit gives up must have no unused bytes that say something.
+  for (int i = 0; i < 2; ++i) {
+    TL_TRY(clear());
+    TL_TRY(scrub());
+    TL_TRY(store::write(environment, write_nothing_new));
+  }
+  for (;;) {
+    TL_TRY(clear());
+    if (secure.remaining_bytes == 0 || (timeout && steady_clock::now() - began >= *timeout)) break;
+    // Nobody tells when a snapshot of another process is closed.
+    std::this_thread::sleep_for(kLookAgain);
+  }
+  TL_TRY(scrub());
+  if (secure.remaining_bytes == 0) return {};
+  return make_error(Code::timeout,
+                    std::to_string(secure.remaining_bytes) +
+                        " bytes of deleted pages can still be read through snapshots that are "
+                        "open, of this process or another; close them and delete again");
 }
 
 }  // namespace
@@ -36,6 +104,21 @@ Status delete_containers(const std::shared_ptr<store::Environment>& environment,
     more = again;
   }
   return status;
+}
+
+// Updates leave pieces of rows in SQLite's pages, and its tables keep names that nothing has: so
+// the index is made anew.
+Status delete_securely(const std::shared_ptr<store::Environment>& environment,
+                       const std::vector<record::ContainerNumber>& containers,
+                       std::optional<std::chrono::milliseconds> timeout,
+                       const ProgressFunction& progress, DeleteReport& report,
+                       SecureReport& secure) {
+  TL_TRY(delete_containers(environment, containers, progress, report));
+  if (!containers.empty()) {
+    TL_TRY(reindex(environment, {}));
+  }
+  TL_TRY(renew_blocks(*environment));
+  return overwrite(*environment, timeout, secure);
 }
 
 }  // namespace tracelite::maintain

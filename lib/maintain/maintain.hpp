@@ -4,9 +4,11 @@
 // Knows records, payloads and the index. Must not know queues, queries or the C API.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,6 +62,21 @@ struct DeleteReport {
 Status delete_containers(const std::shared_ptr<store::Environment>& environment,
                          const std::vector<record::ContainerNumber>& containers,
                          const ProgressFunction& progress, DeleteReport& report);
+
+// What is left of what was deleted.
+struct SecureReport {
+  std::uint64_t zeroed_bytes = 0;     // free pages, and bytes of others that nothing lies in
+  std::uint64_t remaining_bytes = 0;  // free pages that snapshots can still reach
+};
+// As delete_containers, and then makes the index anew and overwrites what is free and unused in the
+// file, as soon as no snapshot can reach it; waits for these so long at most (nullopt: without
+// limit). Errors: timeout (something remains), and those of
+// delete_containers, after which nothing was overwritten.
+Status delete_securely(const std::shared_ptr<store::Environment>& environment,
+                       const std::vector<record::ContainerNumber>& containers,
+                       std::optional<std::chrono::milliseconds> timeout,
+                       const ProgressFunction& progress, DeleteReport& report,
+                       SecureReport& secure);
 
 // Writes the file anew from its records, so that nothing is in it but what they need, and puts that
 // in its place under whoever uses it (store/replacement.hpp). Keys stay what they were; numbers of

@@ -206,6 +206,7 @@ Result<FreePagesDone> clear_free_pages(Environment& environment, const FreePages
   // Dropped at the end: it changes nothing that LMDB knows of.
   TL_TRY_ASSIGN(transaction, environment.begin_write());
   OpenFile& file = *transaction.state().file;
+  mdb_reader_check(file.engine.get(), nullptr);
   FreeList list;
   {
     TL_TRY_ASSIGN(snapshot, environment.begin_read());

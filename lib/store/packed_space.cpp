@@ -139,6 +139,15 @@ Result<bool> PackedSpace::erase(Bytes key) {
   return true;
 }
 
+Status PackedSpace::renew(Bytes block_key) {
+  TL_TRY_ASSIGN(block, find(block_key));
+  if (block == nullptr) return {};
+  ++all_.changes_;
+  block->changed = true;
+  block->is_patchable = false;
+  return {};
+}
+
 // ------------------------------------------------------------------------------ blocks
 
 Result<PackedSpace::BlockPointer> PackedSpace::load(Cursor& cursor) {
@@ -376,6 +385,30 @@ Status PackedSpace::erase_patch(WriteTransaction& transaction, const Block& bloc
   if (!block.has_patch) return {};
   auto erased = transaction.erase(KeySpace::patch, patch_key(space_, block.stored_key));
   return erased ? Status() : Status(std::move(erased).error());
+}
+
+Result<std::optional<std::string>> renew_patched_blocks(WriteTransaction& transaction,
+                                                        Bytes behind) {
+  constexpr std::size_t kBlockCountMax = 64;
+  std::vector<std::string> keys;
+  {
+    Cursor patches = transaction.key_cursor(KeySpace::patch);
+    TL_TRY_ASSIGN(more, patches.seek(behind));
+    while (more && keys.size() < kBlockCountMax) {
+      if (patches.key() != behind) keys.emplace_back(patches.key());
+      TL_TRY_ASSIGN(again, patches.next());
+      more = again;
+    }
+  }
+  for (const std::string& key : keys) {
+    const auto space = static_cast<std::size_t>(static_cast<unsigned char>(key.front()));
+    if (space >= kKeySpaceCount || key.size() < 2) continue;
+    const Status renewed =
+        PackedSpace::of(transaction, static_cast<KeySpace>(space)).renew(Bytes(key).substr(1));
+    if (!renewed && renewed.error().code != Code::corrupt) return renewed.error();
+  }
+  if (keys.size() < kBlockCountMax) return std::optional<std::string>();
+  return std::optional(std::move(keys.back()));
 }
 
 // ------------------------------------------------------------------------------ walking

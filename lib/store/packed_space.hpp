@@ -63,6 +63,8 @@ class PackedSpace {
   // if its key is not the very first of them.
   Status put(Bytes key, Bytes value);
   Result<bool> erase(Bytes key);  // true if it was there
+  // The commit writes the block that begins with this key anew, without its patch.
+  Status renew(Bytes block_key);
 
   PackedSpace(KeySpace space, PackedSpaces& all);
 
@@ -149,6 +151,12 @@ class PackedSpaces : public Companion {
   std::uint64_t changes_ = 0;
   std::uint64_t load_count_ = 0;
 };
+
+// Writes blocks that have a patch behind a key of key space `patch` anew, some of them, so that
+// nothing stays in them of what was changed or erased. Returns the key to go on behind; nullopt:
+// these were the last. A damaged block stays as it is. Errors: io, no_memory.
+Result<std::optional<std::string>> renew_patched_blocks(WriteTransaction& transaction,
+                                                        Bytes behind);
 
 // Walks the entries of a packed key space in the order of their keys; puts and erases in between do
 // no harm.

@@ -229,6 +229,7 @@ Status TreeWalk::enter(std::uint64_t number, std::optional<Bytes> at_least,
   ++(branch ? counted_.branch_pages : counted_.leaf_pages);
   TL_TRY(check_slots(level, header));
   TL_TRY(check_keys(level));
+  TL_TRY(pages_.look(number, level.page));
   ++open_;
   return {};
 }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/bytes.hpp"
@@ -20,6 +21,7 @@ namespace tracelite::store {
 // Returns true to cancel.
 using PageProgress = std::function<bool(std::uint64_t done, std::uint64_t total)>;
 inline constexpr std::uint64_t kPagesPerReport = 1024;
+using PageFunction = std::function<Status(std::uint64_t number, Bytes page)>;
 
 // The pages of a file up to the last one that a head counts, each of which has one use at most.
 class PagesInUse {
@@ -31,6 +33,11 @@ class PagesInUse {
   Status take(std::uint64_t first, std::uint64_t count);
   // A page that is read, rather than named: progress counts these. Errors: as take.
   Status take_and_read(std::uint64_t number, std::string& page);
+  // For each page of a tree, once its entries have been found to lie in order.
+  void look_at_each(PageFunction look) { look_ = std::move(look); }
+  Status look(std::uint64_t number, Bytes page) const {
+    return look_ ? look_(number, page) : Status();
+  }
   // Errors: corrupt (the file ends before), io.
   Status read(std::uint64_t offset, std::size_t size_bytes, char* out) const;
 
@@ -50,6 +57,7 @@ class PagesInUse {
   std::vector<bool> taken_;
   std::uint64_t done_ = 0;
   PageProgress progress_;
+  PageFunction look_;
 };
 
 struct LeafEntry {

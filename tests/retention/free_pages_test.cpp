@@ -6,6 +6,7 @@
 
 #include "retention/support.hpp"
 #include "store/free_pages.hpp"
+#include "store/unused_bytes.hpp"
 
 namespace tracelite::retention::test {
 namespace {
@@ -154,6 +155,33 @@ BOOST_AUTO_TEST_CASE(what_a_snapshot_of_another_process_sees_is_left_alone) {
   commit_twice(*environment);
   store::test::must(store::clear_free_pages(*environment, kOverwrite));
   BOOST_TEST(store::test::read_file(folder.file()).find(marker) == std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_page_in_use_has_between_its_entries_is_overwritten) {
+  const Folder folder(fast_folder());
+  const auto environment = open_file(folder.file());
+  const std::string marker = noise(7, 300);
+  put_one(*environment, "a", "stays");
+  put_one(*environment, "b", marker);
+  {
+    auto transaction = store::test::must(environment->begin_write());
+    BOOST_TEST(store::test::must(transaction.erase(KeySpace::directory, "b")));
+    store::test::must(transaction.put(KeySpace::directory, "long", noise(8, 3'000)));
+    store::test::must(transaction.commit());
+  }
+  const std::string begin = marker.substr(0, 50);
+  BOOST_TEST(store::test::must(store::zero_unused_bytes(*environment)) >= begin.size());
+  // Also before each commit, as a deletion does it: what the commit gives up is not overwritten.
+  for (int i = 0; i < 2; ++i) {
+    store::test::must(store::clear_free_pages(*environment, kOverwrite));
+    put_one(*environment, "other", "x", KeySpace::change);
+    store::test::must(store::zero_unused_bytes(*environment));
+  }
+  store::test::must(store::clear_free_pages(*environment, kOverwrite));
+  BOOST_TEST(store::test::read_file(folder.file()).find(begin) == std::string::npos);
+  BOOST_TEST(store::test::must(store::zero_unused_bytes(*environment)) == 0U);
+  verify(environment);
+  BOOST_TEST(content_of(store::test::must(environment->begin_read())).at("a") == "stays");
 }
 
 // Commits of all sizes with snapshots between them, each of which must go on seeing its own.

@@ -500,6 +500,8 @@ class DeleteReport(Structure):
         ("observation_count", c_uint64),
         ("score_count", c_uint64),
         ("session_count", c_uint64),
+        ("zeroed_size_bytes", c_uint64),
+        ("remaining_size_bytes", c_uint64),
     ]
 
 
@@ -632,6 +634,10 @@ FUNCTIONS: Dict[str, Tuple[Any, Sequence[Any]]] = {
     "tl_delete": (
         _STATUS,
         [_Handle, POINTER(Filter), ProgressFn, c_void_p, POINTER(DeleteReport)],
+    ),
+    "tl_delete_securely": (
+        _STATUS,
+        [_Handle, POINTER(Filter), c_uint32, ProgressFn, c_void_p, POINTER(DeleteReport)],
     ),
     "tl_check": (_STATUS, [_Handle, FindingFn, c_void_p, ProgressFn, c_void_p]),
     "tl_reindex": (_STATUS, [_Handle, ProgressFn, c_void_p]),

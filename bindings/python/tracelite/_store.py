@@ -126,6 +126,8 @@ class DeleteReport:
     observation_count: int
     score_count: int
     session_count: int
+    zeroed_size_bytes: int = 0
+    """Of delete_securely: what was overwritten with zeros."""
 
 
 @dataclass(frozen=True)
@@ -802,6 +804,26 @@ class Store(Reader):
         id that was deleted starts it anew. progress(done, total) counts traces; what it raises
         stops, and what was deleted stays deleted.
         """
+        return self._delete(None, progress, conditions)
+
+    @takes(deleting)
+    def delete_securely(
+        self,
+        *,
+        timeout: Optional[float] = None,
+        progress: Optional[Progress] = None,
+        **conditions: Any,
+    ) -> DeleteReport:
+        """Deletes as `delete` does, makes the index anew, and overwrites what is free in the file
+        with zeros, so that no byte of it says any more what was deleted. What `tl_delete_securely`
+        in tracelite.h says of its limits holds here. Pages that a snapshot of some process can
+        still reach are waited for, timeout seconds at most (None is without limit); then it raises
+        TimedOutError, and calling again with the same filters goes on."""
+        return self._delete(milliseconds_of(timeout, "timeout"), progress, conditions)
+
+    def _delete(
+        self, secure_ms: Optional[int], progress: Optional[Progress], conditions: Dict[str, Any]
+    ) -> DeleteReport:
         filter = filter_struct(conditions)
         if filter is None:
             raise InvalidError(
@@ -811,15 +833,20 @@ class Store(Reader):
         report.struct_size = ctypes.sizeof(report)
         with self._gate.call(), Caught() as caught:
             store = self._gate.handle()
-            status = self._lib.tl_delete(
-                store, filter, caught.progress(progress), None, ctypes.byref(report)
-            )
+            told = caught.progress(progress)
+            if secure_ms is None:
+                status = self._lib.tl_delete(store, filter, told, None, ctypes.byref(report))
+            else:
+                status = self._lib.tl_delete_securely(
+                    store, filter, secure_ms, told, None, ctypes.byref(report)
+                )
             caught.check(self._lib, status)
         return DeleteReport(
             trace_count=report.trace_count,
             observation_count=report.observation_count,
             score_count=report.score_count,
             session_count=report.session_count,
+            zeroed_size_bytes=report.zeroed_size_bytes,
         )
 
     def check(self, *, progress: Optional[Progress] = None) -> Tuple[Finding, ...]:

@@ -1,0 +1,256 @@
+// What was deleted securely is nowhere in the bytes of the file.
+#include <algorithm>
+#include <map>
+
+#include "retention/support.hpp"
+#include "store/free_pages.hpp"
+#include "store/unused_bytes.hpp"
+
+namespace tracelite::retention::test {
+namespace {
+
+using api::test::expect;
+using api::test::filter;
+using api::test::text_of;
+
+// Words that are nowhere else, by what they were given as.
+class Markers {
+ public:
+  explicit Markers(std::uint64_t seed) : random_(seed) {}
+
+  std::string make(const std::string& what, std::size_t size_bytes = 24) {
+    std::string text(size_bytes, ' ');
+    for (char& letter : text) letter = static_cast<char>('A' + random_() % 26);
+    return made_[what] = text;
+  }
+  // Of all bytes, so that it cannot be compressed.
+  std::string make_bytes(const std::string& what, std::size_t size_bytes) {
+    std::string bytes(size_bytes, ' ');
+    for (char& byte : bytes) byte = static_cast<char>(random_());
+    made_[what] = bytes.substr(size_bytes / 2, 24);
+    return bytes;
+  }
+  [[nodiscard]] std::vector<std::string> found_in(const std::string& path) const {
+    const std::string bytes = store::test::read_file(path);
+    std::vector<std::string> found;
+    for (const auto& [what, text] : made_) {
+      if (bytes.find(text) != std::string::npos) found.push_back(what);
+    }
+    return found;
+  }
+
+ private:
+  std::mt19937_64 random_;
+  std::map<std::string, std::string> made_;
+};
+
+// A trace with a marker in each field, some of them written over in later commits.
+void record_secret(const Store& store, Markers& markers, int number) {
+  const std::string of = std::to_string(number);
+  const std::string id = "secret" + of;
+  const std::string session = markers.make("session" + of);
+  const std::string user = "secret-user";
+  const std::string other_user = markers.make("user" + of);
+  for (int round = 0; round < 3; ++round) {
+    const std::string at = of + "." + std::to_string(round);
+    const std::string tag = markers.make("tag" + at);
+    const std::initializer_list<tl_text> tags = {text_of(tag)};
+    const std::string name = markers.make("name" + at);
+    const std::string metadata =
+        "{\"" + markers.make("key" + at) + "\":\"" + markers.make("value" + at) + "\"}";
+    const std::string input = markers.make_bytes("input" + at, 3'000);
+    const std::string output = markers.make("output" + at, 100);
+    const std::string observation = markers.make("observation" + at);
+    cpp::Trace trace(id);
+    trace.timestamp(kSecondNs * (number + 1)).name(name).session(session).user(user);
+    trace.tags(tags).metadata(cpp::json(metadata)).output(cpp::plain(output));
+    must(tl_put_trace(store.get(), trace.get()));
+    must(tl_put_observation(store.get(), cpp::Observation()
+                                             .id(observation)
+                                             .trace_id(id)
+                                             .name(name)
+                                             .user(other_user)
+                                             .start(kSecondNs)
+                                             .input(cpp::bytes(input))
+                                             .metadata(cpp::json(metadata))
+                                             .get()));
+    store.flush();
+  }
+}
+
+tl_filter of_secret_user() {
+  tl_filter of = filter();
+  of.user_id = text_of("secret-user");
+  return of;
+}
+
+struct Answer {
+  tl_status status = TL_OK;
+  tl_delete_report report{};
+};
+Answer delete_securely(const Store& store, const tl_filter& of, std::uint32_t timeout_ms) {
+  Answer answer;
+  answer.report.struct_size = sizeof answer.report;
+  answer.status =
+      tl_delete_securely(store.get(), &of, timeout_ms, nullptr, nullptr, &answer.report);
+  return answer;
+}
+
+void record_others(const Store& store, std::uint32_t first) {
+  for (std::uint32_t i = first; i < first + 100; ++i) {
+    record(store, i, {.time_ns = model::now_ns(), .session = "s" + std::to_string(i % 7)});
+  }
+  store.flush();
+}
+
+constexpr int kSecrets = 12;
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(secure_delete)
+
+BOOST_AUTO_TEST_CASE(no_byte_of_the_file_says_what_was_deleted) {
+  Markers markers(store::test::random_seed());
+  const Folder folder(fast_folder());
+  const Store store(folder.file());
+  for (int i = 0; i < kSecrets; ++i) {
+    record_secret(store, markers, i);
+    record_others(store, static_cast<std::uint32_t>(i) * 100);
+  }
+  // Each kind of marker can be found where it is to be gone.
+  const auto before = markers.found_in(folder.file());
+  for (const std::string what : {"session", "user", "tag", "name", "key", "value", "input"}) {
+    BOOST_TEST(std::ranges::any_of(before, [&](const auto& one) { return one.starts_with(what); }),
+               what);
+  }
+  const std::uint64_t traces_before = store.statistics().trace_count;
+  const Answer answer = delete_securely(store, of_secret_user(), 0);
+  must(answer.status);
+  BOOST_TEST(answer.report.trace_count == static_cast<std::uint64_t>(kSecrets));
+  BOOST_TEST(answer.report.zeroed_size_bytes > 0U);
+  BOOST_TEST(answer.report.remaining_size_bytes == 0U);
+  for (const std::string& what : markers.found_in(folder.file())) {
+    BOOST_ERROR("the file still has the marker " << what);
+  }
+  // Nothing that is not in use is anything but zeros.
+  const auto environment = store::test::open_file(folder.file());
+  BOOST_TEST(store::test::must(store::zero_unused_bytes(*environment)) == 0U);
+  store.check();
+  BOOST_TEST(store.statistics().trace_count == traces_before - kSecrets);
+  record_others(store, 50'000);
+  store.check();
+}
+
+BOOST_AUTO_TEST_CASE(what_a_tl_delete_of_before_has_left_goes_as_well) {
+  Markers markers(store::test::random_seed());
+  const Folder folder(fast_folder());
+  const Store store(folder.file());
+  record_others(store, 0);
+  record_secret(store, markers, 0);
+  BOOST_TEST(store.remove(of_secret_user()).trace_count == 1U);
+  BOOST_TEST(!markers.found_in(folder.file()).empty());
+  record(store, 1'000, {.time_ns = kSecondNs, .session = {}});
+  tl_filter old = filter();
+  old.trace_id = text_of("t1000");
+  must(delete_securely(store, old, 0).status);
+  BOOST_TEST(markers.found_in(folder.file()) == std::vector<std::string>());
+  store.check();
+  // Blocks are compressed: what lies below a patch cannot be found by looking at bytes.
+  const auto environment = store::test::open_file(folder.file());
+  BOOST_TEST(store::test::must(
+                 store::test::must(environment->begin_read()).statistics(store::KeySpace::patch))
+                 .entries == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_snapshot_of_another_process_sees_remains_until_it_is_closed) {
+  Markers markers(store::test::random_seed());
+  const Folder folder(fast_folder());
+  {
+    const Store store(folder.file());
+    record_others(store, 0);
+    record_secret(store, markers, 0);
+  }
+  const store::test::Line ready;
+  store::test::Line go_on;
+  store::test::Child child([&] {
+    go_on.close_writing();
+    const Store reader(folder.file());
+    tl_snapshot* snapshot = nullptr;
+    must(tl_snapshot_open(reader.get(), &snapshot));
+    const std::string before = reader.export_all(snapshot);
+    ready.send('r');
+    (void)go_on.receive();
+    const bool is_same = reader.export_all(snapshot) == before;
+    tl_snapshot_close(snapshot);
+    return is_same ? 0 : 1;
+  });
+  BOOST_REQUIRE(ready.receive() == 'r');
+  const Store store(folder.file());
+  const Answer answer = delete_securely(store, of_secret_user(), 30);
+  expect(answer.status, TL_TIMEOUT, "snapshots");
+  BOOST_TEST(answer.report.trace_count == 1U);
+  BOOST_TEST(answer.report.remaining_size_bytes > 0U);
+  BOOST_TEST(!markers.found_in(folder.file()).empty());
+  go_on.close_writing();
+  BOOST_TEST(child.wait() == 0);
+  const Answer again = delete_securely(store, of_secret_user(), 0);
+  must(again.status);
+  BOOST_TEST(again.report.trace_count == 0U);
+  BOOST_TEST(again.report.remaining_size_bytes == 0U);
+  BOOST_TEST(markers.found_in(folder.file()) == std::vector<std::string>());
+  store.check();
+}
+
+BOOST_AUTO_TEST_CASE(it_waits_until_a_snapshot_is_closed) {
+  Markers markers(store::test::random_seed());
+  const Folder folder(fast_folder());
+  const Store store(folder.file());
+  record_secret(store, markers, 0);
+  record_others(store, 0);
+  const store::test::Line ready;
+  store::test::Child child([&] {
+    const Store reader(folder.file());
+    tl_snapshot* snapshot = nullptr;
+    must(tl_snapshot_open(reader.get(), &snapshot));
+    ready.send('r');
+    // Closed once the deletion can be seen.
+    wait_until(reader, [&] { return reader.statistics().trace_count == 100; });
+    tl_snapshot_close(snapshot);
+    return 0;
+  });
+  BOOST_REQUIRE(ready.receive() == 'r');
+  must(delete_securely(store, of_secret_user(), UINT32_MAX).status);
+  BOOST_TEST(markers.found_in(folder.file()) == std::vector<std::string>());
+  BOOST_TEST(child.wait() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(of_a_compacted_file_nothing_stays_in_what_is_packed_anew) {
+  Markers markers(store::test::random_seed());
+  const Folder folder(fast_folder());
+  const Store store(folder.file());
+  record_secret(store, markers, 0);
+  record_others(store, 0);
+  must(tl_compact(store.get(), nullptr, nullptr));
+  record_others(store, 100);
+  must(delete_securely(store, of_secret_user(), 0).status);
+  BOOST_TEST(markers.found_in(folder.file()) == std::vector<std::string>());
+  // No block that was made when it was there, and no patch over one.
+  const auto environment = store::test::open_file(folder.file());
+  BOOST_TEST(store::test::must(store::zero_unused_bytes(*environment)) == 0U);
+  store.check();
+}
+
+BOOST_AUTO_TEST_CASE(arguments_that_make_no_sense_are_refused) {
+  const Folder folder(fast_folder());
+  const Store store(folder.file());
+  expect(tl_delete_securely(nullptr, nullptr, 0, nullptr, nullptr, nullptr), TL_MISUSE, "store");
+  expect(tl_delete_securely(store.get(), nullptr, 0, nullptr, nullptr, nullptr), TL_MISUSE,
+         "filter");
+  const tl_filter none = filter();
+  expect(tl_delete_securely(store.get(), &none, 0, nullptr, nullptr, nullptr), TL_INVALID,
+         "everything", "filter");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace tracelite::retention::test
