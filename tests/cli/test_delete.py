@@ -70,6 +70,21 @@ class Deleting(ProgramTest):
         result = self.succeed("delete", "day.tl", "--trace", "trace-1", "--yes")
         self.assertEqual("deleted 0 traces, 0 observations, 0 scores, 0 sessions\n", result.out)
 
+    def test_secure_leaves_nothing_in_the_file(self) -> None:
+        def is_there() -> bool:
+            return b"morning" in (self.folder / "day.tl").read_bytes()
+
+        self.assertTrue(is_there())
+        arguments = ["--session", "morning", "--yes", "--secure", "--timeout", "60"]
+        result = self.succeed("delete", "day.tl", *arguments)
+        self.assertIn("deleted 2 traces, 5 observations, 2 scores, 1 session\n", result.out)
+        self.assertIn("remaining: 0 bytes\n", result.out)
+        self.assertFalse(is_there())
+        arguments = ["--session", "evening", "--yes", "--secure", "--json"]
+        row = self.succeed("delete", "day.tl", *arguments).row()
+        self.assertEqual((1, 0), (row["traces"], row["remainingBytes"]))
+        self.assertEqual("ok\n", self.succeed("check", "day.tl").out)
+
     def test_an_event_starts_it_anew(self) -> None:
         self.succeed("delete", "day.tl", "--trace", "trace-1", "--yes")
         self.import_lines(event("trace-create", {"id": "trace-1", "name": "anew"}))

@@ -2,10 +2,18 @@
 
 import unittest
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, List
 
 from support import SECOND, T0, FolderCase, StoreCase
-from tracelite import DeleteReport, InvalidError, NotFoundError, ReadOnlyError, Store
+from tracelite import (
+    DeleteReport,
+    InvalidError,
+    NotFoundError,
+    ReadOnlyError,
+    Store,
+    TimedOutError,
+)
 
 
 class DeleteTest(StoreCase):
@@ -31,6 +39,24 @@ class DeleteTest(StoreCase):
         with self.assertRaises(NotFoundError):
             self.store.get_trace("t0")
         self.assertEqual(self.store.delete(user_id="ada").trace_count, 0)
+
+    def test_securely(self) -> None:
+        self.store.flush()
+        marker = b"grace-who-is-to-be-forgotten"
+        self.store.put_trace("t9", timestamp=T0, user_id=marker.decode(), name="t9")
+        self.store.flush()
+        self.assertIn(marker, Path(self.store.path).read_bytes())
+        report = self.store.delete_securely(user_id=marker.decode(), timeout=60)
+        self.assertEqual(report.trace_count, 1)
+        self.assertGreater(report.zeroed_size_bytes, 0)
+        self.assertNotIn(marker, Path(self.store.path).read_bytes())
+        self.assertEqual(self.left(), ["t0", "t1", "t2"])
+        with self.store.snapshot():
+            with self.assertRaises(TimedOutError):
+                self.store.delete_securely(trace_id="t0", timeout=0)
+        self.store.delete_securely(trace_id="t0", timeout=60)
+        with self.assertRaises(InvalidError):
+            self.store.delete_securely(timeout=0)
 
     def test_by_trace_session_tags_and_time(self) -> None:
         self.store.delete(trace_id="t0")

@@ -214,6 +214,7 @@ class HeaderTest(unittest.TestCase):
             "TL_FORMAT_LANGFUSE": _c.FORMAT_LANGFUSE,
             "TL_OPEN_IMMUTABLE": _c.OPEN_IMMUTABLE,
             "TL_OPEN_UNTRUSTED": _c.OPEN_UNTRUSTED,
+            "TL_RETENTION_KEEP_BOOKMARKED": _c.RETENTION_KEEP_BOOKMARKED,
         }
         self.assertEqual(declared - set(alone), set(constants))
         constants.update(alone)

@@ -821,6 +821,27 @@ class BadFileTest(FolderCase):
                 with self.assertRaises((CorruptError, NotTraceliteError)):
                     Store(self.path)
 
+    def test_retention(self) -> None:
+        with Store(self.path) as store:
+            for n in range(3):
+                store.put_trace(f"old{n}", timestamp=10**9 * (n + 1), is_bookmarked=n == 1)
+            store.put_trace("new")
+        with Store(
+            self.path,
+            retention_age=365 * 86400.0,
+            retention_size_bytes=2**20,
+            retention_keeps_bookmarked=True,
+        ) as store:
+            position = 0
+            while len(list(store.traces())) > 2:
+                position = store.wait(position, timeout=60)
+            self.assertEqual({trace.id for trace in store.traces()}, {"old1", "new"})
+            self.assertEqual(store.counters()["retention"], 2)
+        with self.assertRaisesRegex(InvalidError, "retention_size_bytes"):
+            Store(self.path, retention_size_bytes=1)
+        with self.assertRaisesRegex(InvalidError, "retention_age"):
+            Store(self.path, retention_age=-1)
+
     def test_free_disk_min_bytes(self) -> None:
         with Store(self.path, free_disk_min_bytes=1) as store:
             store.put_trace(id="kept")
