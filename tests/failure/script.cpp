@@ -277,6 +277,7 @@ void Script::keep(const char* backup_path) {
   filter.trace_id = tl_str("base-gone");
   auto report = sized<tl_delete_report>();
   DID(tl_delete(store(), &filter, nullptr, nullptr, &report));
+  DID(tl_delete_securely(store(), &filter, 0, nullptr, nullptr, &report));
   DID(tl_check(store(), print_finding, nullptr, nullptr, nullptr));
   DID(tl_reindex(store(), nullptr, nullptr));
   if (DID(tl_backup(store(), backup_path, nullptr, nullptr))) {
