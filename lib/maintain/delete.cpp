@@ -55,7 +55,10 @@ Status overwrite(store::Environment& environment, std::optional<std::chrono::mil
   const auto began = steady_clock::now();
   store::FreePagesRequest request;
   request.overwrites = true;
-  request.until_transaction = environment.last_transaction_id();
+  {
+    TL_TRY_ASSIGN(newest, environment.begin_read());
+    request.until_transaction = newest.id();
+  }
   const auto clear = [&]() -> Status {
     TL_TRY_ASSIGN(done, store::clear_free_pages(environment, request));
     secure.zeroed_bytes += done.size_bytes;

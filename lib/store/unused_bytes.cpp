@@ -120,7 +120,7 @@ Result<std::uint64_t> zero_unused_bytes(Environment& environment) {
   int descriptor = -1;
   const int code = mdb_env_get_fd(file.engine.get(), &descriptor);
   if (code != 0) return file.fail(code, "write", transaction.state().map_number);
-  TL_TRY_ASSIGN(head, read_head(descriptor, file.path, file.information().me_last_txnid));
+  TL_TRY_ASSIGN(head, read_head(descriptor, file.path, transaction.id() - 1));
   if (!head) return make_error(Code::corrupt, file.path + " is damaged: its heads disagree");
   return Scrubber(descriptor, file.path, *head).run();
 }
