@@ -27,7 +27,7 @@ struct Range {
   std::uint64_t begin = 0, end = 0;
 };
 
-struct FreeList {
+struct FreePageList {
   std::vector<std::uint64_t> pages;  // that LMDB could use now
   std::uint64_t held_page_count = 0;
 };
@@ -35,12 +35,13 @@ struct FreeList {
 // As LMDB does it: what a transaction has given up is used again once that is older than `oldest`.
 // `begun` reads the newest commit, while the turn to write is held; LMDB shows its list to nobody
 // who writes.
-Result<FreeList> read_free_list(const Transaction::State& begun, std::uint64_t until_transaction) {
+Result<FreePageList> read_free_list(const Transaction::State& begun,
+                                    std::uint64_t until_transaction) {
   OpenFile& file = *begun.file;
   const std::uint64_t newest = begun.id;
   const std::uint64_t oldest = std::min(newest, file.oldest_snapshot(newest));
   constexpr MDB_dbi kFreeList = 0;
-  FreeList list;
+  FreePageList list;
   MDB_cursor* cursor = nullptr;
   int code = mdb_cursor_open(begun.transaction, kFreeList, &cursor);
   if (code != 0) return file.fail(code, "read", begun.map_number);
@@ -207,7 +208,7 @@ Result<FreePagesDone> clear_free_pages(Environment& environment, const FreePages
   TL_TRY_ASSIGN(transaction, environment.begin_write());
   OpenFile& file = *transaction.state().file;
   mdb_reader_check(file.engine.get(), nullptr);
-  FreeList list;
+  FreePageList list;
   {
     TL_TRY_ASSIGN(snapshot, environment.begin_read());
     TL_TRY_ASSIGN(found, read_free_list(snapshot.state(), request.until_transaction));
