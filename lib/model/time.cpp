@@ -1,12 +1,11 @@
 // ISO 8601 on top of the C++20 calendar.
 #include "model/time.hpp"
 
-#include <time.h>
-
 #include <array>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 
 #include "model/testing.hpp"
 

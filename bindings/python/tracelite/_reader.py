@@ -141,6 +141,29 @@ def deleting(
     """The template of delete's parameters."""
 
 
+def deleting_securely(
+    *,
+    timeout: Optional[float] = None,
+    progress: Optional[Progress] = None,
+    trace_id: Optional[str] = None,
+    session_id: Optional[str] = None,
+    user_id: Optional[str] = None,
+    tags: Optional[Iterable[str]] = None,
+    environment: Optional[str] = None,
+    name: Optional[str] = None,
+    release: Optional[str] = None,
+    version: Optional[str] = None,
+    level: Union[Level, str, None] = None,
+    type: Union[ObservationType, str, None] = None,
+    model: Optional[str] = None,
+    metadata_key: Optional[str] = None,
+    metadata_value: Union[str, int, float, bool, None] = None,
+    from_time: Optional[Time] = None,
+    to_time: Optional[Time] = None,
+) -> None:
+    """The template of delete_securely's parameters."""
+
+
 def following(
     *,
     position: Optional[int] = None,

@@ -50,7 +50,15 @@ from ._fields import (
     trace_struct,
 )
 from ._gate import Gate, callback_of_writer, is_in_call
-from ._reader import Changed, Reader, Rows, changed_of, deleting, following
+from ._reader import (
+    Changed,
+    Reader,
+    Rows,
+    changed_of,
+    deleting,
+    deleting_securely,
+    following,
+)
 from ._values import (
     NULL,
     UINT64_MAX,
@@ -806,7 +814,7 @@ class Store(Reader):
         """
         return self._delete(None, progress, conditions)
 
-    @takes(deleting)
+    @takes(deleting_securely)
     def delete_securely(
         self,
         *,
