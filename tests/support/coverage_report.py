@@ -1,9 +1,10 @@
 """Reads what llvm-cov exports as lcov, and says for each room and file of lib/ how many of its lines
 and branches were run; below each file the lines that were not, and those of which a branch was not
-taken, as ranges."""
+taken, as ranges. Then why lines were not run, by tests/not_covered.txt, and which have no reason."""
 
+import re
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,14 +36,55 @@ def read(path: Path) -> dict[str, File]:
     return files
 
 
-def ranges(numbers: list[int]) -> str:
-    said: list[str] = []
+def runs(numbers: list[int]) -> list[list[int]]:
+    """Those that follow one another."""
+    found: list[list[int]] = []
     for number in sorted(set(numbers)):
-        if said and int(said[-1].split("-")[-1]) == number - 1:
-            said[-1] = f"{said[-1].split('-')[0]}-{number}"
+        if found and found[-1][-1] == number - 1:
+            found[-1].append(number)
         else:
-            said.append(str(number))
-    return " ".join(said)
+            found.append([number])
+    return found
+
+
+def ranges(numbers: list[int]) -> str:
+    return " ".join(
+        str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs(numbers)
+    )
+
+
+def read_reasons(path: Path) -> list[tuple[re.Pattern[str], str]]:
+    reasons: list[tuple[re.Pattern[str], str]] = []
+    reason = ""
+    for text in path.read_text().splitlines():
+        if text.startswith("  "):
+            file, _, pattern = (
+                text.strip().partition(": ") if text[2] != ":" else ("", "", text[4:])
+            )
+            where = re.escape(file) if file else r"\S+"
+            reasons.append((re.compile(f"{where}: {pattern}"), reason))
+        elif text and not text.startswith("#"):
+            reason = text
+    return reasons
+
+
+def explain(files: dict[str, File], reasons: list[tuple[re.Pattern[str], str]]) -> None:
+    counts: Counter[str] = Counter()
+    unexplained: list[str] = []
+    for name in sorted(files):
+        text = (Path("lib") / name).read_text().splitlines()
+        for run in runs([line for line, was_run in files[name].lines.items() if not was_run]):
+            said = [f"{name}: {text[number - 1].strip()}" for number in run]
+            fitting = (why for line in said for what, why in reasons if what.match(line))
+            why = next(fitting, "")
+            counts[why or "without a reason"] += len(run)
+            if not why:
+                unexplained += [f"{name}:{n}: {text[n - 1].strip()}" for n in run]
+    print("lines that are not run:")
+    for why, count in counts.most_common():
+        print(f"{count:5}  {why}")
+    for line in unexplained:
+        print(f"  {line}")
 
 
 def share(files: list[File]) -> str:
@@ -71,6 +113,7 @@ def main() -> None:
     for room in sorted(rooms):
         print(f"{room:38} {share(rooms[room])}")
     print(f"{'lib':38} {share(list(files.values()))}")
+    explain(files, read_reasons(Path("tests/not_covered.txt")))
 
 
 if __name__ == "__main__":
