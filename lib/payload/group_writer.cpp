@@ -123,13 +123,8 @@ Result<Group*> GroupWriter::open(store::WriteTransaction& transaction, GroupNumb
 Status GroupWriter::load(store::WriteTransaction& transaction, const GroupHead& head,
                          Group& group) {
   TL_TRY(load_log(transaction, head, group));
+  TL_TRY(load_slots(transaction, head, group));
   group.payload_count = head.payload_count;
-  for (std::uint64_t slot = 0; slot < head.slot_count; ++slot) {
-    TL_TRY_ASSIGN(segment, read_slot(transaction, group.number, slot));
-    group.slot_of.emplace(segment, static_cast<std::uint32_t>(slot));
-    group.slots.push_back(segment);
-  }
-  group.written_slot_count = group.slots.size();
   // Recipes between the texts are split as well, which does no harm.
   split(group.window, seed_, pieces_);
   for (const Piece& piece : pieces_) {
@@ -159,6 +154,21 @@ Status GroupWriter::load_log(store::WriteTransaction& transaction, const GroupHe
     return group_damage(group.number, "its log is too long");
   }
   group.written_end = head.size_bytes;
+  return {};
+}
+
+Status GroupWriter::load_slots(store::WriteTransaction& transaction, const GroupHead& head,
+                               Group& group) {
+  for (std::uint64_t slot = 0; slot < head.slot_count; ++slot) {
+    TL_TRY_ASSIGN(segment, read_slot(transaction, group.number, slot));
+    group.slot_of.emplace(segment, static_cast<std::uint32_t>(slot));
+    group.slots.push_back(segment);
+  }
+  group.written_slot_count = group.slots.size();
+  // As of the log: a recipe that is built on may refer to any slot that is there.
+  const auto more = read_slot(transaction, group.number, head.slot_count);
+  if (!more && more.error().code != Code::corrupt) return more.error();
+  if (more) return group_damage(group.number, "it has more slots than it says");
   return {};
 }
 

@@ -38,6 +38,7 @@ class GroupWriter : public UnwrittenLogs {
   static Status load_recent(store::WriteTransaction& transaction, const GroupHead& head,
                             Group& group);
   static Status load_log(store::WriteTransaction& transaction, const GroupHead& head, Group& group);
+  Status load_slots(store::WriteTransaction& transaction, const GroupHead& head, Group& group);
   // All that is in the file of a group.
   Status remove(store::WriteTransaction& transaction, GroupNumber number,
                 const std::vector<SegmentNumber>& slots);

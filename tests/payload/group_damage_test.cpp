@@ -293,6 +293,25 @@ BOOST_AUTO_TEST_CASE(changed_bytes_in_a_log_are_harmless) {
   }
 }
 
+// A payload may be built on one that refers to any of them.
+BOOST_AUTO_TEST_CASE(a_head_that_says_fewer_slots_than_there_are_is_harmless) {
+  fill();
+  for (const GroupNumber group : {1, 2}) {
+    const GroupHead right = need(read_head(need(environment->begin_read()), group)).value();
+    BOOST_REQUIRE(right.slot_count > 1U);
+    for (std::uint64_t count = 0; count < right.slot_count; ++count) {
+      GroupHead head = right;
+      head.slot_count = count;
+      BOOST_TEST_CONTEXT("group " << group << ", " << count << " of " << right.slot_count) {
+        auto transaction = begin();
+        put_entry(transaction, kFrame, head_key(group), encode(head));
+        check_harmless(transaction);
+      }
+      writer.forget();
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(wrong_numbers_in_a_head_are_harmless) {
   fill();
   const GroupHead right = need(read_head(need(environment->begin_read()), 1)).value();
