@@ -49,6 +49,7 @@ class Verifier {
   Status take_key_space(const LeafEntry& entry);
   Status check_key_space(std::size_t i);
   Status check_value(KeySpace space, const LeafEntry& entry);
+  Status check_number(std::uint64_t newest_list);
   void find_lost_pages();
 
   const std::string& path_;
@@ -122,6 +123,14 @@ Status Verifier::check_key_space(std::size_t i) {
       [&](const LeafEntry& entry) { return check_value(static_cast<KeySpace>(i), entry); });
 }
 
+// Each commit but a file's first gives pages up, at least the root of the main tree, and lists them
+// under its number. A head whose number has changed can look newer than the newest.
+Status Verifier::check_number(std::uint64_t newest_list) {
+  if (newest_list == 0 || newest_list == head_.transaction) return {};
+  return pages_.corrupt("its newest head has number " + std::to_string(head_.transaction) +
+                        ", and its newest list of free pages " + std::to_string(newest_list));
+}
+
 // They do no harm, and LMDB never uses them again.
 void Verifier::find_lost_pages() {
   std::uint64_t count = 0;
@@ -151,6 +160,7 @@ Result<bool> Verifier::run() {
   }
   const auto free = take_free_pages(pages_, head_.free_pages, head_.transaction);
   TL_TRY(noted(kFreePages, free ? Status() : Status(free.error())));
+  if (free) TL_TRY(noted("head", check_number(*free)));
   if (sound_ && finding_) find_lost_pages();
   return sound_;
 }

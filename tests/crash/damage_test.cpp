@@ -260,6 +260,23 @@ BOOST_AUTO_TEST_CASE(any_byte_that_is_flipped_gives_an_error_or_the_right_answer
   trial.tally.print("flipped bytes of a small file");
 }
 
+// One of them makes the older head the newer one.
+BOOST_AUTO_TEST_CASE(any_bit_of_the_number_of_a_head_gives_an_error_or_the_right_answer) {
+  Trial trial(12, 60);
+  const std::size_t page_size = PageImage(trial.content()).page_size();
+  constexpr std::size_t kNumberOffset =
+      sizeof(store::layout::PageHeader) + offsetof(store::layout::Meta, transaction);
+  for (const std::size_t head : {std::size_t{0}, page_size}) {
+    for (std::size_t bit = 0; bit < 64; ++bit) {
+      std::string damaged = trial.content();
+      char& byte = damaged[head + kNumberOffset + bit / 8];
+      byte = static_cast<char>(byte ^ (1U << bit % 8));
+      BOOST_TEST_CONTEXT("bit " << bit << " of the head at " << head) trial.run(damaged);
+    }
+  }
+  trial.tally.print("flipped bits of the numbers of heads");
+}
+
 BOOST_AUTO_TEST_CASE(random_damage_of_a_larger_file_gives_an_error_or_the_right_answer) {
   Trial trial(200, 700);
   std::mt19937_64 random(random_seed());
