@@ -89,7 +89,7 @@ bool contains(const std::string& text, const char* part) {
 BOOST_AUTO_TEST_SUITE(forking)
 
 BOOST_AUTO_TEST_CASE(children_record_while_threads_of_their_parent_do,
-                     *boost::unit_test::precondition(tracelite::test::not_under_thread_sanitizer)) {
+                     *boost::unit_test::precondition(tracelite::test::may_fork_beside_threads)) {
   const auto seed = std::random_device{}();
   BOOST_TEST_MESSAGE("seed " << seed);
   std::mt19937 random(seed);

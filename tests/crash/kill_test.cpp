@@ -337,11 +337,11 @@ BOOST_AUTO_TEST_CASE(writers_and_readers_killed_beside_others_lose_nothing_flush
   kill_again_and_again("kill: among writers and readers", {3, 2, Children::none});
 }
 BOOST_AUTO_TEST_CASE(a_writer_killed_while_its_forked_child_lives_loses_nothing_flushed,
-                     *boost::unit_test::precondition(tracelite::test::not_under_thread_sanitizer)) {
+                     *boost::unit_test::precondition(tracelite::test::may_fork_beside_threads)) {
   kill_again_and_again("kill: the parent of an idle process", {1, 0, Children::idle});
 }
 BOOST_AUTO_TEST_CASE(writers_killed_with_their_forked_children_that_write_lose_nothing_flushed,
-                     *boost::unit_test::precondition(tracelite::test::not_under_thread_sanitizer)) {
+                     *boost::unit_test::precondition(tracelite::test::may_fork_beside_threads)) {
   kill_again_and_again("kill: parents of writers", {2, 1, Children::writing});
 }
 

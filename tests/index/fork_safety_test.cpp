@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(a_fork_waits_until_sqlite_is_initialised,
 }
 
 BOOST_AUTO_TEST_CASE(a_child_finds_all_locks_free,
-                     *boost::unit_test::precondition(tracelite::test::not_under_thread_sanitizer)) {
+                     *boost::unit_test::precondition(tracelite::test::may_fork_beside_threads)) {
   prepare_for_forks();
   std::atomic<bool> over = false;
   std::thread busy([&] {

@@ -34,7 +34,7 @@ BOOST_AUTO_TEST_CASE(ids_have_the_form_of_w3c_and_differ) {
 }
 
 BOOST_AUTO_TEST_CASE(children_make_other_ids_while_threads_of_their_parent_make_some,
-                     *boost::unit_test::precondition(tracelite::test::not_under_thread_sanitizer)) {
+                     *boost::unit_test::precondition(tracelite::test::may_fork_beside_threads)) {
   std::vector<std::jthread> busy;
   for (int i = 0; i < 3; ++i) {
     busy.emplace_back([](const std::stop_token& stop) {

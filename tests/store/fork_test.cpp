@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "helpers.hpp"
+#include "support/sanitizers.hpp"
 
 namespace tracelite::store::test {
 namespace {
@@ -130,11 +131,8 @@ BOOST_AUTO_TEST_CASE(a_living_child_of_a_killed_parent_does_not_keep_the_file_in
   BOOST_TEST(said.receive() == 'e');
 }
 
-BOOST_AUTO_TEST_CASE(a_fork_does_not_disturb_a_thread_that_opens_and_closes) {
-#if defined(__SANITIZE_THREAD__)
-  BOOST_TEST_MESSAGE("skipped: thread sanitizer cannot fork beside a running thread");
-  return;
-#endif
+BOOST_AUTO_TEST_CASE(a_fork_does_not_disturb_a_thread_that_opens_and_closes,
+                     *boost::unit_test::precondition(tracelite::test::may_fork_beside_threads)) {
   const Folder folder(fast_folder());
   open_file(folder.file()).reset();
   std::atomic<bool> stop{false};

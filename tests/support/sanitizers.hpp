@@ -34,6 +34,16 @@ inline boost::test_tools::assertion_result not_under_thread_sanitizer(
   return allowed;
 }
 
+// For tests whose child allocates memory that was forked while other threads did.
+inline boost::test_tools::assertion_result may_fork_beside_threads(
+    boost::unit_test::test_unit_id /*unit*/) {
+  boost::test_tools::assertion_result allowed(!kUnderSanitizer);
+  allowed.message()
+      << "skipped: a sanitizer's allocator may hang in a child that was forked beside "
+         "busy threads";
+  return allowed;
+}
+
 // For tests that take long and in which one thread does all, or nearly all.
 inline boost::test_tools::assertion_result threads_matter(boost::unit_test::test_unit_id /*unit*/) {
   boost::test_tools::assertion_result allowed(!kUnderThreadSanitizer);
