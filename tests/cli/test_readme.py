@@ -62,7 +62,9 @@ class ReadmeTest(ProgramTest):
             output = self.run_in_folder("sh", "-eux", "-c", block, PATH=path)
             for line in commands(block):
                 self.assertIn("+ " + line.split(" > ")[0], output)
-        self.assertEqual(self.files(), ["copy.tl", "day.tl", "events.jsonl", "monday.tl", "whole.tl"])
+        self.assertEqual(
+            self.files(), ["copy.tl", "day.tl", "events.jsonl", "monday.tl", "whole.tl"]
+        )
         # What was imported is what was exported.
         exported = self.succeed("export", "day.tl").out
         self.assertEqual((self.folder / "events.jsonl").read_text(), exported)
