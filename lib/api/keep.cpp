@@ -76,10 +76,10 @@ Result<std::vector<record::ContainerNumber>> select(const StoreState& state, que
   return query::select_containers(*view, std::move(filter));
 }
 
-// `secure_within`: null for what tl_delete does.
-Status delete_selected(tl_store* store, const tl_filter* given,
-                       const std::optional<std::chrono::milliseconds>* secure_within,
-                       tl_progress_fn progress, void* progress_context, tl_delete_report* report) {
+// `erase` deletes containers of a file, and says in the two reports what it did.
+template <class Erase>
+Status delete_selected(tl_store* store, const tl_filter* given, tl_delete_report* report,
+                       const Erase& erase) {
   if (store == nullptr) return misuse("store must not be NULL");
   if (given == nullptr) return misuse("filter must not be NULL");
   if (report != nullptr && report->struct_size < sizeof(report->struct_size)) {
@@ -92,12 +92,7 @@ Status delete_selected(tl_store* store, const tl_filter* given,
     TL_TRY_ASSIGN(filter, convert(given));
     TL_TRY(store->state->flush(std::nullopt));
     TL_TRY_ASSIGN(containers, select(*store->state, std::move(filter)));
-    const auto told = progress_of(progress, progress_context);
-    if (secure_within == nullptr) {
-      return maintain::delete_containers(store->state->environment, containers, told, deleted);
-    }
-    return maintain::delete_securely(store->state->environment, containers, *secure_within, told,
-                                     deleted, secure);
+    return erase(store->state->environment, containers, deleted, secure);
   }();
   if (report != nullptr) {
     tl_delete_report own{};
@@ -110,6 +105,28 @@ Status delete_selected(tl_store* store, const tl_filter* given,
     copy_out(own, report);
   }
   return status;
+}
+
+Status erase(tl_store* store, const tl_filter* filter, tl_progress_fn progress,
+             void* progress_context, tl_delete_report* report) {
+  return delete_selected(
+      store, filter, report,
+      [&](const auto& file, const auto& containers, auto& deleted, auto& /*secure*/) {
+        return maintain::delete_containers(file, containers,
+                                           progress_of(progress, progress_context), deleted);
+      });
+}
+
+Status erase_securely(tl_store* store, const tl_filter* filter, std::uint32_t timeout_ms,
+                      tl_progress_fn progress, void* progress_context, tl_delete_report* report) {
+  std::optional<std::chrono::milliseconds> within;
+  if (timeout_ms != UINT32_MAX) within = std::chrono::milliseconds(timeout_ms);
+  return delete_selected(
+      store, filter, report,
+      [&](const auto& file, const auto& containers, auto& deleted, auto& secure) {
+        return maintain::delete_securely(file, containers, within,
+                                         progress_of(progress, progress_context), deleted, secure);
+      });
 }
 
 Status check(tl_store* store, tl_finding_fn finding, void* finding_context, tl_progress_fn progress,
@@ -148,8 +165,9 @@ Status backup(tl_store* store, const char* path, tl_progress_fn progress, void* 
 
 Status salvage(const char* path, const char* new_path, tl_finding_fn finding, void* finding_context,
                tl_progress_fn progress, void* progress_context, tl_salvage_report* report) {
-  if (path == nullptr || *path == '\0' || new_path == nullptr || *new_path == '\0') {
-    return make_error(Code::misuse, "a path is needed", "path");
+  if (path == nullptr || *path == '\0') return make_error(Code::misuse, "a path is needed", "path");
+  if (new_path == nullptr || *new_path == '\0') {
+    return make_error(Code::misuse, "a path for the new file is needed", "new_path");
   }
   if (report != nullptr && report->struct_size < sizeof(report->struct_size)) {
     return no_struct_size();
@@ -192,18 +210,15 @@ tl_status tl_space(tl_store* store, tl_space_fn line, void* context) {
 
 tl_status tl_delete(tl_store* store, const tl_filter* filter, tl_progress_fn progress,
                     void* progress_context, tl_delete_report* report) {
-  return api::guarded([&] {
-    return api::delete_selected(store, filter, nullptr, progress, progress_context, report);
-  });
+  return api::guarded(
+      [&] { return api::erase(store, filter, progress, progress_context, report); });
 }
 
 tl_status tl_delete_securely(tl_store* store, const tl_filter* filter, uint32_t timeout_ms,
                              tl_progress_fn progress, void* progress_context,
                              tl_delete_report* report) {
   return api::guarded([&] {
-    std::optional<std::chrono::milliseconds> within;
-    if (timeout_ms != UINT32_MAX) within = std::chrono::milliseconds(timeout_ms);
-    return api::delete_selected(store, filter, &within, progress, progress_context, report);
+    return api::erase_securely(store, filter, timeout_ms, progress, progress_context, report);
   });
 }
 

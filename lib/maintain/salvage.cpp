@@ -20,6 +20,7 @@
 #include "maintain/record_mender.hpp"
 #include "maintain/rewriter.hpp"
 #include "model/media.hpp"
+#include "store/errors.hpp"
 #include "store/folder.hpp"
 #include "store/guard.hpp"
 #include "store/new_file.hpp"
@@ -218,17 +219,20 @@ Result<SalvageReport> salvage(const std::string& given_path, const std::string& 
     return make_error(Code::busy, path + " is open; close it where it is, or salvage a copy of it",
                       "path");
   }
-  TL_TRY_ASSIGN(file, store::NewFile::begin(new_path, "salvage"));
-  struct stat status = {};
-  if (fstat(guard.descriptor(), &status) != 0) {
-    return make_error(Code::io, "cannot look at " + path, "path", errno);
+  auto file = store::NewFile::begin(new_path, "salvage");
+  if (!file) {
+    Error error = std::move(file).error();
+    if (!error.field.empty()) error.field = "new_path";
+    return error;
   }
+  struct stat status = {};
+  if (fstat(guard.descriptor(), &status) != 0) return store::system_error(errno, "look at", path);
   const FindingFunction telling = [&finding](Bytes where, Bytes message) {
     if (finding) finding(where, message);
   };
   const Steps steps(progress, static_cast<std::uint64_t>(status.st_size) / kPageSizeBytes,
                     kOwnParts);
-  return Salvager(path, *file, telling, steps).run(guard.descriptor());
+  return Salvager(path, **file, telling, steps).run(guard.descriptor());
 }
 
 }  // namespace tracelite::maintain

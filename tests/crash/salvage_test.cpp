@@ -510,7 +510,7 @@ BOOST_AUTO_TEST_CASE(paths_and_callers_that_cannot_be_served_are_told) {
     store.import_all(event("a", "trace-create", R"("id":"t","name":"x")"));
     expect(run(path, made), TL_BUSY, "close it", "path");
   }
-  expect(run(path, path), TL_INVALID, "exists", "path");
+  expect(run(path, path), TL_INVALID, "exists", "new_path");
   expect(run(path, folder.file("no/b.tl")), TL_NOT_FOUND, "");
   expect(run(path, made, [](void*, std::uint64_t, std::uint64_t) { return 1; }), TL_CANCELLED, "");
   BOOST_TEST(folder.names() == store::test::kOnlyTheDataFile, boost::test_tools::per_element());

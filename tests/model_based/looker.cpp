@@ -3,17 +3,10 @@
 #include <algorithm>
 #include <vector>
 
+#include "model_based/calls.hpp"
+
 namespace tracelite::model_based {
 namespace {
-
-void must(tl_status status, const std::string& what) {
-  if (status == TL_OK) return;
-  throw Broken(what + ": " + tl_status_name(status) + ": " + tl_error()->message);
-}
-std::string string_of(const tl_text& text) {
-  return text.data == nullptr ? std::string() : std::string(text.data, text.size_bytes);
-}
-tl_text text_of_string(const std::string& text) { return {text.data(), text.size()}; }
 
 std::string read_payload(tl_cursor* cursor, tl_field field, const tl_payload& payload) {
   std::string bytes = payload.form == TL_FORM_JSON ? "J" : payload.form == TL_FORM_TEXT ? "T" : "?";
@@ -138,16 +131,8 @@ void Looker::expect(const World& wanted, tl_snapshot* snapshot) const {
 void Looker::browse(const World& wanted, const Step& step) const {
   const Selection selection = selection_of(step);
   const std::set<std::string> expected = selected_traces(wanted, selection);
-  tl_filter filter{};
-  filter.struct_size = sizeof filter;
-  const tl_text tag = text_of_string(selection.tag);
-  if (!selection.trace_id.empty()) filter.trace_id = text_of_string(selection.trace_id);
-  if (!selection.session_id.empty()) filter.session_id = text_of_string(selection.session_id);
-  if (!selection.user_id.empty()) filter.user_id = text_of_string(selection.user_id);
-  if (!selection.tag.empty()) {
-    filter.tags = &tag;
-    filter.tag_count = 1;
-  }
+  tl_text tag{};
+  const tl_filter filter = filter_of(selection, tag);
   constexpr std::array<tl_order, 2> kOrders = {TL_ORDER_TIME, TL_ORDER_TIME | TL_ORDER_ASCENDING};
   const tl_order order = kOrders[step.numbers[3] % kOrders.size()];
   // In pages.
@@ -157,8 +142,7 @@ void Looker::browse(const World& wanted, const Step& step) const {
   for (std::size_t page = step.numbers[3] % 3 + 1, got = page; got == page;) {
     got = 0;
     tl_cursor* cursor = nullptr;
-    must(tl_list(store_, nullptr, TL_KIND_TRACE, &filter, order, text_of_string(position), page,
-                 &cursor),
+    must(tl_list(store_, nullptr, TL_KIND_TRACE, &filter, order, text_of(position), page, &cursor),
          "list of a page");
     each_row(cursor, [&](const tl_row& row) {
       ++got;
@@ -182,7 +166,7 @@ void Looker::walk(const World& wanted, const Step& step) const {
   const std::set<std::string> expected = ids_of(seen, TL_KIND_OBSERVATION, trace_id);
   std::map<std::string, std::uint32_t> depths;
   tl_cursor* cursor = nullptr;
-  must(tl_tree(store_, nullptr, text_of_string(trace_id), &cursor), "tree");
+  must(tl_tree(store_, nullptr, text_of(trace_id), &cursor), "tree");
   each_row(cursor, [&](const tl_row& row) {
     if (row.observation == nullptr) return;
     const std::string id = string_of(row.observation->id);
@@ -201,7 +185,7 @@ void Looker::walk(const World& wanted, const Step& step) const {
     wanted_count += 1 + ids_of(seen, TL_KIND_OBSERVATION, id).size();
   }
   std::size_t begin_count = 0;
-  must(tl_replay(store_, nullptr, text_of_string(session->second), nullptr, &cursor), "replay");
+  must(tl_replay(store_, nullptr, text_of(session->second), nullptr, &cursor), "replay");
   each_row(cursor, [&](const tl_row& row) {
     if (row.phase != TL_PHASE_END) ++begin_count;
   });
@@ -216,9 +200,8 @@ void Looker::get(const World& wanted, const Step& step) const {
   const bool is_there = step.numbers[1] % 4 != 0;
   const std::string id = is_there ? key.id : key.id + " of nobody";
   tl_cursor* cursor = nullptr;
-  const tl_text trace_id =
-      key.kind == TL_KIND_OBSERVATION ? text_of_string(key.trace_id) : tl_text{};
-  const tl_status status = tl_get(store_, nullptr, key.kind, trace_id, text_of_string(id), &cursor);
+  const tl_text trace_id = key.kind == TL_KIND_OBSERVATION ? text_of(key.trace_id) : tl_text{};
+  const tl_status status = tl_get(store_, nullptr, key.kind, trace_id, text_of(id), &cursor);
   if (!is_there) {
     tl_cursor_close(cursor);
     return require(status == TL_NOT_FOUND, "something is found by an id of nobody");

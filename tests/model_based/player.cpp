@@ -12,6 +12,8 @@
 #include <tuple>
 #include <utility>
 
+#include "model_based/calls.hpp"
+
 namespace tracelite::model_based {
 namespace {
 
@@ -35,14 +37,6 @@ bool send(int descriptor, const Value& value) {
   return write(descriptor, &value, sizeof value) == static_cast<ssize_t>(sizeof value);
 }
 
-void must(tl_status status, const char* what) {
-  if (status == TL_OK) return;
-  throw Broken(std::string(what) + ": " + tl_status_name(status) + ": " + tl_error()->field + ": " +
-               tl_error()->message);
-}
-
-tl_text text_of_string(const std::string& text) { return {text.data(), text.size()}; }
-
 tl_payload payload_of(const std::string& value) {
   return {value.front() == 'J' ? TL_FORM_JSON : TL_FORM_TEXT, {value.data() + 1, value.size() - 1}};
 }
@@ -51,13 +45,13 @@ tl_payload payload_of(const std::string& value) {
 tl_trace trace_of(const Change& change, tl_text& tag) {
   tl_trace trace{};
   trace.struct_size = sizeof trace;
-  trace.id = text_of_string(change.key.id);
+  trace.id = text_of(change.key.id);
   const auto set = [&](tl_field field) { trace.set_mask |= TL_BIT(field); };
   for (const auto& [name, value] : change.fields) {
     if (name == "time") set(TL_FIELD_TIMESTAMP), trace.timestamp_ns = std::stoll(value);
-    if (name == "name") set(TL_FIELD_NAME), trace.name = text_of_string(value);
-    if (name == "user") set(TL_FIELD_USER_ID), trace.user_id = text_of_string(value);
-    if (name == "session") set(TL_FIELD_SESSION_ID), trace.session_id = text_of_string(value);
+    if (name == "name") set(TL_FIELD_NAME), trace.name = text_of(value);
+    if (name == "user") set(TL_FIELD_USER_ID), trace.user_id = text_of(value);
+    if (name == "session") set(TL_FIELD_SESSION_ID), trace.session_id = text_of(value);
     if (name == "input") set(TL_FIELD_INPUT), trace.input = payload_of(value);
     if (name == "output") set(TL_FIELD_OUTPUT), trace.output = payload_of(value);
     if (name.starts_with("tag:")) {
@@ -73,8 +67,8 @@ tl_trace trace_of(const Change& change, tl_text& tag) {
 tl_observation observation_of(const Change& change) {
   tl_observation one{};
   one.struct_size = sizeof one;
-  one.id = text_of_string(change.key.id);
-  one.trace_id = text_of_string(change.key.trace_id);
+  one.id = text_of(change.key.id);
+  one.trace_id = text_of(change.key.trace_id);
   const auto set = [&](tl_field field) { one.set_mask |= TL_BIT(field); };
   for (const auto& [name, value] : change.fields) {
     if (name == "type") {
@@ -82,16 +76,16 @@ tl_observation observation_of(const Change& change) {
     }
     if (name == "start") set(TL_FIELD_START_TIME), one.start_time_ns = std::stoll(value);
     if (name == "end") set(TL_FIELD_END_TIME), one.end_time_ns = std::stoll(value);
-    if (name == "name") set(TL_FIELD_NAME), one.name = text_of_string(value);
+    if (name == "name") set(TL_FIELD_NAME), one.name = text_of(value);
     if (name == "level") {
       set(TL_FIELD_LEVEL), one.level = value == "ERROR" ? TL_LEVEL_ERROR : TL_LEVEL_DEBUG;
     }
-    if (name == "model") set(TL_FIELD_MODEL), one.model = text_of_string(value);
-    if (name == "status") set(TL_FIELD_STATUS_MESSAGE), one.status_message = text_of_string(value);
+    if (name == "model") set(TL_FIELD_MODEL), one.model = text_of(value);
+    if (name == "status") set(TL_FIELD_STATUS_MESSAGE), one.status_message = text_of(value);
     if (name == "input") set(TL_FIELD_INPUT), one.input = payload_of(value);
     if (name == "output") set(TL_FIELD_OUTPUT), one.output = payload_of(value);
     if (name == "parent") {
-      set(TL_FIELD_PARENT_OBSERVATION_ID), one.parent_observation_id = text_of_string(value);
+      set(TL_FIELD_PARENT_OBSERVATION_ID), one.parent_observation_id = text_of(value);
     }
   }
   return one;
@@ -162,9 +156,9 @@ class Playing {
       case TL_KIND_SCORE: {
         tl_score score{};
         score.struct_size = sizeof score;
-        score.id = text_of_string(change.key.id);
-        score.trace_id = text_of_string(change.key.trace_id);
-        score.name = text_of_string(change.fields.at("name"));
+        score.id = text_of(change.key.id);
+        score.trace_id = text_of(change.key.trace_id);
+        score.name = text_of(change.fields.at("name"));
         score.value = std::stod(change.fields.at("value"));
         score.set_mask = TL_BIT(TL_FIELD_TRACE_ID) | TL_BIT(TL_FIELD_NAME) | TL_BIT(TL_FIELD_VALUE);
         return must(tl_put_score(store_, &score), "put_score");
@@ -172,7 +166,7 @@ class Playing {
       default: {
         tl_session session{};
         session.struct_size = sizeof session;
-        session.id = text_of_string(change.key.id);
+        session.id = text_of(change.key.id);
         session.set_mask = TL_BIT(TL_FIELD_BOOKMARKED);
         session.is_bookmarked = change.fields.at("bookmarked") == "1" ? 1 : 0;
         return must(tl_put_session(store_, &session), "put_session");
@@ -187,7 +181,7 @@ class Playing {
       if (step.verb == Verb::begin) {
         must(tl_begin(store_, nullptr, &fields, &spans_[place]), "begin");
       } else if (step.verb == Verb::append) {
-        must(tl_append(spans_[place], TL_FIELD_OUTPUT, text_of_string(change.appended)), "append");
+        must(tl_append(spans_[place], TL_FIELD_OUTPUT, text_of(change.appended)), "append");
       } else if (step.verb == Verb::update) {
         must(tl_update(spans_[place], &fields), "update");
       } else {
@@ -284,16 +278,8 @@ class Playing {
   }
 
   void erase(const Selection& selection) const {
-    tl_filter filter{};
-    filter.struct_size = sizeof filter;
-    const tl_text tag = text_of_string(selection.tag);
-    if (!selection.trace_id.empty()) filter.trace_id = text_of_string(selection.trace_id);
-    if (!selection.session_id.empty()) filter.session_id = text_of_string(selection.session_id);
-    if (!selection.user_id.empty()) filter.user_id = text_of_string(selection.user_id);
-    if (!selection.tag.empty()) {
-      filter.tags = &tag;
-      filter.tag_count = 1;
-    }
+    tl_text tag{};
+    const tl_filter filter = filter_of(selection, tag);
     must(tl_delete(store_, &filter, nullptr, nullptr, nullptr), "delete");
   }
 
