@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-from typing import Any, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from . import _c
 from ._events import Caught, Path, Progress
-from ._store import Finding, encoded_path
+from ._store import Finding, encoded_path, noting
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,8 @@ def salvage(path: Path, new_path: Path, *, progress: Optional[Progress] = None) 
     report = _c.SalvageReport()
     report.struct_size = ctypes.sizeof(report)
     with Caught() as caught:
-
-        def find(context: object, where: Any, message: Any) -> None:
-            with caught.kept():
-                findings.append(
-                    Finding(
-                        _c.text_of(where.data, where.size_bytes) or "",
-                        _c.text_of(message.data, message.size_bytes) or "",
-                    )
-                )
-
         status = lib.tl_salvage(
-            old, new, _c.FindingFn(find), None, caught.progress(progress), None, report
+            old, new, noting(findings, caught), None, caught.progress(progress), None, report
         )
         caught.check(lib, status)
     counts = {name: getattr(report, name) for name, *_ in report._fields_[1:]}

@@ -862,18 +862,8 @@ class Store(Reader):
         findings: List[Finding] = []
         with self._gate.call(), Caught() as caught:
             store = self._gate.handle()
-
-            def find(context: object, where: Any, message: Any) -> None:
-                with caught.kept():
-                    findings.append(
-                        Finding(
-                            _c.text_of(where.data, where.size_bytes) or "",
-                            _c.text_of(message.data, message.size_bytes) or "",
-                        )
-                    )
-
             status = self._lib.tl_check(
-                store, _c.FindingFn(find), None, caught.progress(progress), None
+                store, noting(findings, caught), None, caught.progress(progress), None
             )
             caught.check(self._lib, 0 if status == Status.CORRUPT and findings else status)
         return tuple(findings)
@@ -906,6 +896,21 @@ class Store(Reader):
 
 
 _NOTHING = nullcontext()
+
+
+def noting(findings: List[Finding], caught: Caught) -> Any:
+    """A callback for C that adds what it is told."""
+
+    def find(context: object, where: Any, message: Any) -> None:
+        with caught.kept():
+            findings.append(
+                Finding(
+                    _c.text_of(where.data, where.size_bytes) or "",
+                    _c.text_of(message.data, message.size_bytes) or "",
+                )
+            )
+
+    return _c.FindingFn(find)
 
 
 def encoded_path(path: Union[Path, bytes]) -> bytes:
