@@ -1,6 +1,7 @@
 // Aims at: lib/store/page_verifier.cpp lib/store/page_tree.cpp lib/store/free_list.cpp
 //   lib/store/file_header.cpp lib/store/format.cpp lib/store/damaged_file.cpp
-//   lib/store/page_salvage.cpp lib/maintain/record_mender.cpp lib/maintain/salvage.cpp
+//   lib/store/loose_page.cpp lib/store/page_salvage.cpp lib/maintain/record_mender.cpp
+//   lib/maintain/salvage.cpp
 //
 // A whole file from a stranger. Opened as untrusted it is refused, or everything can be asked of it
 // without a crash; and what is salvaged from it is sound. Where check finds nothing in the file,

@@ -19,36 +19,6 @@
 
 namespace tracelite::store {
 
-// A page as it comes; each entry is looked at by itself.
-class LoosePage {
- public:
-  struct Entry {
-    Bytes key;
-    std::uint16_t flags = 0;       // of a leaf: 0, kOverflowNode or kTreeNode
-    std::uint64_t size_bytes = 0;  // of its value
-    Bytes value;                   // if it lies here
-    std::uint64_t page = 0;        // else the first page of its run; of a branch, the child
-  };
-
-  // `page` must outlive this.
-  LoosePage(Bytes page, std::uint64_t number);
-  [[nodiscard]] bool is_branch() const { return is_good_ && header_.flags == layout::kBranchPage; }
-  [[nodiscard]] bool is_leaf() const { return is_good_ && header_.flags == layout::kLeafPage; }
-  [[nodiscard]] std::size_t count() const { return count_; }
-  // nullopt: it makes no sense.
-  [[nodiscard]] std::optional<Entry> entry(std::size_t index) const;
-
- private:
-  Bytes page_;
-  layout::PageHeader header_{};
-  std::size_t count_ = 0;
-  bool is_good_ = false;
-};
-
-// Reads as much as there is of a page; false if that is not all of it. Errors: io.
-Result<bool> read_loose_page(int descriptor, const std::string& path, std::uint32_t page_size,
-                             std::uint64_t number, std::string& page);
-
 using KeySpaceTrees = std::array<std::optional<layout::Tree>, kKeySpaceCount>;
 
 // A value whose number every commit that matters makes larger: where nothing else tells which of

@@ -9,6 +9,7 @@
 #include "store/damaged_file.hpp"
 #include "store/errors.hpp"
 #include "store/format.hpp"
+#include "store/loose_page.hpp"
 
 namespace tracelite::store {
 namespace {
