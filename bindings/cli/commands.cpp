@@ -32,7 +32,15 @@ class SignalsHeldBack {
 
 bool trusts_file = false;  // of the command line
 
-// Looks the file through, unless that was done before.
+bool warned_while_opening = false;
+
+void log_opening(void*, tl_log_level level, tl_reason, const char* message) {
+  if (level < TL_LOG_WARNING) return;
+  warned_while_opening = true;
+  complain(message);
+}
+
+// Looks the file through, unless that was done before and nothing was to be said of it.
 tracelite::Store open(const std::string& database, tl_options options) {
   const SignalsHeldBack held;
   const VerifiedFiles verified;
@@ -41,9 +49,10 @@ tracelite::Store open(const std::string& database, tl_options options) {
     return tracelite::Store(database, options);
   }
   options.flags |= TL_OPEN_UNTRUSTED;
+  if (options.log == nullptr) options.log = log_opening;
   try {
     tracelite::Store store(database, options);
-    verified.add(*state);
+    if (!warned_while_opening) verified.add(*state);
     return store;
   } catch (const tracelite::Error& error) {
     if (error.status() != TL_CORRUPT) throw;

@@ -464,9 +464,9 @@ enum {
   /*
    * The file may come from anybody. All of it is looked through before anything is done with it:
    * its pages, every checksum, and the tables of its index. What is damaged or made up is refused
-   * with TL_CORRUPT; an index with other tables than ours is made anew if the file is opened for
-   * writing, and refused if not. Without this flag a file is trusted as far as its head and its
-   * checksums go, and one that was made to do harm can crash the process.
+   * with TL_CORRUPT; an index with other tables than ours is never read, and another is made in the
+   * file if it is opened for writing, in memory if not. Without this flag a file is trusted as far
+   * as its head and its checksums go, and one that was made to do harm can crash the process.
    *
    * It takes as long as reading the file, at about 1 GB a second from memory, and meanwhile no
    * other process and no other thread of this one can open or close it. If other processes have
@@ -582,14 +582,16 @@ typedef struct tl_options {
  * owner. A link in the place of the lock file is removed, or refused with TL_PERMISSION.
  *
  * An index that another version of tracelite has made is made anew, as by tl_reindex, when the file
- * is opened for writing; the log is told before, because it takes a while with a large file.
+ * is opened for writing; the log is told before, because it takes a while with a large file. Opened
+ * read-only, one is made in memory, by the first query and whenever the file has changed since; the
+ * log is told that with TL_LOG_WARNING. With TL_OPEN_UNTRUSTED the same becomes of an index that is
+ * none that tracelite makes.
  *
  * Errors: TL_NOT_FOUND (read-only, or the folder is missing), TL_PERMISSION (also where the folder
  * may not be written, without which there is no lock file: see TL_OPEN_IMMUTABLE),
  * TL_NOT_TRACELITE, TL_NEWER_FORMAT, TL_OTHER_GEOMETRY, TL_CORRUPT (truncated or damaged; see
- * TL_OPEN_UNTRUSTED), TL_UNSUPPORTED (a network file system; or read-only, and the index was made
- * by another version: open the file once for writing), TL_DISK_FULL, TL_IO, TL_NO_MEMORY, TL_BUSY,
- * TL_INVALID (an option is out of its range).
+ * TL_OPEN_UNTRUSTED), TL_UNSUPPORTED (a network file system), TL_DISK_FULL, TL_IO, TL_NO_MEMORY,
+ * TL_BUSY, TL_INVALID (an option is out of its range).
  */
 TL_API tl_status tl_open(const char *path, const tl_options *options, tl_store **store);
 
@@ -1152,8 +1154,8 @@ typedef void (*tl_finding_fn)(void *context, tl_text where, tl_text message);
 /* Checks the whole file, as the newest commit has it: the structure of its pages, every checksum,
  * every record and payload, and the index against the records. Others may go on writing. Where the
  * structure is damaged, nothing further is looked at; tl_salvage brings out the rest. finding and
- * progress (in pages) may be NULL. Errors: TL_CORRUPT (something was found), TL_CANCELLED, TL_IO,
- * TL_NO_MEMORY. */
+ * progress (in pages) may be NULL. Errors: TL_CORRUPT (something was found), TL_UNSUPPORTED (the
+ * index was made by another version; nothing else is wrong), TL_CANCELLED, TL_IO, TL_NO_MEMORY. */
 TL_API tl_status tl_check(tl_store *store, tl_finding_fn finding, void *finding_context,
                           tl_progress_fn progress, void *progress_context);
 

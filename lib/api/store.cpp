@@ -138,6 +138,29 @@ ingest::ChoreFunction chore_of(const maintain::RetentionRules& rules,
   return [retention] { return retention->step(); };
 }
 
+// Where the index is not ours: anew in the file, or in memory where nothing may be written.
+Status provide_index(StoreState& state, const store::OpenOptions& options,
+                     const ingest::LogFunction& log) {
+  const auto tell = [&log](ingest::LogLevel level, std::string message) {
+    if (log) log(level, model::Reason::none, std::move(message));
+  };
+  const bool from_stranger = options.untrusted;
+  if (!options.read_only) {
+    return maintain::renew_index(state.environment, from_stranger, [&tell](Bytes why) {
+      tell(ingest::LogLevel::info, std::string(why));
+    });
+  }
+  TL_TRY_ASSIGN(transaction, state.environment->begin_read());
+  const Status ours = maintain::check_index_is_ours(transaction, from_stranger);
+  if (ours || ours.error().code == Code::no_memory) return ours;
+  tell(ingest::LogLevel::warning,
+       ours.error().message + "; until then one is made in memory, whenever the file has changed");
+  state.readers = std::make_shared<query::ReaderPool>([from_stranger](store::ReadTransaction& of) {
+    return maintain::index_in_memory(of, from_stranger);
+  });
+  return {};
+}
+
 Status open_store(const char* path, const tl_options* given, tl_store** store) {
   if (store == nullptr) return misuse("store must not be NULL");
   *store = nullptr;
@@ -172,11 +195,7 @@ Status open_store(const char* path, const tl_options* given, tl_store** store) {
                                               "its permissions");
     }
   }
-  TL_TRY(maintain::renew_index(
-      state->environment, !open_options.read_only, open_options.untrusted, [&](Bytes why) {
-        if (!recording.log) return;
-        recording.log(ingest::LogLevel::info, model::Reason::none, std::string(why));
-      }));
+  TL_TRY(provide_index(*state, open_options, recording.log));
   if (!open_options.read_only) {
     // It can wait for the next time: on a full disk, say, the file must still open.
     const Status reclaimed = ingest::reclaim_pending(*state->environment);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "index/fork_safety.hpp"
+#include "index/memory_image.hpp"
 #include "index/page_file.hpp"
 #include "index/page_file_vfs.hpp"
 
@@ -109,9 +110,11 @@ struct Connection::State {
   sqlite3_stmt* commit = nullptr;
   store::WriteTransaction* transaction = nullptr;  // of the batch that has begun
   const store::Environment* environment = nullptr;
+  std::shared_ptr<const MemoryImage> image;  // that is attached
   bool writer = false;
 
   Status open();
+  Status attach(store::ReadTransaction& snapshot, std::shared_ptr<const MemoryImage> with);
   Status prepare();
   bool close();
   [[nodiscard]] bool idle() const { return sqlite3_get_autocommit(handle) != 0 && !file.locked(); }
@@ -134,6 +137,17 @@ Status Connection::State::open() {
   sqlite3_extended_result_codes(handle, 1);
   TL_TRY(configure(handle, writer));
   return writer ? prepare() : Status{};
+}
+
+Status Connection::State::attach(store::ReadTransaction& snapshot,
+                                 std::shared_ptr<const MemoryImage> with) {
+  image = std::move(with);
+  if (!image) return file.attach(snapshot);
+  if (image->transaction_id() != snapshot.id()) {
+    return misuse("the index in memory is of another commit");
+  }
+  file.attach(snapshot, *image);
+  return {};
 }
 
 Status Connection::State::prepare() {
@@ -179,11 +193,12 @@ Connection::~Connection() {
   if (!state_->close()) static_cast<void>(state_.release());
 }
 
-Result<std::unique_ptr<Connection>> Connection::open_reader(store::ReadTransaction& transaction) {
+Result<std::unique_ptr<Connection>> Connection::open_reader(
+    store::ReadTransaction& transaction, std::shared_ptr<const MemoryImage> image) {
   auto connection = std::unique_ptr<Connection>(new Connection(std::make_unique<State>()));
   State& state = *connection->state_;
   state.environment = transaction.environment().get();
-  TL_TRY(state.file.attach(transaction));
+  TL_TRY(state.attach(transaction, std::move(image)));
   TL_TRY(state.open());
   return connection;
 }
@@ -201,12 +216,13 @@ Result<std::unique_ptr<Connection>> Connection::open_writer(store::WriteTransact
 
 sqlite3* Connection::handle() const { return state_->handle; }
 
-Status Connection::attach(store::ReadTransaction& transaction) {
+Status Connection::attach(store::ReadTransaction& transaction,
+                          std::shared_ptr<const MemoryImage> image) {
   TL_TRY(detach());
   if (transaction.environment().get() != state_->environment) {
     return misuse("the snapshot is of another file");
   }
-  return state_->file.attach(transaction);
+  return state_->attach(transaction, std::move(image));
 }
 
 Status Connection::detach() {

@@ -203,6 +203,18 @@ Status PageFile::attach(store::WriteTransaction& transaction) {
   return {};
 }
 
+void PageFile::attach(const store::ReadTransaction& transaction, const MemoryImage& image) {
+  detach();
+  failure_.reset();
+  transaction_ = &transaction;
+  image_ = &image;
+  version_ = 0;
+  show_another_counter();
+  page_count_ = image.page_count();
+  page_count_before_ = page_count_;
+  transaction_id_ = transaction.id();
+}
+
 bool PageFile::resume(const store::ReadTransaction& transaction) {
   if (transaction_id_ == 0 || transaction.id() != transaction_id_) return false;
   failure_.reset();
@@ -244,6 +256,7 @@ void PageFile::detach() {
   // A write transaction that came to nothing, and SQLite may remember parts of it.
   if (writer_ != nullptr && !committed_) show_another_counter();
   transaction_ = nullptr;
+  image_ = nullptr;
   transaction_id_ = 0;
   writer_ = nullptr;
   page_count_ = page_count_before_ = 0;
@@ -285,8 +298,13 @@ Status PageFile::settle_page_count() {
 
 // -------------------------------------------------------------------------------------- reading
 
-// The stored bytes of a page: kStoredPageSizeBytes of them, valid until the next write.
+// The stored bytes of a page, valid until the next write: kStoredPageSizeBytes of them, or all of a
+// page of an image.
 Result<std::optional<Bytes>> PageFile::get(std::uint32_t number) const {
+  if (image_ != nullptr) {
+    const Bytes page = image_->page(number);
+    return page.empty() ? std::nullopt : std::optional<Bytes>(page);
+  }
   TL_TRY_ASSIGN(page, store::get_sealable(*transaction_, KeySpace::page, field(number)));
   if (page && page->size() != kStoredPageSizeBytes) {
     return damaged_index("page " + std::to_string(number) + " has " + std::to_string(page->size()) +
@@ -313,7 +331,7 @@ int PageFile::read(std::span<char> out, std::uint64_t offset) {
   auto page = get(number);
   if (!page) return fail(std::move(page).error(), SQLITE_IOERR_READ);
   if (!*page) return read_missing(out, number);
-  const Bytes stored = (*page)->substr(std::min<std::size_t>(start, kStoredPageSizeBytes));
+  const Bytes stored = (*page)->substr(std::min(start, (*page)->size()));
   const std::size_t size = std::min(stored.size(), out.size());
   std::memcpy(out.data(), stored.data(), size);
   std::memset(out.data() + size, 0, out.size() - size);

@@ -28,6 +28,8 @@ struct sqlite3;
 
 namespace tracelite::index {
 
+class MemoryImage;
+
 inline constexpr std::uint32_t kPageSizeBytes = 4096;
 inline constexpr std::uint32_t kReservedSizeBytes = 32;
 inline constexpr std::uint32_t kStoredPageSizeBytes = kPageSizeBytes - kReservedSizeBytes;
@@ -52,7 +54,9 @@ class Connection {
   //
   // A reader is pinned to the given transaction. A writer needs its transaction only to open, and
   // must begin() before its first statement; in an empty key space it creates an empty database.
-  static Result<std::unique_ptr<Connection>> open_reader(store::ReadTransaction& transaction);
+  // With an image of what the transaction sees, its pages are read instead of the file's.
+  static Result<std::unique_ptr<Connection>> open_reader(
+      store::ReadTransaction& transaction, std::shared_ptr<const MemoryImage> image = nullptr);
   static Result<std::unique_ptr<Connection>> open_writer(store::WriteTransaction& transaction);
   ~Connection();
   Connection(const Connection&) = delete;
@@ -62,7 +66,8 @@ class Connection {
 
   // Pins a reader to another snapshot: the next statement sees it. Errors: misuse (a statement has
   // not been reset, or a transaction is open), corrupt, other_geometry, unsupported, io.
-  Status attach(store::ReadTransaction& transaction);
+  Status attach(store::ReadTransaction& transaction,
+                std::shared_ptr<const MemoryImage> image = nullptr);
   // Lets go of a reader's snapshot, which can then be dropped; the cache is kept. Errors: misuse.
   Status detach();
 

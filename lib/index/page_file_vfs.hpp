@@ -21,6 +21,7 @@
 #include <span>
 #include <string>
 
+#include "index/memory_image.hpp"
 #include "model/result.hpp"
 #include "store/environment.hpp"
 
@@ -42,6 +43,8 @@ class PageFile {
   // header or the number of pages cannot be as it says.
   Status attach(const store::ReadTransaction& transaction);
   Status attach(store::WriteTransaction& transaction);
+  // The same, but with the pages of an image of what the transaction sees; it must live as long.
+  void attach(const store::ReadTransaction& transaction, const MemoryImage& image);
   // Lets go of a read transaction, and takes one that sees the same commit in its place, while
   // SQLite may go on reading in between only what it has in its cache. False if it sees another.
   void pause() { transaction_ = nullptr; }
@@ -87,6 +90,7 @@ class PageFile {
   sqlite3_vfs vfs_{};
   std::string name_;
   const store::Transaction* transaction_ = nullptr;
+  const MemoryImage* image_ = nullptr;         // has the pages instead of the transaction
   std::uint64_t transaction_id_ = 0;           // of the one attached last; 0 if it is of no use
   store::WriteTransaction* writer_ = nullptr;  // the same transaction, if it may write
   std::uint32_t page_count_ = 0;               // as page 1 says now

@@ -3,8 +3,8 @@
 // Everything here is derived from the records and can be dropped and rebuilt (reindex); a change of
 // the schema is a rebuild. So a file says which schema its index has, as SQLite's user_version: the
 // page file writes kSchemaVersion there and takes no other. A store that is opened for writing
-// makes an index of another version anew (maintain::renew_index), and one that is opened read-only
-// is refused.
+// makes an index of another version anew (maintain::renew_index), one that is opened read-only
+// builds an index in memory (maintain::index_in_memory).
 #pragma once
 
 #include <cstdint>

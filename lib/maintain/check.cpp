@@ -192,6 +192,7 @@ Status Checker::check_index() {
     if (records.entries > 0) find("page", "the index is missing; reindex builds it");
     return {};
   }
+  TL_TRY(check_index_is_ours(transaction_, true));
   TL_TRY_ASSIGN(memory, index::open_in_memory());
   TL_TRY_ASSIGN(expected, index::IndexWriter::open(memory.get()));
   TL_TRY_ASSIGN(counted, build_index(transaction_, *expected, {}));

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "index/memory_image.hpp"
 #include "model/result.hpp"
 #include "record/record_key.hpp"
 #include "store/environment.hpp"
@@ -41,13 +42,20 @@ Status space(const std::shared_ptr<store::Environment>& environment, const Space
 Status reindex(const std::shared_ptr<store::Environment>& environment,
                const ProgressFunction& progress);
 
-// The same where the index was made with another version of the schema (index/schema.hpp), and
-// nothing where it was not, as far as can be told; in a file from a stranger also where its tables
-// are not ours (index/schema_check.hpp), or cannot be read. `at_start` is called before it begins,
-// as it may take long, and told why. Errors: those of reindex; if it would have to write and may
-// not, unsupported or corrupt.
-Status renew_index(const std::shared_ptr<store::Environment>& environment, bool may_write,
-                   bool from_stranger, const std::function<void(Bytes why)>& at_start);
+// Whether the index may be read. Errors: unsupported (it was made with another version of the
+// schema, index/schema.hpp); in a file from a stranger also corrupt and others, where its tables
+// are not ours (index/schema_check.hpp) or cannot be read; no_memory.
+Status check_index_is_ours(store::ReadTransaction& transaction, bool from_stranger);
+
+// As reindex where the index is not ours, and nothing where it is. `at_start` is called before it
+// begins, as it may take long, and told why. Errors: those of reindex.
+Status renew_index(const std::shared_ptr<store::Environment>& environment, bool from_stranger,
+                   const std::function<void(Bytes why)>& at_start);
+
+// An index of what the transaction sees, built in memory, where that of the file is not ours;
+// nullptr where it is. Takes as long as reindex. Errors: corrupt, io, no_memory.
+Result<std::shared_ptr<const index::MemoryImage>> index_in_memory(
+    store::ReadTransaction& transaction, bool from_stranger);
 
 // What could be seen before, and is gone.
 struct DeleteReport {

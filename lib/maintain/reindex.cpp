@@ -1,6 +1,8 @@
-// Rebuilding the index in one transaction: either all of it is new, or nothing has changed.
+// Rebuilding the index in one transaction: either all of it is new, or nothing has changed. And an
+// index in memory for those who may not.
 #include "maintain/reindex.hpp"
 
+#include "index/memory_database.hpp"
 #include "index/page_file.hpp"
 #include "index/schema_check.hpp"
 #include "maintain/build_index.hpp"
@@ -36,18 +38,20 @@ Status reindex(const std::shared_ptr<store::Environment>& environment,
   });
 }
 
-Status renew_index(const std::shared_ptr<store::Environment>& environment, bool may_write,
-                   bool from_stranger, const std::function<void(Bytes why)>& at_start) {
+Status check_index_is_ours(store::ReadTransaction& transaction, bool from_stranger) {
+  TL_TRY(index::check_schema_version(transaction));
+  return from_stranger ? index::check_schema(transaction) : Status();
+}
+
+Status renew_index(const std::shared_ptr<store::Environment>& environment, bool from_stranger,
+                   const std::function<void(Bytes why)>& at_start) {
   bool is_foreign = false;
   {
     TL_TRY_ASSIGN(snapshot, environment->begin_read());
-    Status readable = index::check_schema_version(snapshot);
-    if (readable && from_stranger) {
-      readable = index::check_schema(snapshot);
-      is_foreign = !readable;
-    }
-    if (readable) return {};
-    if (!may_write || readable.error().code == Code::no_memory) return readable;
+    const Status ours = check_index_is_ours(snapshot, from_stranger);
+    if (ours) return {};
+    if (ours.error().code == Code::no_memory) return ours;
+    is_foreign = ours.error().code != Code::unsupported;
   }
   if (at_start) {
     at_start(is_foreign ? "the index is not one that tracelite makes, and is made anew"
@@ -58,6 +62,19 @@ Status renew_index(const std::shared_ptr<store::Environment>& environment, bool 
     const bool done = !is_foreign && index::check_schema_version(transaction);
     return done ? Status() : rebuild_index(transaction, {});
   });
+}
+
+Result<std::shared_ptr<const index::MemoryImage>> index_in_memory(
+    store::ReadTransaction& transaction, bool from_stranger) {
+  const Status ours = check_index_is_ours(transaction, from_stranger);
+  if (ours) return std::shared_ptr<const index::MemoryImage>();
+  if (ours.error().code == Code::no_memory) return ours.error();
+  TL_TRY_ASSIGN(database, index::open_in_memory());
+  {
+    TL_TRY_ASSIGN(index, index::IndexWriter::open(database.get()));
+    TL_TRY(build_index(transaction, *index, {}));
+  }
+  return index::MemoryImage::copy(database.get(), transaction.id());
 }
 
 }  // namespace tracelite::maintain

@@ -52,11 +52,12 @@ struct TableSize {
   std::uint64_t page_count = 0;
 };
 
-// Of every table and index, by name; none if this SQLite was built without dbstat.
+// Of every table and index, by name; none if this SQLite was built without dbstat, or the tables
+// are not ours.
 Result<std::vector<TableSize>> table_sizes(store::ReadTransaction& transaction) {
   std::vector<TableSize> sizes;
   TL_TRY_ASSIGN(pages, transaction.statistics(KeySpace::page));
-  if (pages.entries == 0) return sizes;
+  if (pages.entries == 0 || !check_index_is_ours(transaction, true)) return sizes;
   TL_TRY_ASSIGN(connection, index::Connection::open_reader(transaction));
   auto statement = index::Statement::prepare(
       connection->handle(), "SELECT name, pageno FROM dbstat WHERE aggregate = TRUE ORDER BY name");

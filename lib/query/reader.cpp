@@ -138,9 +138,10 @@ void TermCache::add(index::TermKind kind, Bytes text, const Term& term) {
   entries_.emplace(term_key(kind, text), term);
 }
 
-Result<std::unique_ptr<Reader>> Reader::open(store::ReadTransaction& transaction) {
+Result<std::unique_ptr<Reader>> Reader::open(store::ReadTransaction& transaction,
+                                             std::shared_ptr<const index::MemoryImage> image) {
   std::unique_ptr<Reader> reader(new Reader);
-  TL_TRY_ASSIGN(connection, index::Connection::open_reader(transaction));
+  TL_TRY_ASSIGN(connection, index::Connection::open_reader(transaction, std::move(image)));
   reader->connection_ = std::move(connection);
   reader->statements_ = std::make_unique<StatementCache>(reader->handle());
   reader->transaction_ = &transaction;
@@ -167,7 +168,8 @@ Status Reader::add_functions() {
   return {};
 }
 
-Status Reader::attach(store::ReadTransaction& transaction) {
+Status Reader::attach(store::ReadTransaction& transaction,
+                      std::shared_ptr<const index::MemoryImage> image) {
   transaction_ = &transaction;
   if (connection_->resume(transaction)) {
     transaction.companions() = std::move(companions_);
@@ -176,7 +178,7 @@ Status Reader::attach(store::ReadTransaction& transaction) {
   companions_ = {};
   terms_.clear();
   TL_TRY(run("COMMIT"));
-  TL_TRY(connection_->attach(transaction));
+  TL_TRY(connection_->attach(transaction, std::move(image)));
   return run("BEGIN");
 }
 

@@ -52,10 +52,12 @@ class Reader {
   // A reader is always in one SQLite transaction, which outlives the snapshot and is ended only
   // when the next one sees another commit: so a query does not take the lock and look at the first
   // page again. Errors: as Connection::open_reader.
-  static Result<std::unique_ptr<Reader>> open(store::ReadTransaction& transaction);
+  static Result<std::unique_ptr<Reader>> open(store::ReadTransaction& transaction,
+                                              std::shared_ptr<const index::MemoryImage> image);
 
   // Only while detached.
-  Status attach(store::ReadTransaction& transaction);
+  Status attach(store::ReadTransaction& transaction,
+                std::shared_ptr<const index::MemoryImage> image);
   // Lets go of the snapshot. False: the reader is of no use any more, because a statement is on
   // loan or SQLite has rolled its transaction back after a failure. Takes no memory.
   [[nodiscard]] bool detach();

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "index/memory_image.hpp"
 #include "query/reader.hpp"
 
 namespace tracelite::query {
@@ -16,16 +17,25 @@ struct ReaderPool::State {
     std::weak_ptr<store::Environment> environment;
     std::unique_ptr<Reader> reader;
   };
+  using Image = std::shared_ptr<const index::MemoryImage>;
+
   std::mutex mutex;
   std::vector<Idle> idle;  // detached; the one used last at the end
 
+  const ImageFunction make_image;
+  std::mutex image_mutex;      // held while one is made, so that others wait for it
+  Image image;                 // the last one that was made; none where the file's can be read
+  std::uint64_t asked_of = 0;  // the transaction
+
+  explicit State(ImageFunction make) : make_image(std::move(make)) {}
+  Result<Image> image_of(store::ReadTransaction& transaction);
   std::unique_ptr<Reader> take(const std::shared_ptr<store::Environment>& environment);
   void give_back(const std::shared_ptr<store::Environment>& environment,
                  std::unique_ptr<Reader> reader);
 };
 
 // So that giving one back takes no memory: that happens in destructors.
-ReaderPool::ReaderPool() : state_(std::make_unique<State>()) {
+ReaderPool::ReaderPool(ImageFunction image) : state_(std::make_unique<State>(std::move(image))) {
   state_->idle.reserve(kIdleCountMax);
 }
 ReaderPool::~ReaderPool() = default;
@@ -53,6 +63,19 @@ void ReaderPool::State::give_back(const std::shared_ptr<store::Environment>& env
     idle.erase(idle.begin());
   }
   idle.push_back({environment, std::move(reader)});
+}
+
+Result<ReaderPool::State::Image> ReaderPool::State::image_of(store::ReadTransaction& transaction) {
+  if (!make_image) return Image();
+  const std::scoped_lock lock(image_mutex);
+  if (transaction.id() != asked_of) {
+    asked_of = 0;
+    image.reset();  // before the next one takes as much memory
+    TL_TRY_ASSIGN(made, make_image(transaction));
+    image = std::move(made);
+    asked_of = transaction.id();
+  }
+  return image;
 }
 
 struct Snapshot::State {
@@ -102,14 +125,19 @@ Status Snapshot::State::begin(const std::shared_ptr<State>& self) {
   file_number = begun.file_number();
   transaction.emplace(std::move(begun));
   ++generation;
+  ReaderPool::State::Image image;
+  if (pool) {
+    TL_TRY_ASSIGN(of_commit, pool->state_->image_of(*transaction));
+    image = std::move(of_commit);
+  }
   TL_TRY_ASSIGN(pages, transaction->statistics(store::KeySpace::page));
-  if (pages.entries == 0) {
+  if (pages.entries == 0 && !image) {
     reader.reset();
     return {};
   }
   if (!reader && pool) reader = pool->state_->take(environment);
-  if (reader) return reader->attach(*transaction);
-  TL_TRY_ASSIGN(opened, Reader::open(*transaction));
+  if (reader) return reader->attach(*transaction, std::move(image));
+  TL_TRY_ASSIGN(opened, Reader::open(*transaction, std::move(image)));
   reader = std::move(opened);
   return {};
 }

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -18,9 +19,18 @@
 
 struct sqlite3;
 
+namespace tracelite::index {
+class MemoryImage;
+}
+
 namespace tracelite::query {
 
 class TermCache;
+
+// Makes an index in memory of what the transaction sees, where that of the file cannot be read;
+// nullptr where it can.
+using ImageFunction =
+    std::function<Result<std::shared_ptr<const index::MemoryImage>>(store::ReadTransaction&)>;
 
 // Reading connections of closed snapshots, with their prepared statements, for the next ones:
 // opening a connection and preparing a query takes a hundred times as long as to pin it to another
@@ -29,7 +39,8 @@ class ReaderPool {
  public:
   static constexpr std::size_t kIdleCountMax = 4;
 
-  ReaderPool();
+  // With `image`, snapshots of this pool ask for an index in memory, once a commit.
+  explicit ReaderPool(ImageFunction image = {});
   ~ReaderPool();
   ReaderPool(const ReaderPool&) = delete;
   ReaderPool& operator=(const ReaderPool&) = delete;
@@ -42,7 +53,7 @@ class ReaderPool {
 
 class Snapshot {
  public:
-  // Errors: as Environment::begin_read.
+  // Errors: as Environment::begin_read, and those of an ImageFunction.
   static Result<std::shared_ptr<Snapshot>> open(std::shared_ptr<store::Environment> environment,
                                                 std::shared_ptr<ReaderPool> pool = nullptr);
   ~Snapshot();

@@ -1,8 +1,10 @@
 // Files whose index another version of the library has made.
 #include <sqlite3.h>
 
+#include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "api/support.hpp"
@@ -119,23 +121,93 @@ BOOST_AUTO_TEST_CASE(opening_for_writing_makes_it_anew) {
   BOOST_TEST(last_transaction(path) == transaction);  // once is enough
 }
 
-BOOST_AUTO_TEST_CASE(opening_read_only_says_what_to_do) {
+BOOST_AUTO_TEST_CASE(opening_read_only_makes_one_in_memory_and_says_what_to_do) {
   change_schema();
   const std::uint64_t transaction = last_transaction(path);
   tl_options options{};
   options.struct_size = sizeof options;
   options.read_only = 1;
-  tl_store* store = nullptr;
-  expect(tl_open(path.c_str(), &options, &store), TL_UNSUPPORTED, "open it once for writing");
-  BOOST_TEST(store == nullptr);
-  expect(tl_open(path.c_str(), &options, &store), TL_UNSUPPORTED, "tracelite reindex " + path);
-  const std::string versions = "(index " + std::to_string(index::kSchemaVersion + 1) +
-                               ", this one has index " + std::to_string(index::kSchemaVersion);
-  expect(tl_open(path.c_str(), &options, &store), TL_UNSUPPORTED, versions);
+  std::string said;
+  options.log = [](void* context, tl_log_level level, tl_reason, const char* message) {
+    BOOST_TEST(level == TL_LOG_WARNING);
+    static_cast<std::string*>(context)->append(message);
+  };
+  options.log_context = &said;
+  {
+    const Store store(path, options);
+    for (const std::string& part :
+         {std::string("open it once for writing"), "tracelite reindex " + path,
+          "(index " + std::to_string(index::kSchemaVersion + 1) + ", this one has index " +
+              std::to_string(index::kSchemaVersion),
+          std::string("made in memory")}) {
+      BOOST_TEST(said.find(part) != std::string::npos, said);
+    }
+    BOOST_TEST(observations(store) == before);
+    BOOST_TEST(observations(store, "value 3") == std::vector<std::string>{"o3"});
+    expect(tl_check(store.get(), nullptr, nullptr, nullptr, nullptr), TL_UNSUPPORTED,
+           "another version");
+  }
   BOOST_TEST(last_transaction(path) == transaction);
+  said.clear();
   { const Store writing(path); }
   const Store reading(path, options);
+  BOOST_TEST(said.empty(), said);
   BOOST_TEST(observations(reading) == before);
+}
+
+// Snapshots keep the index of their commit; the next ones have a new one, or that of the file once
+// it can be read.
+BOOST_AUTO_TEST_CASE(one_in_memory_goes_with_the_commits_of_others) {
+  change_schema();
+  tl_options options{};
+  options.read_only = 1;
+  const Store reading(path, options);
+  tl_snapshot* first = nullptr;
+  must(tl_snapshot_open(reading.get(), &first));
+  BOOST_TEST(count(reading, TL_KIND_OBSERVATION) == 5U);
+  {
+    const Store writing(path);
+    writing.import_all(observation(5));
+    writing.flush();
+  }
+  BOOST_TEST(count(reading, TL_KIND_OBSERVATION) == 6U);
+  change_schema();
+  BOOST_TEST(observations(reading, "value 5") == std::vector<std::string>{"o5"});
+  const auto count_in_first = [&] {
+    tl_cursor* cursor = nullptr;
+    must(
+        tl_list(reading.get(), first, TL_KIND_OBSERVATION, nullptr, TL_ORDER_TIME, {}, 0, &cursor));
+    std::uint64_t rows = 0;
+    for (Rows found(cursor); found.next();) ++rows;
+    return rows;
+  };
+  BOOST_TEST(count_in_first() == 5U);
+  tl_snapshot_close(first);
+}
+
+BOOST_AUTO_TEST_CASE(threads_share_one_in_memory) {
+  change_schema();
+  tl_options options{};
+  options.read_only = 1;
+  const Store reading(path, options);
+  std::atomic<int> right{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 20; ++round) {
+        tl_cursor* cursor = nullptr;
+        if (tl_list(reading.get(), nullptr, TL_KIND_OBSERVATION, nullptr, TL_ORDER_TIME, {}, 0,
+                    &cursor) != TL_OK) {
+          continue;
+        }
+        std::uint64_t rows = 0;
+        for (Rows found(cursor); found.next();) ++rows;
+        if (rows == before.size()) ++right;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  BOOST_TEST(right.load() == 80);
 }
 
 BOOST_AUTO_TEST_CASE(an_older_one_is_made_anew_as_well) {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import unittest
+from pathlib import Path
 
 import day
 from program import ProgramTest
@@ -70,6 +72,22 @@ class Trusting(ProgramTest):
         self.assertEqual(256, len(lines))
         self.assertEqual("1 2 3 299", lines[-2])
         self.assertEqual(self.state(), lines[-1])
+
+    def test_an_index_of_another_version_is_said_and_not_believed_later(self) -> None:
+        # Observations o0 to o4, and an index 999 with a table more (tests/api/other_index_test.cpp).
+        packed = (Path(__file__).parent / "other_index.tl.xz").read_bytes()
+        (self.folder / "other.tl").write_bytes(lzma.decompress(packed))
+        for _ in range(2):
+            result = self.run_program("observations", "other.tl", "--json")
+            self.assertEqual(0, result.code, result.err)
+            self.assertEqual({f"o{i}" for i in range(5)}, {row["id"] for row in result.rows()})
+            self.assertIn("another version of tracelite (index 999", result.err)
+            self.assertIn("/other.tl`; until then one is made in memory", result.err)
+            self.assertFalse(self.lines.exists())
+        self.fail_with("index 999", "check", "other.tl")
+        self.succeed("reindex", "other.tl")
+        self.assertEqual("", self.succeed("observations", "other.tl").err)
+        self.succeed("check", "other.tl")
 
     def test_without_a_cache_all_goes_on(self) -> None:
         self.cache.chmod(0o500)
