@@ -2,7 +2,8 @@
 // error or the right answer. Where it opened, a record is written, and the file must be sound after
 // it.
 //
-// In short here; TL_TORTURE=1 flips every byte of the small file and tries 100,000 more cases.
+// In short here; TL_TORTURE=1 flips every byte of the small file and tries 100,000 more cases,
+// `./dev torture` as many as there is time for.
 #include <tracelite/tracelite.h>
 
 #include <boost/test/unit_test.hpp>
@@ -18,6 +19,7 @@
 #include "store/helpers.hpp"
 #include "store/page_image.hpp"
 #include "support/sanitizers.hpp"
+#include "support/torture.hpp"
 
 namespace tracelite::api::test {
 namespace {
@@ -27,6 +29,8 @@ using store::test::PageImage;
 using store::test::random_seed;
 using store::test::read_file;
 using store::test::write_file;
+using tracelite::test::failures;
+using tracelite::test::Torture;
 
 bool at_length() { return std::getenv("TL_TORTURE") != nullptr; }
 // So many cases in `./dev test`.
@@ -160,8 +164,12 @@ struct Tally {
   int failed = 0;  // opened, and a call failed later
   int right = 0;
 
+  [[nodiscard]] std::uint64_t cases() const {
+    return static_cast<std::uint64_t>(refused) + static_cast<std::uint64_t>(failed) +
+           static_cast<std::uint64_t>(right);
+  }
   void print(const char* what) const {
-    std::cout << what << ", cases tried: " << refused + failed + right << " (refused " << refused
+    std::cout << what << ", cases tried: " << cases() << " (refused " << refused
               << ", failed on reading " << failed << ", right " << right << ")\n";
   }
 };
@@ -238,7 +246,9 @@ BOOST_AUTO_TEST_SUITE(damage)
 
 BOOST_AUTO_TEST_CASE(any_byte_that_is_flipped_gives_an_error_or_the_right_answer) {
   Trial trial(12, 60);
-  std::mt19937_64 random(random_seed());
+  const Torture torture("damage: bytes of a small file");
+  const std::uint64_t seed = random_seed();
+  std::mt19937_64 random(seed);
   const std::string& content = trial.content();
   // The heads matter most, and most of the file is room.
   const std::size_t page_size = PageImage(content).page_size();
@@ -250,6 +260,8 @@ BOOST_AUTO_TEST_CASE(any_byte_that_is_flipped_gives_an_error_or_the_right_answer
   };
   if (at_length()) {
     for (std::size_t at = 0; at < content.size(); ++at) flip(at);
+  } else if (torture.is_long()) {
+    while (torture.wants_more(0, 0)) flip(random() % content.size());
   } else {
     for (std::size_t at = 0; at < 152; at += tracelite::test::kUnderSanitizer ? 5 : 1) {
       flip(at);
@@ -258,6 +270,7 @@ BOOST_AUTO_TEST_CASE(any_byte_that_is_flipped_gives_an_error_or_the_right_answer
     for (int i = 0; i < short_run(400); ++i) flip(random() % content.size());
   }
   trial.tally.print("flipped bytes of a small file");
+  torture.report(trial.tally.cases(), failures(), seed);
 }
 
 // One of them makes the older head the newer one.
@@ -279,7 +292,9 @@ BOOST_AUTO_TEST_CASE(any_bit_of_the_number_of_a_head_gives_an_error_or_the_right
 
 BOOST_AUTO_TEST_CASE(random_damage_of_a_larger_file_gives_an_error_or_the_right_answer) {
   Trial trial(200, 700);
-  std::mt19937_64 random(random_seed());
+  const Torture torture("damage: of a larger file");
+  const std::uint64_t seed = random_seed();
+  std::mt19937_64 random(seed);
   const std::string& content = trial.content();
   const std::size_t page_size = PageImage(content).page_size();
   const auto swap_blocks = [&](std::string& damaged, std::size_t size) {
@@ -288,8 +303,8 @@ BOOST_AUTO_TEST_CASE(random_damage_of_a_larger_file_gives_an_error_or_the_right_
     const std::size_t second = random() % count * size;
     for (std::size_t i = 0; i < size; ++i) std::swap(damaged[first + i], damaged[second + i]);
   };
-  const int cases = at_length() ? 100'000 : short_run(400);
-  for (int i = 0; i < cases; ++i) {
+  const int usual = at_length() ? 100'000 : short_run(400);
+  for (std::uint64_t i = 0; torture.wants_more(i, static_cast<std::uint64_t>(usual)); ++i) {
     std::string damaged = content;
     switch (random() % 6) {
       case 0:
@@ -319,6 +334,7 @@ BOOST_AUTO_TEST_CASE(random_damage_of_a_larger_file_gives_an_error_or_the_right_
     BOOST_TEST_CONTEXT("case " << i) trial.run(damaged);
   }
   trial.tally.print("random damage of a larger file");
+  torture.report(trial.tally.cases(), failures(), seed);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -2,7 +2,7 @@
 // traces go by age, the user deletes a conversation now and then and has the file compacted twice a
 // year. The file must stay in proportion to what is in it, and sound, at every month's end.
 //
-// TL_YEARS_TRACES: how many traces in all (default 2,400; a million takes some twenty minutes).
+// TL_YEARS_TRACES: how many traces in all (default 2,400; a million takes an hour or two).
 #include <sys/stat.h>
 
 #include <iostream>
