@@ -1,7 +1,7 @@
 // Aims at: lib/store/page_verifier.cpp lib/store/page_tree.cpp lib/store/free_list.cpp
 //   lib/store/file_header.cpp lib/store/format.cpp lib/store/damaged_file.cpp
 //   lib/store/loose_page.cpp lib/store/page_salvage.cpp lib/maintain/record_mender.cpp
-//   lib/maintain/salvage.cpp
+//   lib/maintain/salvage.cpp lib/index/schema_check.cpp lib/index/memory_image.cpp
 //
 // A whole file from a stranger. Opened as untrusted it is refused, or everything can be asked of it
 // without a crash; and what is salvaged from it is sound. Where check finds nothing in the file,
@@ -32,7 +32,7 @@ namespace {
 
 namespace layout = store::layout;
 
-constexpr std::array kBases = {"small.tl", "compacted.tl"};
+constexpr std::array kBases = {"small.tl", "compacted.tl", "other_index.tl"};
 constexpr std::size_t kBaseSizeBytesMax = std::size_t{1} << 20;
 constexpr std::size_t kPageSize = 4096;
 constexpr std::size_t kChangesMax = 24;
@@ -263,7 +263,8 @@ void salvage(const std::string& path, const std::string& made, const Lines* expe
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size_bytes) {
   using namespace tracelite::fuzz;
   static const Folder folder;
-  static const std::array bases = {read_base(kBases[0]), read_base(kBases[1])};
+  static const std::array bases = {read_base(kBases[0]), read_base(kBases[1]),
+                                   read_base(kBases[2])};
   Input input(as_bytes(data, size_bytes));
   const std::size_t base = input.below(bases.size() + 1);
   File file(base < bases.size() ? bases[base] : std::string(input.rest()));
