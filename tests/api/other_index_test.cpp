@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "api/other_index.hpp"
 #include "api/support.hpp"
 #include "index/page_file.hpp"
 #include "index/schema.hpp"
@@ -14,30 +15,8 @@
 namespace tracelite::api::test {
 namespace {
 
-using store::KeySpace;
 using store::test::Child;
 using store::test::Line;
-
-constexpr std::size_t kVersionOffset = 60;  // SQLite's user_version in page 1
-
-std::string first_page_key() {
-  std::string key;
-  append_big_endian(key, std::uint32_t{1});
-  return key;
-}
-
-void write_version(const std::string& path, std::uint32_t version) {
-  const auto environment = store::test::open_file(path);
-  auto transaction = store::test::must(environment->begin_write());
-  const auto found = store::test::must(transaction.get(KeySpace::page, first_page_key()));
-  BOOST_REQUIRE(found);
-  std::string page(*found);
-  std::string bytes;
-  append_big_endian(bytes, version);
-  page.replace(kVersionOffset, bytes.size(), bytes);
-  store::test::must(transaction.put(KeySpace::page, first_page_key(), page));
-  store::test::must(transaction.commit());
-}
 
 void run_in_index(const std::string& path, const char* sql) {
   const auto environment = store::test::open_file(path);
@@ -90,7 +69,7 @@ struct Fixture {
   // As if another version had other tables.
   void change_schema() const {
     run_in_index(path, "DROP TABLE recent_attribute; DROP TABLE attribute; CREATE TABLE other(x)");
-    write_version(path, index::kSchemaVersion + 1);
+    write_index_version(path, index::kSchemaVersion + 1);
   }
 
   Folder folder;
@@ -211,7 +190,7 @@ BOOST_AUTO_TEST_CASE(threads_share_one_in_memory) {
 }
 
 BOOST_AUTO_TEST_CASE(an_older_one_is_made_anew_as_well) {
-  write_version(path, index::kSchemaVersion - 1);
+  write_index_version(path, index::kSchemaVersion - 1);
   const Store store(path);
   BOOST_TEST(observations(store) == before);
 }
@@ -251,7 +230,7 @@ BOOST_AUTO_TEST_CASE(of_processes_that_open_it_together_one_makes_it_anew) {
 
 BOOST_AUTO_TEST_CASE(a_store_whose_index_another_version_took_keeps_what_it_records) {
   const Store store(path);
-  write_version(path, index::kSchemaVersion + 1);
+  write_index_version(path, index::kSchemaVersion + 1);
   tl_trace trace{};
   trace.struct_size = sizeof trace;
   trace.id = tl_str("kept");
@@ -260,7 +239,7 @@ BOOST_AUTO_TEST_CASE(a_store_whose_index_another_version_took_keeps_what_it_reco
   tl_cursor* cursor = nullptr;
   expect(tl_list(store.get(), nullptr, TL_KIND_OBSERVATION, nullptr, TL_ORDER_TIME, {}, 0, &cursor),
          TL_UNSUPPORTED, "another version");
-  write_version(path, index::kSchemaVersion);
+  write_index_version(path, index::kSchemaVersion);
   store.flush();
   BOOST_TEST(count(store, TL_KIND_TRACE) == before.size() + 1);
 }

@@ -50,13 +50,21 @@ enum Verdict : int { kSound = 0, kNotReached = 10, kUnexpected = 11, kUnsound = 
 // set to how many there are.
 class Trial {
  public:
-  Trial(const Folder& folder, const std::string& base) : folder_(folder), base_(base) {}
+  explicit Trial(const Folder& folder)
+      : folder_(folder), base_(folder.file("base.tl")), other_(folder.file("other.tl")) {
+    // In another process, so that each trial starts from nothing.
+    store::test::Child maker([&] {
+      make_base(base_, other_);
+      return 0;
+    });
+    BOOST_REQUIRE(maker.wait() == 0);
+  }
 
   int run(Kind kind, std::uint64_t nth, Lasting lasting, std::uint64_t* calls = nullptr) {
     const std::string path = folder_.file("trial.tl");
     const std::string backup = folder_.file("backup.tl");
     for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
-      if (entry.path() != base_) std::filesystem::remove(entry.path());
+      if (entry.path() != base_ && entry.path() != other_) std::filesystem::remove(entry.path());
     }
     std::filesystem::copy_file(base_, path);
     int line[2];
@@ -85,12 +93,12 @@ class Trial {
   }
 
  private:
-  static int in_child(const char* path, const char* backup, Kind kind, std::uint64_t nth,
-                      Lasting lasting, int line) {
+  int in_child(const char* path, const char* backup, Kind kind, std::uint64_t nth, Lasting lasting,
+               int line) const {
     static Progress progress;
     const std::uint64_t live_before = faults::live_allocation_count();
     faults::arm(kind, nth == 0 ? UINT64_MAX : nth, lasting);
-    run_script(path, backup, progress);
+    run_script(path, backup, other_.c_str(), progress);
     faults::disarm();
     const std::uint64_t count = faults::call_count();
     if (write(line, &count, sizeof count) != sizeof count) return kUnsound;
@@ -116,6 +124,7 @@ class Trial {
 
   const Folder& folder_;
   std::string base_;
+  std::string other_;
 };
 
 std::string what_happened(int verdict) {
@@ -154,14 +163,7 @@ std::vector<Fault> faults_to_try(std::uint64_t calls, const Torture& torture, st
 
 void try_kind(Kind kind) {
   const Folder folder(fast_folder());
-  const std::string base = folder.file("base.tl");
-  // In another process, so that each trial starts from nothing.
-  store::test::Child maker([&] {
-    make_base(base);
-    return 0;
-  });
-  BOOST_REQUIRE(maker.wait() == 0);
-  Trial trial(folder, base);
+  Trial trial(folder);
   if (const char* const one = std::getenv("TL_FAULT")) {
     const bool lasts = std::string_view(one).back() == '+';
     BOOST_TEST(trial.run(kind, std::strtoull(one, nullptr, 10),

@@ -5,7 +5,9 @@
 #include <cstdio>
 #include <cstring>
 
+#include "api/other_index.hpp"
 #include "api/support.hpp"
+#include "index/schema.hpp"
 
 namespace tracelite::failure {
 namespace {
@@ -67,6 +69,7 @@ class Script {
   void record();
   void read();
   void keep(const char* backup_path);
+  void read_only(const char* other_path);
 
  private:
   tl_store* store() { return progress_.store; }
@@ -291,6 +294,20 @@ void Script::keep(const char* backup_path) {
   DID(tl_compact(store(), nullptr, nullptr));
 }
 
+// With an index that has to be made in memory.
+void Script::read_only(const char* other_path) {
+  auto options = sized<tl_options>();
+  options.read_only = 1;
+  options.flags = TL_OPEN_UNTRUSTED;
+  tl_store* other = nullptr;
+  if (!DID(tl_open(other_path, &options, &other))) return;
+  tl_cursor* cursor = nullptr;
+  const tl_status listed =
+      tl_list(other, nullptr, TL_KIND_TRACE, nullptr, TL_ORDER_TIME, {}, 0, &cursor);
+  walk("tl_list", listed, cursor);
+  DID(tl_close(other, kFlushTimeoutMs, nullptr));
+}
+
 bool has_trace(tl_store* store, const char* id) {
   tl_cursor* cursor = nullptr;
   const tl_status found = tl_get(store, nullptr, TL_KIND_TRACE, {}, tl_str(id), &cursor);
@@ -312,8 +329,16 @@ bool goes_on(tl_store* store) {
 
 }  // namespace
 
-void make_base(const std::string& path) {
+void make_base(const std::string& path, const std::string& other_path) {
   using namespace api::test;
+  {
+    const Store other(other_path);
+    auto trace = sized<tl_trace>();
+    trace.id = tl_str("other");
+    must(tl_put_trace(other.get(), &trace));
+    other.flush();
+  }
+  write_index_version(other_path, index::kSchemaVersion + 1);
   const Store store(path);
   for (const char* id : {"base", "base-gone"}) {
     auto trace = sized<tl_trace>();
@@ -335,7 +360,8 @@ void make_base(const std::string& path) {
   store.flush();
 }
 
-void run_script(const char* path, const char* backup_path, Progress& progress) {
+void run_script(const char* path, const char* backup_path, const char* other_path,
+                Progress& progress) {
   for (std::size_t i = 0; i < sizeof large_text; ++i) {
     large_text[i] = static_cast<char>('a' + i * i % 26);
   }
@@ -347,6 +373,7 @@ void run_script(const char* path, const char* backup_path, Progress& progress) {
   script.record();
   script.read();
   script.keep(backup_path);
+  script.read_only(other_path);
 }
 
 const char* look_after(const char* path, Progress& progress) {

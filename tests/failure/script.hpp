@@ -9,8 +9,9 @@
 
 namespace tracelite::failure {
 
-// Something to read and delete: made before anything fails.
-void make_base(const std::string& path);
+// Something to read and delete, and a file whose index another version has made: before anything
+// fails.
+void make_base(const std::string& path, const std::string& other_path);
 
 struct Progress {
   tl_store* store = nullptr;  // still open if it was opened and not closed
@@ -25,7 +26,8 @@ struct Progress {
 };
 
 // Leaves the store open.
-void run_script(const char* path, const char* backup_path, Progress& progress);
+void run_script(const char* path, const char* backup_path, const char* other_path,
+                Progress& progress);
 
 // The fault is over: records, flushes and closes; then opens the file anew, checks it, and looks
 // for what was acknowledged. Says what is wrong, or nullptr.
