@@ -20,6 +20,7 @@
 #include "fuzz/input.hpp"
 #include "model/event.hpp"
 #include "model/view.hpp"
+#include "tests/support/assembled_event.hpp"
 
 namespace tracelite::fuzz {
 namespace {
@@ -61,7 +62,7 @@ Imported import_text(Bytes text, std::size_t piece_bytes) {
     return static_cast<std::int64_t>(size);
   };
   const auto sink = [&](const model::EventBuilder& sealed) -> Status {
-    add(imported.entities, must(sealed.assembled()));
+    add(imported.entities, must(test::assembled(sealed)));
     return {};
   };
   const auto outcome = [&](const exchange::Outcome& one) {

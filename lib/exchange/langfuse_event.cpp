@@ -222,18 +222,6 @@ Result<ParsedEvent> parse_event(Envelope& envelope, std::string& event_id) {
   return parsed;
 }
 
-Result<ParsedEvent> parse_event(Bytes json, std::string& event_id) {
-  if (const auto error = payload::check_json(json)) {
-    event_id = find_event_id(json);
-    return json_error(*error);
-  }
-  if (payload::json_type(json) != JsonType::object) {
-    return invalid("", "an event is a JSON object, not " + std::string(type_name(json)));
-  }
-  Envelope envelope = read_envelope(json);
-  return parse_event(envelope, event_id);
-}
-
 Error json_error(const payload::JsonError& error) {
   const std::string where = ", at byte " + std::to_string(error.offset);
   if (error.at_end) {

@@ -71,9 +71,8 @@ struct ParsedEvent {
 
 // Errors: invalid, naming the field. The id that was found, if any, is then in `event_id`.
 Result<ParsedEvent> parse_event(Envelope& envelope, std::string& event_id);
-Result<ParsedEvent> parse_event(Bytes json, std::string& event_id);
 
-// What parse_event says of text that is not JSON.
+// What is said of text that is not JSON.
 Error json_error(const payload::JsonError& error);
 
 // The id of an event whose JSON may be broken or cut off; empty if none is found.

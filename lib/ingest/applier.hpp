@@ -80,7 +80,6 @@ class Applier {
 
   // The trace-less events of an observation belong to the trace that its least event names. Moves
   // them there when that changes: see applier_strays.cpp.
-  struct Named;
   struct StrayChange;
   Status settle(StrayChange& change);
 

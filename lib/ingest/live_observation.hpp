@@ -41,7 +41,6 @@ class LiveObservation {
   [[nodiscard]] const std::string& trace_id() const { return trace_id_; }
   [[nodiscard]] const std::string& id() const { return id_; }
   [[nodiscard]] Recorder& recorder() const { return *recorder_; }
-  [[nodiscard]] const std::shared_ptr<Recorder>& shared_recorder() const { return recorder_; }
 
  private:
   // Records what adds to a field as text does.

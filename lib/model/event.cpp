@@ -447,26 +447,4 @@ std::string EventBuilder::sampling_id() const {
   return {};
 }
 
-namespace {
-
-// For payloads that are known to be what they are said to be.
-class NothingToCheck : public PayloadChecker {
- public:
-  void check(Field /*field*/, Form& /*form*/, Bytes& /*bytes*/, std::string& /*own*/) override {}
-};
-
-}  // namespace
-
-Result<Event> EventBuilder::finish(std::int64_t event_time_ns) {
-  TL_TRY(seal(event_time_ns));
-  return assembled();
-}
-
-Result<Event> EventBuilder::assembled() const {
-  std::string queued(size_bytes(), '\0');
-  write(queued.data());
-  NothingToCheck checker;
-  return assemble(queued, checker);
-}
-
 }  // namespace tracelite::model

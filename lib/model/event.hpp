@@ -95,10 +95,6 @@ class EventBuilder {
   void write(char* out) const;  // size_bytes() bytes, for assemble()
   // What sampling goes by; empty: the event is always kept.
   [[nodiscard]] std::string sampling_id() const;
-  // What the other side makes of a sealed event if no payload has to be checked.
-  [[nodiscard]] Result<Event> assembled() const;
-  // Seals and assembles at once. Errors: invalid.
-  Result<Event> finish(std::int64_t event_time_ns);
 
  private:
   void put(Field field, Bytes value, std::uint8_t flags = 0);

@@ -211,13 +211,6 @@ Result<Entity> EntityReader::with_stray(Entity observation) const {
   return model::join(observation, stray->entity, metadata);
 }
 
-Result<std::optional<Entity>> EntityReader::visible_observation(const RecordKey& key) const {
-  TL_TRY_ASSIGN(entity, load(key));
-  if (!entity) return std::optional<Entity>();
-  TL_TRY_ASSIGN(whole, with_stray(std::move(*entity)));
-  return std::optional<Entity>(std::move(whole));
-}
-
 Result<std::string> EntityReader::payload(const model::PayloadView& view,
                                           payload::ReadMode mode) const {
   const payload::ValueReader values(transaction_);

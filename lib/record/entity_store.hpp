@@ -61,7 +61,6 @@ class EntityReader {
   // The trace-less events of an observation, if there are any.
   Result<std::optional<Found>> find_stray(Bytes observation_id) const;
   // The observation as readers see it: with its trace-less events if they belong to it.
-  Result<std::optional<model::Entity>> visible_observation(const RecordKey& key) const;
   Result<model::Entity> with_stray(model::Entity observation) const;
 
   // A payload's bytes; of merged metadata the visible text ("" if nothing is).

@@ -13,8 +13,8 @@ using model::EventBuilder;
 using model::Field;
 using model::Form;
 
-Event finish(EventBuilder& builder) {
-  auto event = builder.finish(*model::parse_time("2026-11-21T00:00:00Z"));
+Event finished(EventBuilder& builder) {
+  auto event = finish(builder, *model::parse_time("2026-11-21T00:00:00Z"));
   if (!event) BOOST_FAIL(event.error().message);
   return std::move(*event);
 }
@@ -44,7 +44,7 @@ constexpr Bytes kTraceStart =
 std::string trace_with(Field field, Form form, Bytes bytes) {
   EventBuilder builder = trace_builder();
   builder.payload(field, form, bytes);
-  const std::string body = body_of(export_entity(finish(builder).entity));
+  const std::string body = body_of(export_entity(finished(builder).entity));
   BOOST_REQUIRE(body.starts_with(kTraceStart));
   return body.substr(kTraceStart.size());
 }
@@ -158,7 +158,7 @@ BOOST_AUTO_TEST_CASE(payloads_of_every_form) {
              R"(,"metadata":{"$bytes":"AP8="}})");
   EventBuilder builder = trace_builder();
   builder.withheld(Field::output, 100);
-  BOOST_TEST(body_of(export_entity(finish(builder).entity)) == std::string(kTraceStart) + "}");
+  BOOST_TEST(body_of(export_entity(finished(builder).entity)) == std::string(kTraceStart) + "}");
 }
 
 BOOST_AUTO_TEST_CASE(merged_metadata_and_payloads_elsewhere_are_loaded) {
@@ -195,7 +195,7 @@ BOOST_AUTO_TEST_CASE(usage_with_openais_names_is_not_renamed_by_a_round_trip) {
   BOOST_REQUIRE(builder.id("o").ok());
   builder.usage("prompt_tokens", 3);
   builder.usage("completion_tokens", 2);
-  const std::string line = export_entity(finish(builder).entity);
+  const std::string line = export_entity(finished(builder).entity);
   BOOST_TEST(line.find(R"("usageDetails":{"completion_tokens":2,"prompt_tokens":3,"flat":null})") !=
              std::string::npos);
   BOOST_TEST(export_entity(import_event(line).entity) == line);
@@ -209,7 +209,7 @@ BOOST_AUTO_TEST_CASE(the_data_type_of_a_score_fits_its_value) {
     BOOST_REQUIRE(builder.subject("t", "", "").ok());
     BOOST_REQUIRE(builder.text(Field::name, "n").ok());
     write(builder);
-    return finish(builder).entity;
+    return finished(builder).entity;
   };
   model::Entity score = exported([](EventBuilder& builder) {
     builder.number(1);

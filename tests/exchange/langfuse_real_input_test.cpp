@@ -190,7 +190,7 @@ BOOST_AUTO_TEST_CASE(every_event_of_the_corpus_succeeds_and_keeps_its_payloads) 
   std::size_t payload_count = 0;
   std::size_t different_count = 0;
   const auto compare = [&](const model::EventBuilder& sealed) -> Status {
-    TL_TRY_ASSIGN(event, sealed.assembled());
+    TL_TRY_ASSIGN(event, assembled(sealed));
     const std::size_t line_end = text.find('\n', line_start);
     const simdjson::padded_string line(Bytes(text).substr(line_start, line_end - line_start));
     line_start = line_end + 1;

@@ -18,6 +18,7 @@
 #include "model/event.hpp"
 #include "model/view.hpp"
 #include "payload/metadata_json.hpp"
+#include "support/assembled_event.hpp"
 
 namespace tracelite::test {
 
@@ -92,7 +93,7 @@ inline Imported import_text(Bytes text, std::size_t piece_bytes = SIZE_MAX,
   const auto report = exchange::import_langfuse(
       read_text(text, piece_bytes),
       [&](const model::EventBuilder& sealed) -> Status {
-        TL_TRY_ASSIGN(event, sealed.assembled());
+        TL_TRY_ASSIGN(event, assembled(sealed));
         imported.events.push_back(std::move(event));
         const std::vector<model::Warning>& warnings = sealed.warnings();
         imported.warnings.insert(imported.warnings.end(), warnings.begin(), warnings.end());

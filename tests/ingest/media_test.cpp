@@ -9,6 +9,7 @@
 #include "payload/base64.hpp"
 #include "payload/media_scan.hpp"
 #include "support.hpp"
+#include "support/assembled_event.hpp"
 
 namespace tracelite::ingest::test {
 namespace {
@@ -285,7 +286,7 @@ BOOST_AUTO_TEST_CASE(a_medium_that_was_used_and_dropped_comes_back_from_the_batc
   const std::string bytes = noise(500);
   const auto sealed_event =
       observation("t", "o", with_payload(Field::input, Form::text, uri_of(bytes)));
-  std::vector<model::Event> events = {must(sealed_event.assembled())};
+  std::vector<model::Event> events = {must(tracelite::test::assembled(sealed_event))};
   batch.take_out(events.front());
   const auto large = batch.too_large(0);
   BOOST_REQUIRE(large.size() == 1U);

@@ -21,7 +21,7 @@ Entity event(EntityKind kind, std::int64_t time, bool is_update, const Fill& fil
   EventBuilder builder(kind, is_update);
   check_ok(builder.id("e"));
   fill(builder);
-  return value_of(builder.finish(time)).entity;
+  return value_of(finish(builder, time)).entity;
 }
 Entity created(std::int64_t time, const Fill& fill) {
   return event(EntityKind::observation, time, false, fill);

@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(what_was_given_last_counts) {
   builder.payload(Field::output, Form::text, "given after it was cleared");
   builder.payload(Field::metadata, Form::json, "{\"a\":1}");
   builder.clear(Field::metadata);
-  const Event event = value_of(builder.finish(7));
+  const Event event = value_of(finish(builder, 7));
   BOOST_TEST(event.entity.id == "o");
   BOOST_TEST(register_of(event, Field::name).value == "two");
   BOOST_TEST(payload_of(event, Field::input) == "2");
@@ -88,7 +88,8 @@ BOOST_AUTO_TEST_CASE(a_payload_given_for_good_outlives_what_it_was_made_of) {
     builder.payload(Field::input, Form::text, std::string(size_bytes, 'a'));
     EventBuilder moved = std::move(builder);
     builder = moved;
-    BOOST_TEST(payload_of(value_of(moved.finish(7)), Field::input) == std::string(size_bytes, 'a'));
+    BOOST_TEST(payload_of(value_of(finish(moved, 7)), Field::input) ==
+               std::string(size_bytes, 'a'));
   }
 }
 
@@ -110,7 +111,7 @@ BOOST_AUTO_TEST_CASE(the_order_is_that_of_the_whole_event) {
     EventBuilder builder = builder_of("o");
     builder.time(Field::start_time, 5);
     builder.payload(Field::input, Form::json, input);
-    return value_of(builder.finish(7)).entity.first_order();
+    return value_of(finish(builder, 7)).entity.first_order();
   };
   BOOST_TEST(event_with("1").event_time_ns == 7);
   BOOST_TEST(event_with("1").body_time_ns == 5);

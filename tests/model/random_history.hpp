@@ -314,7 +314,7 @@ class RandomHistory {
       builder.payload(Field::metadata, null ? model::Form::null : model::Form::json,
                       draft.metadata->text);
     }
-    return value_of(builder.finish(draft.event_time_ns));
+    return value_of(finish(builder, draft.event_time_ns));
   }
 
   Random random_;

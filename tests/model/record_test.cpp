@@ -143,7 +143,7 @@ BOOST_AUTO_TEST_CASE(times_at_both_ends_of_the_range_come_back) {
       model::EventBuilder builder(EntityKind::trace, false);
       check_ok(builder.id("t"));
       builder.time(Field::timestamp, body_time);
-      const Entity entity = value_of(builder.finish(event_time)).entity;
+      const Entity entity = value_of(finish(builder, event_time)).entity;
       const Entity again = value_of(model::decode(encoded(entity)));
       BOOST_TEST((again == entity));
       BOOST_TEST(again.first_order().event_time_ns == event_time);

@@ -26,7 +26,7 @@ EventBuilder score() {
 
 // "ok", or the field and why it is refused.
 std::string outcome(EventBuilder& builder) {
-  const auto event = builder.finish(1);
+  const auto event = finish(builder, 1);
   if (event) return "ok";
   BOOST_TEST((event.error().code == Code::invalid));
   return event.error().field + ": " + event.error().message;
@@ -46,7 +46,7 @@ BOOST_AUTO_TEST_CASE(the_data_type_is_inferred_from_the_value) {
     EventBuilder builder = score();
     if (value) builder.number(*value);
     if (text) check_ok(builder.text(Field::string_value, *text));
-    const auto event = value_of(builder.finish(1));
+    const auto event = value_of(finish(builder, 1));
     BOOST_TEST((event.entity.find(Field::data_type) == nullptr));  // on reading, not stored
     return view_score(event.entity).data_type;
   };
@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(null_is_no_value_no_name_and_no_data_type) {
   null_type.clear(Field::data_type);
   null_type.clear(Field::value);
   check_ok(null_type.text(Field::string_value, "good"));
-  const auto event = value_of(null_type.finish(1));
+  const auto event = value_of(finish(null_type, 1));
   BOOST_TEST((view_score(event.entity).data_type == DataType::categorical));
   BOOST_TEST(!view_score(event.entity).value);
 }
@@ -129,7 +129,7 @@ BOOST_AUTO_TEST_CASE(the_subject_is_exactly_one_of_trace_observation_and_session
     Status status = builder.subject(trace, observation, session);
     if (!status) return status.error().field + ": " + status.error().message;
     builder.number(1);
-    const auto event = value_of(builder.finish(1));
+    const auto event = value_of(finish(builder, 1));
     const auto view = view_score(event.entity);
     return std::to_string(static_cast<int>(view.subject_kind)) + " " + view.trace_id + " " +
            view.observation_id + " " + std::string(view.session_id);
@@ -174,7 +174,7 @@ model::Entity put_twice(const std::function<void(EventBuilder&)>& first,
   second(two);
   NoMetadata source;
   return value_of(
-      model::join(value_of(two.finish(2)).entity, value_of(one.finish(1)).entity, source));
+      model::join(value_of(finish(two, 2)).entity, value_of(finish(one, 1)).entity, source));
 }
 
 BOOST_AUTO_TEST_CASE(a_text_written_after_a_number_takes_its_place_and_back) {

@@ -12,6 +12,7 @@
 
 #include "model/entity.hpp"
 #include "model/event.hpp"
+#include "support/assembled_event.hpp"
 
 namespace tracelite::test {
 

@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(ids_have_1_to_800_bytes_of_utf8_without_control_characters)
 
 BOOST_AUTO_TEST_CASE(an_event_needs_an_id) {
   EventBuilder builder(EntityKind::trace, false);
-  const auto event = builder.finish(1);
+  const auto event = finish(builder, 1);
   BOOST_REQUIRE(!event);
   BOOST_TEST((event.error().code == Code::invalid));
   BOOST_TEST(event.error().field == "id");
@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(short_texts_of_more_than_200_characters_are_dropped_with_a_
       EventBuilder builder = builder_of(EntityKind::trace);
       check_ok(builder.text(one.field, good));
       BOOST_TEST(builder.warnings().empty());
-      const auto event = value_of(builder.finish(1));
+      const auto event = value_of(finish(builder, 1));
       BOOST_TEST(event.entity.find(one.field)->value == good);
     }
     for (const std::string& bad : {std::string(), times(201, "x"), times(201, kTwoBytes),
@@ -114,7 +114,7 @@ BOOST_AUTO_TEST_CASE(short_texts_of_more_than_200_characters_are_dropped_with_a_
       BOOST_REQUIRE(builder.warnings().size() == 1);
       BOOST_TEST((builder.warnings()[0].reason == one.reason));
       BOOST_TEST(builder.warnings()[0].field == one.name);
-      BOOST_TEST((value_of(builder.finish(1)).entity.find(one.field) == nullptr));
+      BOOST_TEST((value_of(finish(builder, 1)).entity.find(one.field) == nullptr));
     }
   }
   EventBuilder builder = builder_of(EntityKind::trace);
@@ -130,7 +130,7 @@ BOOST_AUTO_TEST_CASE(a_dropped_text_writes_nothing_so_the_earlier_one_stays) {
   check_ok(second.text(Field::user_id, times(201, "x")));
   NoMetadata source;
   const auto joined = value_of(
-      model::join(value_of(first.finish(1)).entity, value_of(second.finish(2)).entity, source));
+      model::join(value_of(finish(first, 1)).entity, value_of(finish(second, 2)).entity, source));
   BOOST_TEST((view_trace(joined).user_id == "u"));
 }
 
@@ -146,7 +146,7 @@ BOOST_AUTO_TEST_CASE(tags_are_sorted_each_once_and_bad_ones_dropped_with_a_warni
     BOOST_TEST((warning.reason == Reason::tag));
     BOOST_TEST(warning.field == "tags");
   }
-  const auto event = value_of(builder.finish(1));
+  const auto event = value_of(finish(builder, 1));
   const auto tags = view_trace(event.entity).tags;
   BOOST_REQUIRE(tags.size() == 3U);
   BOOST_TEST(tags[0] == "a");
@@ -216,7 +216,7 @@ BOOST_AUTO_TEST_CASE(environments_are_repaired_never_refused) {
       BOOST_TEST((builder.warnings()[0].reason == Reason::environment));
       BOOST_TEST(builder.warnings()[0].field == "environment");
     }
-    const auto event = value_of(builder.finish(1));
+    const auto event = value_of(finish(builder, 1));
     BOOST_TEST(view_trace(event.entity).environment == one.kept);
     // What was repaired once stays as it is when it is exported and imported.
     BOOST_TEST(model::repair_environment(one.kept).first == one.kept);
@@ -242,7 +242,7 @@ BOOST_AUTO_TEST_CASE(the_warning_about_a_long_environment_is_still_utf8) {
 
 BOOST_AUTO_TEST_CASE(a_missing_environment_reads_as_default) {
   EventBuilder builder = builder_of(EntityKind::trace);
-  const auto event = value_of(builder.finish(1));
+  const auto event = value_of(finish(builder, 1));
   BOOST_TEST(view_trace(event.entity).environment == "default");
   BOOST_TEST((event.entity.find(Field::environment) == nullptr));  // and is not stored
 }
@@ -250,7 +250,7 @@ BOOST_AUTO_TEST_CASE(a_missing_environment_reads_as_default) {
 // ---- usage and cost
 
 model::ObservationView view_of(EventBuilder builder, model::Entity& entity) {
-  entity = value_of(builder.finish(1)).entity;
+  entity = value_of(finish(builder, 1)).entity;
   return view_observation(entity);
 }
 
@@ -279,7 +279,7 @@ BOOST_AUTO_TEST_CASE(usage_and_cost_whose_name_is_no_text_are_dropped_with_a_war
   BOOST_REQUIRE(builder.warnings().size() == 6U);
   BOOST_TEST((builder.warnings()[0].reason == Reason::usage));
   BOOST_TEST((builder.warnings()[5].reason == Reason::cost));
-  const auto event = value_of(builder.finish(1));
+  const auto event = value_of(finish(builder, 1));
   BOOST_TEST(event.entity.registers.empty());
 }
 
@@ -352,7 +352,7 @@ BOOST_AUTO_TEST_CASE(an_end_before_its_start_reads_as_the_start) {
 
 BOOST_AUTO_TEST_CASE(what_was_not_written_reads_as_its_default) {
   EventBuilder builder = builder_of(EntityKind::observation);
-  const auto entity = value_of(builder.finish(42)).entity;
+  const auto entity = value_of(finish(builder, 42)).entity;
   const auto view = view_observation(entity);
   BOOST_TEST(view.start_ns == 42);
   BOOST_TEST(!view.end_ns);
@@ -393,7 +393,7 @@ BOOST_AUTO_TEST_CASE(fields_fixed_at_the_first_write_and_tags_cannot_be_cleared)
        {Field::start_time, Field::timestamp, Field::environment, Field::tags, Field::subject}) {
     builder.clear(field);
   }
-  BOOST_TEST(value_of(builder.finish(1)).entity.registers.empty());
+  BOOST_TEST(value_of(finish(builder, 1)).entity.registers.empty());
 }
 
 // ---- payloads
@@ -503,20 +503,20 @@ BOOST_AUTO_TEST_CASE(an_empty_object_is_weak_however_it_is_written) {
     for (const Field field : {Field::input, Field::output, Field::metadata}) {
       EventBuilder builder = builder_of(EntityKind::trace);
       builder.payload(field, Form::json, empty);
-      BOOST_TEST(value_of(builder.finish(1)).entity.find(field)->weak());
+      BOOST_TEST(value_of(finish(builder, 1)).entity.find(field)->weak());
     }
     EventBuilder builder = builder_of(EntityKind::observation);
     builder.model_parameters(empty);
-    BOOST_TEST(value_of(builder.finish(1)).entity.find(Field::model_parameters)->weak());
+    BOOST_TEST(value_of(finish(builder, 1)).entity.find(Field::model_parameters)->weak());
   }
   for (const Bytes full : {"{\"a\":{}}", "[]", "\"{}\"", "0"}) {
     EventBuilder builder = builder_of(EntityKind::trace);
     builder.payload(Field::input, Form::json, full);
-    BOOST_TEST(!value_of(builder.finish(1)).entity.find(Field::input)->weak());
+    BOOST_TEST(!value_of(finish(builder, 1)).entity.find(Field::input)->weak());
   }
   EventBuilder builder = builder_of(EntityKind::trace);
   builder.payload(Field::input, Form::text, "{}");
-  BOOST_TEST(!value_of(builder.finish(1)).entity.find(Field::input)->weak());
+  BOOST_TEST(!value_of(finish(builder, 1)).entity.find(Field::input)->weak());
 }
 
 BOOST_AUTO_TEST_CASE(null_metadata_clears_in_every_form) {
@@ -524,7 +524,7 @@ BOOST_AUTO_TEST_CASE(null_metadata_clears_in_every_form) {
        {std::pair<Form, Bytes>{Form::null, ""}, {Form::json, "null"}, {Form::json, " null\n"}}) {
     EventBuilder builder = builder_of(EntityKind::trace);
     builder.payload(Field::metadata, form, bytes);
-    BOOST_TEST(value_of(builder.finish(1)).entity.find(Field::metadata)->cleared());
+    BOOST_TEST(value_of(finish(builder, 1)).entity.find(Field::metadata)->cleared());
   }
 }
 
@@ -537,7 +537,7 @@ BOOST_AUTO_TEST_CASE(events_are_ordered_by_time_then_creates_then_body_time_then
     check_ok(builder.id("e"));
     if (start) builder.time(Field::start_time, *start);
     check_ok(builder.text(Field::name, name));
-    return value_of(builder.finish(event_time)).entity.first_order();
+    return value_of(finish(builder, event_time)).entity.first_order();
   };
   BOOST_TEST((order(1, true, 9, "a") < order(2, false, 1, "a")));
   BOOST_TEST((order(1, false, 9, "a") < order(1, true, 1, "a")));
@@ -553,7 +553,7 @@ BOOST_AUTO_TEST_CASE(events_that_say_something_else_are_other_events) {
   const auto add = [&](const std::function<void(EventBuilder&)>& fill) {
     EventBuilder builder = builder_of(EntityKind::observation);
     fill(builder);
-    digests.push_back(value_of(builder.finish(1)).entity.first_order().digest);
+    digests.push_back(value_of(finish(builder, 1)).entity.first_order().digest);
   };
   add([](EventBuilder&) {});
   add([](EventBuilder& b) { check_ok(b.trace_id("t")); });
@@ -580,7 +580,7 @@ BOOST_AUTO_TEST_CASE(the_same_body_is_the_same_event_whatever_the_order_of_its_f
   check_ok(two.tag("b"));
   check_ok(two.text(Field::name, "n"));
   check_ok(two.tag("a"));
-  BOOST_TEST((value_of(one.finish(7)).entity == value_of(two.finish(7)).entity));
+  BOOST_TEST((value_of(finish(one, 7)).entity == value_of(finish(two, 7)).entity));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "index/page_file.hpp"
 #include "payload/json_scanner.hpp"
+#include "support/assembled_event.hpp"
 
 namespace tracelite::query::test {
 namespace {
@@ -13,6 +14,7 @@ using model::Field;
 using record::DirectoryKind;
 using record::RecordKey;
 using record::RecordKind;
+using tracelite::test::finish;
 
 std::string json_of(const Metadata& metadata) {
   std::string json = "{";
@@ -57,7 +59,7 @@ model::Entity entity_of(const ObservationSpec& spec, std::int64_t now_ns) {
   if (spec.input_tokens != 0) builder.usage("input", spec.input_tokens);
   if (spec.output_tokens != 0) builder.usage("output", spec.output_tokens);
   if (spec.cost != 0) builder.cost("total", spec.cost);
-  return must(builder.finish(now_ns)).entity;
+  return must(finish(builder, now_ns)).entity;
 }
 
 }  // namespace
@@ -157,7 +159,7 @@ Status World::try_add(const TraceSpec& spec) {
     put_json(builder, Field::input, spec.input);
   }
   if (spec.bookmarked) builder.flag(Field::is_bookmarked, *spec.bookmarked);
-  TL_TRY_ASSIGN(event, builder.finish(spec.flags_only ? spec.time_ns : ++clock_ns_));
+  TL_TRY_ASSIGN(event, finish(builder, spec.flags_only ? spec.time_ns : ++clock_ns_));
   TL_TRY_ASSIGN(number, container(DirectoryKind::trace, spec.id));
   const RecordKey key{number, RecordKind::header, 0};
   TL_TRY_ASSIGN(before, record::EntityReader(*transaction_).load(key));
@@ -234,7 +236,7 @@ void World::add(const ScoreSpec& spec) {
   builder.time(Field::timestamp, spec.time_ns);
   put_text(builder, Field::environment, spec.environment);
   put_metadata(builder, spec.metadata);
-  auto event = must(builder.finish(++clock_ns_));
+  auto event = must(finish(builder, ++clock_ns_));
   const auto number = spec.session_id.empty()
                           ? must(container(DirectoryKind::trace, spec.trace_id))
                           : must(container(DirectoryKind::session, spec.session_id));
@@ -251,7 +253,7 @@ void World::add(const SessionSpec& spec) {
   EventBuilder builder(EntityKind::session, false);
   must(builder.id(spec.id));
   builder.flag(Field::is_bookmarked, spec.bookmarked);
-  auto event = must(builder.finish(++clock_ns_));
+  auto event = must(finish(builder, ++clock_ns_));
   const auto number = must(container(DirectoryKind::session, spec.id));
   const RecordKey key{number, RecordKind::header, 0};
   const auto before = must(record::EntityReader(*transaction_).load(key));
