@@ -214,8 +214,9 @@ Selection selection_of(const Step& step) {
 
 std::set<std::string> selected_traces(const World& world, const Selection& selection) {
   std::set<std::string> ids;
-  for (const auto& [key, fields] : visible(world)) {
+  for (const auto& [key, shown] : visible(world)) {
     if (key.kind != TL_KIND_TRACE) continue;
+    const auto& fields = shown;  // not every compiler's lambda takes a name of a structured binding
     const auto is = [&](const std::string& name, const std::string& wanted) {
       const auto found = fields.find(name);
       return !wanted.empty() && found != fields.end() && found->second == wanted;
