@@ -497,7 +497,7 @@ typedef struct tl_options {
   int32_t read_only;           /* the file must exist; recording returns TL_READ_ONLY */
   uint32_t commit_interval_ms; /* default 50: how long a record may wait before it is durable */
   tl_full_policy full_policy;
-  uint64_t queue_size_bytes; /* default 16 MiB: what may wait to be written, in bytes */
+  uint64_t queue_size_bytes; /* default 16 MiB, at most 64 GiB: what may wait to be written */
   uint32_t queue_wait_ms;    /* with TL_FULL_WAIT; default 0: without limit */
   int32_t sample_rate_set;   /* nonzero: sample_rate counts (so that a rate of 0 can be said) */
   double sample_rate;        /* 0 to 1, default 1: share of traces that is recorded, by trace id */
@@ -759,7 +759,7 @@ typedef struct tl_filter {
   tl_text trace_id;
   tl_text session_id;
   tl_text user_id;
-  const tl_text *tags; /* all of them */
+  const tl_text *tags; /* all of them; at most 200, else TL_LIMIT */
   size_t tag_count;
   tl_text environment;
   tl_text name;

@@ -6,6 +6,7 @@
 
 #include "model/bytes.hpp"
 #include "model/field.hpp"
+#include "model/limits.hpp"
 
 namespace tracelite::api {
 namespace {
@@ -13,8 +14,8 @@ namespace {
 // Of fixed size: where memory is short, neither keeping an error nor making room for the first one
 // of a thread may fail. A message has room for the longest path and what is said of it.
 struct LastError {
-  char field[256];
-  char message[5120];
+  char field[model::kErrorFieldSizeBytesMax + 1];
+  char message[model::kErrorMessageSizeBytesMax + 1];
   tl_error_info info;
 };
 

@@ -9,6 +9,7 @@
 #include "ingest/queue.hpp"
 #include "maintain/maintain.hpp"
 #include "maintain/retention.hpp"
+#include "model/limits.hpp"
 
 namespace tracelite::api {
 namespace {
@@ -26,9 +27,6 @@ std::string from_environment(std::initializer_list<const char*> names) {
   }
   return {};
 }
-
-constexpr std::int32_t kCompressionLevelMax = 19;  // beyond it zstd needs much memory to read
-constexpr std::uint32_t kDictionarySizeBytesMax = std::uint32_t{1} << 20;
 
 ingest::MaskFunction mask_of(const tl_options& options) {
   if (options.mask == nullptr) return {};
@@ -54,6 +52,9 @@ ingest::LogFunction log_of(const tl_options& options) {
 Result<ingest::Options> convert(const tl_options& options) {
   ingest::Options own;
   if (options.commit_interval_ms != 0) own.commit_interval_ms = options.commit_interval_ms;
+  if (options.queue_size_bytes > model::kQueueSizeBytesMax) {
+    return make_error(Code::invalid, "queue_size_bytes is at most 64 GiB", "queue_size_bytes");
+  }
   if (options.queue_size_bytes != 0) own.queue_size_bytes = options.queue_size_bytes;
   if (options.full_policy != TL_FULL_WAIT && options.full_policy != TL_FULL_DROP) {
     return make_error(Code::invalid, "full_policy is TL_FULL_WAIT or TL_FULL_DROP", "full_policy");
@@ -72,12 +73,12 @@ Result<ingest::Options> convert(const tl_options& options) {
     }
     own.sample_rate = options.sample_rate;
   }
-  if (options.compression_level < 0 || options.compression_level > kCompressionLevelMax) {
+  if (options.compression_level < 0 || options.compression_level > model::kCompressionLevelMax) {
     return make_error(Code::invalid, "compression_level is a number from 1 to 19, or 0",
                       "compression_level");
   }
   if (options.compression_level != 0) own.compression_level = options.compression_level;
-  if (options.dictionary_size_bytes > kDictionarySizeBytesMax) {
+  if (options.dictionary_size_bytes > model::kDictionarySizeBytesMax) {
     return make_error(Code::invalid, "dictionary_size_bytes is at most 1 MiB",
                       "dictionary_size_bytes");
   }
@@ -111,7 +112,7 @@ Result<maintain::RetentionRules> retention_of(const tl_options& options) {
                       "retention_flags");
   }
   if (options.retention_size_bytes != 0 &&
-      options.retention_size_bytes < maintain::kRetentionSizeBytesMin) {
+      options.retention_size_bytes < model::kRetentionSizeBytesMin) {
     return make_error(Code::invalid, "retention_size_bytes is at least 1 MiB, or 0 for no limit",
                       "retention_size_bytes");
   }

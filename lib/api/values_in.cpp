@@ -2,6 +2,7 @@
 #include "api/values_in.hpp"
 
 #include "api/error.hpp"
+#include "model/limits.hpp"
 #include "payload/json_scanner.hpp"
 #include "payload/metadata_json.hpp"
 
@@ -288,6 +289,9 @@ Result<query::Filter> convert(const tl_filter* given) {
   }
   if (own.tags == nullptr && own.tag_count > 0) {
     return make_error(Code::invalid, "the list of tags is NULL", "tags");
+  }
+  if (own.tag_count > model::kFilterTagCountMax) {
+    return make_error(Code::limit, "a filter has at most 200 tags", "tags");
   }
   for (std::size_t i = 0; i < own.tag_count; ++i) filter.tags.emplace_back(from_text(own.tags[i]));
   if (own.level < TL_LEVEL_ANY || own.level > TL_LEVEL_ERROR) {

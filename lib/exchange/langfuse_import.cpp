@@ -249,9 +249,9 @@ Result<std::optional<std::size_t>> Importer::find_line_end() {
   for (;;) {
     const Bytes bytes = window_.bytes();
     const std::size_t end = bytes.find('\n', seen);
-    if (end != Bytes::npos) return std::optional(end);
-    if (window_.at_end()) return std::optional(bytes.size());
-    if (bytes.size() > size_bytes_max_) return std::optional<std::size_t>();
+    const std::size_t size = std::min(end, bytes.size());
+    if (size > size_bytes_max_) return std::optional<std::size_t>();
+    if (end != Bytes::npos || window_.at_end()) return std::optional(size);
     seen = bytes.size();
     TL_TRY(fill());
   }
@@ -292,13 +292,13 @@ Result<Importer::Shape> Importer::gather_document() {
       checked = size;
     }
     if (!fits && second_line_is_json().value_or(false)) return Shape::lines;
-    if (window_.at_end()) break;
     if (size > size_bytes_max_) {
       if (!fits) return Shape::lines;
       return make_error(Code::limit, "a document that spans lines may have at most " +
                                          std::to_string(size_bytes_max_) +
                                          " bytes: write one event a line");
     }
+    if (window_.at_end()) break;
     TL_TRY(fill());
   }
   const Bytes text = window_.bytes();
@@ -340,12 +340,12 @@ Status Importer::take_lines() {
 }
 
 Status Importer::take_too_long_line() {
-  const std::string event_id = find_event_id(window_.bytes());
+  std::size_t end = window_.bytes().find('\n');
+  const std::string event_id = find_event_id(window_.bytes().substr(0, end));
   taker_.take_failure(
       line_, event_id,
       make_error(Code::invalid, "a line may have at most " + std::to_string(size_bytes_max_) +
                                     " bytes: this one was passed over"));
-  std::size_t end = Bytes::npos;
   while (end == Bytes::npos && !(window_.bytes().empty() && window_.at_end())) {
     window_.drop(window_.bytes().size());
     TL_TRY(fill());

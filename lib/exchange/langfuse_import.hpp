@@ -13,13 +13,10 @@
 #include <vector>
 
 #include "model/event.hpp"
+#include "model/limits.hpp"
 #include "model/result.hpp"
 
 namespace tracelite::exchange {
-
-// A document that spans lines (a pretty-printed batch) is held whole, up to this size; a line may
-// not be longer either.
-inline constexpr std::size_t kDocumentSizeBytesMax = std::size_t{1} << 30;
 
 // Gives the next bytes: how many were put into the buffer, 0 at the end, less than 0 to fail.
 using ReadFunction = std::function<std::int64_t(char* buffer, std::size_t capacity_bytes)>;
@@ -51,9 +48,9 @@ struct ImportReport {
 // Reads to the end. One outcome a failed event; of any other, its warnings and then its success.
 // `outcome` and `progress` may be empty. Errors: cancelled (by read or progress), limit (a document
 // that spans lines is too large), and those of the sink.
-Result<ImportReport> import_langfuse(const ReadFunction& read, const EventSink& sink,
-                                     const OutcomeFunction& outcome,
-                                     const ProgressFunction& progress,
-                                     std::size_t document_size_bytes_max = kDocumentSizeBytesMax);
+Result<ImportReport> import_langfuse(
+    const ReadFunction& read, const EventSink& sink, const OutcomeFunction& outcome,
+    const ProgressFunction& progress,
+    std::size_t document_size_bytes_max = model::kDocumentSizeBytesMax);
 
 }  // namespace tracelite::exchange

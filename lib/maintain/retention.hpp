@@ -23,9 +23,6 @@ struct RetentionRules {
   store::Durability durability = store::Durability::synced;
 };
 
-// A smaller cap would be below what an empty file and its next commits take.
-inline constexpr std::uint64_t kRetentionSizeBytesMin = std::uint64_t{1} << 20;
-
 // One transaction of it erases about so much: some 2 MiB of pages.
 inline constexpr DeletionBounds kRetentionBounds{512, 2'048, 64};
 

@@ -11,8 +11,8 @@ namespace {
 
 __extension__ using Unsigned128 = unsigned __int128;
 
-constexpr int kDigitsMax = 21 + kCostDecimalPlaces;  // of kCostUnitsMax
-constexpr int kExponentMax = 1'000'000'000;          // more is as good as this
+constexpr int kDigitsMax = 1 + kCostPowerOfTenMax + kCostDecimalPlaces;  // of kCostUnitsMax
+constexpr int kExponentMax = 1'000'000'000;                              // more is as good as this
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 

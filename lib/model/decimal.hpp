@@ -5,15 +5,18 @@
 #include <string>
 
 #include "model/bytes.hpp"
+#include "model/limits.hpp"
 
 namespace tracelite::model {
 
 __extension__ using Int128 = __int128;
 
-// The largest cost, either way: 10^20. Every number up to it comes back from its text, and a
-// million of them can be added.
-inline constexpr Int128 kCostUnitsMax =
-    static_cast<Int128>(10'000'000'000'000'000) * static_cast<Int128>(10'000'000'000'000'000);
+// The largest cost, either way. Every number up to it comes back from its text.
+inline constexpr Int128 kCostUnitsMax = [] {
+  Int128 units = 1;
+  for (int i = 0; i < kCostPowerOfTenMax + kCostDecimalPlaces; ++i) units *= 10;
+  return units;
+}();
 
 // The number in units of 10^-12, rounded half to even; nullopt if it is no decimal number (an
 // exponent is allowed) or larger than kCostUnitsMax.

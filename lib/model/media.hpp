@@ -18,16 +18,12 @@
 #include <string>
 
 #include "model/bytes.hpp"
+#include "model/limits.hpp"
 
 namespace tracelite::model {
 
 inline constexpr std::size_t kMediaHashSizeBytes = 32;
 inline constexpr std::size_t kMediaIdSizeBytes = 22;
-inline constexpr std::size_t kMimeSizeBytesMax = 100;
-inline constexpr std::size_t kMediaHeaderSizeBytesMax = 256;
-// Every row of a list decodes the record, and with it this list: what a payload has beyond these
-// stays in its text.
-inline constexpr std::size_t kMediaPerPayloadMax = 1000;
 
 enum class MediaHeader : std::uint8_t {
   none = 0,      // base64 alone: the "data" of an object that names the MIME type elsewhere

@@ -38,7 +38,7 @@ struct Run {
   std::size_t begin = 0, end = 0;
 };
 
-// Runs of at least kMediaTextSizeBytesMin characters of base64 or backslashes.
+// Runs of at least model::kMediaTextSizeBytesMin characters of base64 or backslashes.
 class RunFinder {
  public:
   explicit RunFinder(Bytes text) : text_(text) {}
@@ -54,7 +54,7 @@ class RunFinder {
       while (run.begin > from_ && is_in_run(text_[run.begin - 1])) --run.begin;
       while (run.end < text_.size() && is_in_run(text_[run.end])) ++run.end;
       go_on_at(run.end);
-      if (run.end - run.begin >= kMediaTextSizeBytesMin) return run;
+      if (run.end - run.begin >= model::kMediaTextSizeBytesMin) return run;
     }
     return std::nullopt;
   }
@@ -63,7 +63,7 @@ class RunFinder {
 
  private:
   static constexpr std::size_t kProbeSizeBytes = 16;
-  static constexpr std::size_t kStrideBytes = kMediaTextSizeBytesMin - kProbeSizeBytes;
+  static constexpr std::size_t kStrideBytes = model::kMediaTextSizeBytesMin - kProbeSizeBytes;
 
   // Words are short: of most texts the spaces and quotes decide, and all letters that are not
   // ASCII.
@@ -111,10 +111,10 @@ bool measure(Bytes text, Found& found) {
   while (padding < 2 && at < text.size() && text[at] == '=') ++at, ++padding;
   found.end = at;
   if (found.has_escaped_slashes &&
-      (has_plain_slash || at - found.base64_begin > kEscapedMediaTextSizeBytesMax)) {
+      (has_plain_slash || at - found.base64_begin > model::kEscapedMediaTextSizeBytesMax)) {
     return false;
   }
-  if (digits < kMediaTextSizeBytesMin || (digits + padding) % 4 != 0) return false;
+  if (digits < model::kMediaTextSizeBytesMin || (digits + padding) % 4 != 0) return false;
   if (padding > 0) return true;
   // A line break, escaped or not, and then more of it.
   std::size_t line = at;
@@ -231,7 +231,7 @@ class ObjectFinder {
       if (found == nullptr) continue;
       if (value.front() == '"') {
         if (key == "data") data = found;
-      } else if (container.depth < kMediaDepthMax) {
+      } else if (container.depth < model::kMediaDepthMax) {
         waiting_.push_back({value, key, container.depth + 1});
       }
     }

@@ -8,8 +8,7 @@
 //     "mimeType":"image/png","data":"..."}
 // if encoding its bytes again gives the identical text: standard base64 with its padding and
 // without line breaks, each of its slashes as it is or each written "\/". Everything else stays as
-// it is: shorter base64, such objects below more than kMediaDepthMax others, what exceeds
-// model::kMediaPerPayloadMax.
+// it is, and so does what passes a limit of model/limits.hpp.
 //
 // Text without media costs a look at one place in 112 bytes: base64 is a long run of its
 // characters.
@@ -23,12 +22,6 @@
 #include "payload/media_store.hpp"
 
 namespace tracelite::payload {
-
-// Of base64; what is shorter would take more room as a reference, its place and a medium.
-inline constexpr std::size_t kMediaTextSizeBytesMin = 128;
-// Base64 with escaped slashes can only be read from its begin on, so longer one stays in the text.
-inline constexpr std::size_t kEscapedMediaTextSizeBytesMax = std::size_t{4} << 20;
-inline constexpr std::size_t kMediaDepthMax = 64;
 
 struct WithoutMedia {
   std::string text;  // with references instead

@@ -2,9 +2,13 @@
 // was given, what is just outside is refused, dropped or repaired, as the header says.
 #include "model/limits.hpp"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <cstdint>
 #include <string>
+#include <vector>
 
+#include "api/error.hpp"
 #include "api/support.hpp"
 
 namespace tracelite::api::test {
@@ -46,6 +50,26 @@ struct Fixture {
     look(*rows.row().trace);
   }
 };
+
+// How tl_open answers to options of which `choose` sets one; what it says names `field`.
+template <class Choose>
+void expect_open(const Choose& choose, tl_status wanted, const std::string& field) {
+  const Folder folder;
+  tl_options options{};
+  options.struct_size = sizeof options;
+  choose(options);
+  tl_store* store = nullptr;
+  const tl_status got = tl_open(folder.file().c_str(), &options, &store);
+  if (wanted == TL_OK) {
+    BOOST_TEST(got == TL_OK, field << ": " << tl_error()->message);
+    must(tl_close(store, 0, nullptr));
+    return;
+  }
+  BOOST_TEST(got == wanted, field << " gave " << tl_status_name(got));
+  BOOST_TEST(std::string(tl_error()->field) == field);
+  BOOST_TEST(store == nullptr);
+  BOOST_TEST(folder.names().empty());
+}
 
 }  // namespace
 
@@ -205,6 +229,192 @@ BOOST_AUTO_TEST_CASE(metadata_merges_by_key_to_a_depth_of_64) {
     BOOST_TEST(rows.payload(TL_FIELD_METADATA) ==
                nested(depth, merges ? "{\"a\":1,\"b\":2}" : "{\"b\":2}"));
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_cost_is_at_most_ten_to_the_twentieth) {
+  static_assert(model::kCostPowerOfTenMax == 20);
+  const tl_cost costs[] = {{tl_str("least"), tl_str("-100000000000000000000")},
+                           {tl_str("less"), tl_str("-100000000000000000000.000000000001")},
+                           {tl_str("more"), tl_str("100000000000000000000.000000000001")},
+                           {tl_str("most"), tl_str("100000000000000000000")}};
+  tl_observation observation{};
+  observation.struct_size = sizeof observation;
+  observation.id = tl_str("o");
+  observation.trace_id = tl_str("t");
+  observation.set_mask = TL_BIT(TL_FIELD_COST_DETAILS);
+  observation.cost_details = costs;
+  observation.cost_count = std::size(costs);
+  must(tl_put_observation(store.get(), &observation));
+  store.flush();
+  BOOST_TEST(store.counter(TL_REASON_COST) == 2U);
+  Rows rows(get(store, TL_KIND_OBSERVATION, "t", "o"));
+  BOOST_REQUIRE(rows.next());
+  const tl_observation& seen = *rows.row().observation;
+  BOOST_REQUIRE(seen.cost_count == 2U);
+  BOOST_TEST(string_of(seen.cost_details[0].name) == "least");
+  BOOST_TEST(string_of(seen.cost_details[0].amount) == "-100000000000000000000");
+  BOOST_TEST(string_of(seen.cost_details[1].name) == "most");
+  BOOST_TEST(string_of(seen.cost_details[1].amount) == "100000000000000000000");
+}
+
+BOOST_AUTO_TEST_CASE(options_have_bounds) {
+  static_assert(model::kCompressionLevelMax == 19);
+  for (const std::int32_t level : {-1, 0, 1, 19, 20}) {
+    expect_open([&](tl_options& options) { options.compression_level = level; },
+                level >= 0 && level <= 19 ? TL_OK : TL_INVALID, "compression_level");
+  }
+  static_assert(model::kDictionarySizeBytesMax == 1U << 20);
+  for (const std::uint32_t size_bytes : {1U, 1U << 20, (1U << 20) + 1}) {
+    expect_open([&](tl_options& options) { options.dictionary_size_bytes = size_bytes; },
+                size_bytes <= 1U << 20 ? TL_OK : TL_INVALID, "dictionary_size_bytes");
+  }
+  static_assert(model::kRetentionSizeBytesMin == 1U << 20);
+  for (const std::uint64_t size_bytes : {0U, 1U, (1U << 20) - 1, 1U << 20}) {
+    expect_open([&](tl_options& options) { options.retention_size_bytes = size_bytes; },
+                size_bytes == 0 || size_bytes >= 1U << 20 ? TL_OK : TL_INVALID,
+                "retention_size_bytes");
+  }
+  for (const double rate : {-1e-9, 0.0, 1.0, 1 + 1e-9}) {
+    expect_open(
+        [&](tl_options& options) {
+          options.sample_rate_set = 1;
+          options.sample_rate = rate;
+        },
+        rate >= 0 && rate <= 1 ? TL_OK : TL_INVALID, "sample_rate");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(options_without_bounds_take_every_number) {
+  for (const std::uint32_t number : {1U, UINT32_MAX}) {
+    expect_open([&](tl_options& options) { options.commit_interval_ms = number; }, TL_OK, "");
+    expect_open([&](tl_options& options) { options.queue_wait_ms = number; }, TL_OK, "");
+  }
+  for (const std::uint64_t number : {std::uint64_t{1}, UINT64_MAX}) {
+    expect_open([&](tl_options& options) { options.map_size_bytes = number; }, TL_OK, "");
+    expect_open([&](tl_options& options) { options.retention_age_ms = number; }, TL_OK, "");
+    expect_open([&](tl_options& options) { options.free_disk_min_bytes = number; }, TL_OK, "");
+  }
+  expect_open([](tl_options& options) { options.retention_size_bytes = UINT64_MAX; }, TL_OK, "");
+}
+
+// The least queue takes one event after the other; the largest may be more than the system gives.
+BOOST_AUTO_TEST_CASE(a_queue_has_at_most_64_gib) {
+  static_assert(model::kQueueSizeBytesMax == std::uint64_t{64} << 30);
+  for (const std::uint64_t size_bytes :
+       {(std::uint64_t{64} << 30) + 1, UINT64_MAX - 20, UINT64_MAX}) {
+    expect_open([&](tl_options& options) { options.queue_size_bytes = size_bytes; }, TL_INVALID,
+                "queue_size_bytes");
+  }
+  for (const std::uint64_t size_bytes : {std::uint64_t{1}, std::uint64_t{64} << 30}) {
+    const Folder own;
+    tl_options options{};
+    options.struct_size = sizeof options;
+    options.queue_size_bytes = size_bytes;
+    tl_store* opened = nullptr;
+    const tl_status status = tl_open(own.file().c_str(), &options, &opened);
+    if (size_bytes > 1 && status == TL_NO_MEMORY) continue;
+    must(status);
+    tl_trace trace = trace_with(0);
+    for (int i = 0; i < 3; ++i) must(tl_put_trace(opened, &trace));
+    must(tl_flush(opened, UINT32_MAX, nullptr));
+    must(tl_close(opened, UINT32_MAX, nullptr));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_an_error_says_is_cut_between_characters) {
+  static_assert(model::kErrorFieldSizeBytesMax == 255);
+  static_assert(model::kErrorMessageSizeBytesMax == 5119);
+  const std::string field = "f" + characters(127);
+  const std::string message = "m" + characters(2559);
+  BOOST_TEST(report(make_error(Code::invalid, message, field)) == TL_INVALID);
+  BOOST_TEST(tl_error()->field == field);
+  BOOST_TEST(tl_error()->message == message);
+  BOOST_TEST(report(make_error(Code::invalid, "m" + message, "f" + field)) == TL_INVALID);
+  BOOST_TEST(tl_error()->field == "f" + field.substr(0, 253));
+  BOOST_TEST(tl_error()->message == "m" + message.substr(0, 5117));
+}
+
+// Of a sum that has reached the end of its range nothing can be taken off: it is made anew.
+BOOST_AUTO_TEST_CASE(sums_come_back_from_the_end_of_their_range) {
+  constexpr std::uint64_t kMuch = INT64_MAX;  // twice that, and 7, is beyond UINT64_MAX
+  for (const auto& [trace_id, amount] :
+       {std::pair("a", kMuch), std::pair("b", std::uint64_t{7}), std::pair("c", kMuch)}) {
+    tl_trace trace = trace_with(TL_BIT(TL_FIELD_SESSION_ID));
+    trace.id = tl_str(trace_id);
+    trace.session_id = tl_str("s");
+    must(tl_put_trace(store.get(), &trace));
+    const tl_usage usage = {tl_str("input"), amount};
+    tl_observation observation{};
+    observation.struct_size = sizeof observation;
+    observation.id = tl_str("o");
+    observation.trace_id = tl_str(trace_id);
+    observation.set_mask = TL_BIT(TL_FIELD_USAGE_DETAILS);
+    observation.usage_details = &usage;
+    observation.usage_count = 1;
+    must(tl_put_observation(store.get(), &observation));
+  }
+  store.flush();
+  const auto input_tokens = [&] {
+    Rows rows(list(store, TL_KIND_SESSION));
+    BOOST_REQUIRE(rows.next());
+    return rows.row().aggregate->input_tokens;
+  };
+  BOOST_TEST(input_tokens() == UINT64_MAX);
+  for (const char* trace_id : {"a", "c"}) {
+    const tl_filter gone = of_trace(trace_id);
+    must(tl_delete(store.get(), &gone, nullptr, nullptr, nullptr));
+    BOOST_TEST(input_tokens() == (*trace_id == 'a' ? kMuch + 7 : 7));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_preview_of_merged_metadata_is_cut_between_characters) {
+  tl_trace trace = trace_with(TL_BIT(TL_FIELD_METADATA));
+  const std::string long_text = characters(300);
+  for (const std::string& metadata : {std::string(R"({"a":1})"), R"({"b":")" + long_text + "\"}"}) {
+    trace.metadata = tl_json(metadata.c_str());
+    must(tl_put_trace(store.get(), &trace));
+    store.flush();
+  }
+  Rows rows(get(store, TL_KIND_TRACE, {}, "t"));
+  BOOST_REQUIRE(rows.next());
+  const std::string whole = R"({"a":1,"b":")" + long_text + "\"}";
+  tl_text preview{};
+  for (const std::uint32_t character_count : {1U, 12U, 13U, 311U, 312U, 313U, 314U, 1000U}) {
+    must(tl_preview(rows.get(), TL_FIELD_METADATA, character_count, &preview));
+    const std::uint32_t long_count =
+        std::min(character_count - std::min(character_count, 12U), 300U);
+    BOOST_TEST(string_of(preview) == whole.substr(0, character_count + long_count));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_filter_names_at_most_200_tags) {
+  static_assert(model::kFilterTagCountMax == 200);
+  std::vector<std::string> names;
+  for (int i = 0; i < 201; ++i) names.push_back("tag " + std::to_string(i));
+  std::vector<tl_text> tags;
+  for (const std::string& name : names) tags.push_back(text_of(name));
+  tl_trace trace = trace_with(TL_BIT(TL_FIELD_TAGS));
+  trace.tags = tags.data();
+  trace.tag_count = tags.size();  // a trace may have any number of them
+  must(tl_put_trace(store.get(), &trace));
+  store.flush();
+  tl_filter wanted = filter();
+  wanted.tags = tags.data();
+  wanted.tag_count = 200;
+  BOOST_TEST(traces_of(store, wanted).size() == 1U);
+  for (tl_kind kind = TL_KIND_TRACE; kind <= TL_KIND_DAY; ++kind) {
+    tl_cursor* cursor = nullptr;
+    must(tl_list(store.get(), nullptr, kind, &wanted, 0, {}, 0, &cursor));
+    Rows rows(cursor);
+    BOOST_TEST(rows.next() ==
+               (kind == TL_KIND_TRACE || kind == TL_KIND_TAG || kind == TL_KIND_ENVIRONMENT));
+  }
+  wanted.tag_count = 201;
+  tl_cursor* cursor = nullptr;
+  expect(tl_list(store.get(), nullptr, TL_KIND_TRACE, &wanted, 0, {}, 0, &cursor), TL_LIMIT, "200",
+         "tags");
+  BOOST_TEST(cursor == nullptr);
+  expect(tl_delete(store.get(), &wanted, nullptr, nullptr, nullptr), TL_LIMIT, "200", "tags");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

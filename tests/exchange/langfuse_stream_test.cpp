@@ -178,30 +178,38 @@ BOOST_AUTO_TEST_CASE(a_document_that_is_cut_off_keeps_the_events_before) {
 
 BOOST_AUTO_TEST_CASE(a_document_is_held_whole_up_to_a_limit) {
   const std::string text = pretty("[" + trace("a") + "," + trace("b") + "]");
-  const auto import_limited = [&](Bytes limited, std::size_t size_max) {
+  const auto import_limited = [&](Bytes limited, std::size_t piece_bytes, std::size_t size_max) {
     return exchange::import_langfuse(
-        read_text(limited, 16), [](const model::EventBuilder&) { return Status(); }, {}, {},
-        size_max);
+        read_text(limited, piece_bytes), [](const model::EventBuilder&) { return Status(); }, {},
+        {}, size_max);
   };
-  BOOST_TEST(import_limited(text, text.size()).ok());
-  const auto refused = import_limited(text, text.size() / 2);
-  BOOST_REQUIRE(!refused.ok());
-  BOOST_TEST((refused.error().code == Code::limit));
-  BOOST_TEST(refused.error().message == "a document that spans lines may have at most " +
-                                            std::to_string(text.size() / 2) +
-                                            " bytes: write one event a line");
+  static_assert(model::kDocumentSizeBytesMax == std::size_t{1} << 30);  // by default
+  for (const std::size_t piece_bytes : {std::size_t{1}, std::size_t{16}, SIZE_MAX}) {
+    BOOST_TEST(import_limited(text, piece_bytes, text.size()).ok());
+    for (const std::size_t size_max : {text.size() - 1, text.size() / 2}) {
+      const auto refused = import_limited(text, piece_bytes, size_max);
+      BOOST_REQUIRE(!refused.ok());
+      BOOST_TEST((refused.error().code == Code::limit));
+      BOOST_TEST(refused.error().message == "a document that spans lines may have at most " +
+                                                std::to_string(size_max) +
+                                                " bytes: write one event a line");
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_line_that_is_too_long_fails_and_the_next_is_read) {
   const std::string long_line = event_text(
       "trace-create", R"({"id":"long","input":")" + std::string(500, 'x') + "\"}", "e-long");
   const std::string text = trace("a") + "\n" + long_line + "\n" + trace("b") + "\n" + long_line;
-  for (const std::size_t piece_bytes : {1U, 64U, 300U}) {
-    const Imported imported = import_text(text, piece_bytes, 300);
+  for (const std::size_t piece_bytes : {std::size_t{1}, std::size_t{64}, SIZE_MAX}) {
+    const Imported whole = import_text(text, piece_bytes, long_line.size());
+    BOOST_TEST(ids(whole) == "a long b long");
+    const Imported imported = import_text(text, piece_bytes, long_line.size() - 1);
     BOOST_TEST(ids(imported) == "a b");
     BOOST_TEST(failures(imported) == "2 1 e-long, 4 3 e-long");
-    BOOST_TEST(imported.failures().front().message ==
-               "a line may have at most 300 bytes: this one was passed over");
+    BOOST_TEST(imported.failures().front().message == "a line may have at most " +
+                                                          std::to_string(long_line.size() - 1) +
+                                                          " bytes: this one was passed over");
   }
 }
 

@@ -88,7 +88,7 @@ inline Told told(const exchange::Outcome& outcome) {
 }
 
 inline Imported import_text(Bytes text, std::size_t piece_bytes = SIZE_MAX,
-                            std::size_t size_max = exchange::kDocumentSizeBytesMax) {
+                            std::size_t size_max = model::kDocumentSizeBytesMax) {
   Imported imported;
   const auto report = exchange::import_langfuse(
       read_text(text, piece_bytes),

@@ -191,7 +191,8 @@ BOOST_AUTO_TEST_CASE(parameters_of_a_data_uri_come_back) {
 }
 
 BOOST_AUTO_TEST_CASE(short_base64_stays) {
-  const std::size_t least = payload::kMediaTextSizeBytesMin / 4 * 3;
+  const std::size_t least = model::kMediaTextSizeBytesMin / 4 * 3;
+  static_assert(model::kMediaTextSizeBytesMin == 128);
   BOOST_TEST(taken(Form::text, uri_of(bytes_of(least))) == 1U);
   BOOST_TEST(taken(Form::text, uri_of(bytes_of(least - 3))) == 0U);
 }
@@ -208,24 +209,64 @@ BOOST_AUTO_TEST_CASE(a_reference_that_was_typed_is_text) {
   BOOST_TEST(stored == typed + typed + typed);
 }
 
-BOOST_AUTO_TEST_CASE(only_so_many_are_taken_out_of_one_payload) {
-  std::string payload;
-  for (unsigned i = 0; i < model::kMediaPerPayloadMax + 3; ++i) {
-    payload += uri_of(bytes_of(96, i % 7)) + ' ';
+BOOST_AUTO_TEST_CASE(a_mime_type_has_at_most_100_bytes) {
+  static_assert(model::kMimeSizeBytesMax == 100);
+  const std::string bytes = bytes_of(300);
+  for (const bool fits : {true, false}) {
+    const std::string mime = "image/" + std::string(fits ? 94 : 95, 'x');
+    const std::string object =
+        R"({"type":"base64","media_type":")" + mime + R"(","data":")" + base64_of(bytes) + R"("})";
+    BOOST_TEST(taken(Form::text, uri_of(bytes, "data:" + mime + ";base64,")) == (fits ? 1U : 0U));
+    if (fits) BOOST_TEST(stored == reference_to(bytes, mime));
+    BOOST_TEST(taken(Form::json, object) == (fits ? 1U : 0U));
   }
-  BOOST_TEST(taken(Form::text, payload) == 7U);
-  BOOST_TEST(std::count(stored.begin(), stored.end(), '@') == 6 * model::kMediaPerPayloadMax);
+}
+
+BOOST_AUTO_TEST_CASE(what_stands_before_base64_has_at_most_256_bytes) {
+  static_assert(model::kMediaHeaderSizeBytesMax == 256);
+  for (const std::size_t size_bytes : {256U, 257U}) {
+    std::string header = "data:text/plain;name=";
+    header += std::string(size_bytes - header.size() - 8, 'n') + ";base64,";
+    BOOST_REQUIRE_EQUAL(header.size(), size_bytes);
+    BOOST_TEST(taken(Form::text, "so: " + uri_of(bytes_of(300), header)) ==
+               (size_bytes == 256 ? 1U : 0U));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(base64_with_escaped_slashes_has_at_most_4_mib) {
+  static_assert(model::kEscapedMediaTextSizeBytesMax == std::size_t{4} << 20);
+  std::string bytes(std::size_t{3} << 19, '\xff');  // two million slashes
+  for (const bool fits : {true, false}) {
+    if (!fits) bytes.append(3, '\0');
+    const std::string escaped = payload::escape_slashes(base64_of(bytes));
+    BOOST_REQUIRE_EQUAL(escaped.size(), (std::size_t{4} << 20) + (fits ? 0 : 4));
+    BOOST_TEST(taken(Form::json, R"(["data:image\/png;base64,)" + escaped + R"("])") ==
+               (fits ? 1U : 0U));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(only_so_many_are_taken_out_of_one_payload) {
+  static_assert(model::kMediaPerPayloadMax == 1000);
+  std::string payload;
+  for (unsigned i = 0; i < 1000; ++i) payload += uri_of(bytes_of(96, i % 7)) + ' ';
+  const std::string one_more = uri_of(bytes_of(96, 1));
+  for (const std::string& more : {std::string(), one_more, one_more + ' ' + one_more}) {
+    BOOST_TEST(taken(Form::text, payload + more) == 7U);
+    BOOST_TEST(std::count(stored.begin(), stored.end(), '@') == 6 * 1000);
+    BOOST_TEST(stored.ends_with(more));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(deep_nesting_neither_recurses_nor_takes_long) {
   const std::string base64 = base64_of(bytes_of(300));
   const std::string object = R"({"type":"base64","media_type":"image/png","data":")" + base64 +
                              R"(","u":"data:image/png;base64,)" + base64 + R"("})";
-  for (const std::size_t depth : {1U, 60U, 100'000U}) {
+  static_assert(model::kMediaDepthMax == 64);
+  for (const std::size_t depth : {1U, 64U, 65U, 100'000U}) {
     const std::string payload = std::string(depth, '[') + object + std::string(depth, ']');
     BOOST_TEST(taken(Form::json, payload) == 1U);  // the same medium twice
     const auto uses = static_cast<std::size_t>(std::count(stored.begin(), stored.end(), '@')) / 6;
-    BOOST_TEST(uses == (depth > payload::kMediaDepthMax ? 1U : 2U));
+    BOOST_TEST(uses == (depth > model::kMediaDepthMax ? 1U : 2U));
   }
 }
 
