@@ -33,6 +33,8 @@ class MemoryImage;
 inline constexpr std::uint32_t kPageSizeBytes = 4096;
 inline constexpr std::uint32_t kReservedSizeBytes = 32;
 inline constexpr std::uint32_t kStoredPageSizeBytes = kPageSizeBytes - kReservedSizeBytes;
+static_assert(kStoredPageSizeBytes == 4064 &&
+              kStoredPageSizeBytes <= store::kOnePageValueSizeBytes);
 inline constexpr std::size_t kWriterCacheSizeBytes = 4 << 20;
 inline constexpr std::size_t kReaderCacheSizeBytes = 1 << 20;
 // No index row comes near; a damaged one must not ask for more memory.

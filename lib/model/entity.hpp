@@ -5,7 +5,7 @@
 //
 // Knows no I/O: a payload's bytes are either here (inline) or somewhere else (stored, by number).
 //
-// Record format (of a packed entry of key space `record`, and of an event in the queue):
+// Record format, of an entry of key space `record`:
 //
 //   kind            1 byte     EntityKind
 //   flags           1 byte     bit 0: an observation whose trace-less events are kept elsewhere

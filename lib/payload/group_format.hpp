@@ -61,6 +61,9 @@ struct GroupHead {
 enum class GroupPart : std::uint8_t { head = 0, log = 1, slots = 2 };
 
 inline constexpr std::size_t kGroupSizeBytes = 6;
+static_assert(kGroupNumberMax >> (8 * kGroupSizeBytes) == 0 && sizeof(GroupPart) == 1);
+static_assert((kGroupNumberMax << kPositionBits | (kLogSizeBytesMax - 1)) == kInGroup - 1,
+              "a group and a position fill what the number of a payload leaves");
 // Where groups are kept.
 store::PackedSpace& frames(const store::Transaction& transaction);
 std::string group_prefix(GroupNumber group);

@@ -26,8 +26,12 @@ constexpr Bytes kCounterKey = "next_payload";
 constexpr PayloadNumber kMaximumPayloadNumber = (PayloadNumber{1} << 48) - 1;
 constexpr std::uint64_t kMaximumSliceNumber = (std::uint64_t{1} << 32) - 1;
 constexpr std::size_t kNumberSizeBytes = 6;
+constexpr std::size_t kSliceNumberSizeBytes = 4;
 constexpr std::size_t kSampleSizeBytes = std::size_t{16} << 10;  // of a medium: does it compress
 static_assert(kSliceSizeBytes <= kBlockSizeBytesMax);
+static_assert(kMaximumPayloadNumber >> (8 * kNumberSizeBytes - 1) == 1);
+static_assert(kMaximumPayloadNumber < kInMedia && kInMedia < kInGroup);
+static_assert(kMaximumSliceNumber >> (8 * kSliceNumberSizeBytes - 1) == 1);
 
 bool is_in_group(PayloadNumber number) { return (number & kInGroup) != 0; }
 
@@ -40,13 +44,13 @@ PayloadNumber in_its_space(PayloadNumber number) { return number & ~kInMedia; }
 std::string slice_prefix(PayloadNumber number, std::uint64_t slice) {
   std::string key;
   append_big_endian(key, in_its_space(number), kNumberSizeBytes);
-  append_big_endian(key, slice, 4);
+  append_big_endian(key, slice, kSliceNumberSizeBytes);
   return key;
 }
 
 // In key space `media` there are hashes beside the slices.
 bool belongs_to(Bytes key, PayloadNumber number) {
-  return key.size() == kNumberSizeBytes + 4 + 2 &&
+  return key.size() == kNumberSizeBytes + kSliceNumberSizeBytes + 2 &&
          read_big_endian(key.substr(0, kNumberSizeBytes)) == in_its_space(number);
 }
 

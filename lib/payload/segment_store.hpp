@@ -38,6 +38,7 @@ inline constexpr std::size_t kSegmentNumberSizeBytes = 6;
 inline constexpr SegmentNumber kSegmentNumberMax = (SegmentNumber{1} << 48) - 1;
 inline constexpr std::size_t kSegmentCacheSizeBytesMax = std::size_t{4} << 20;
 static_assert(kSegmentSizeBytesMax / kSegmentPartSizeBytes < 256, "a part has one byte");
+static_assert(kSegmentNumberMax >> (8 * kSegmentNumberSizeBytes - 1) == 1);
 
 Result<std::uint64_t> read_piece_seed(const store::Transaction& transaction);
 

@@ -60,6 +60,10 @@ struct RecordKey {
 inline constexpr std::size_t kContainerSizeBytes = 6;
 inline constexpr std::size_t kEntitySizeBytes = 6;
 inline constexpr std::size_t kRecordKeySizeBytes = kContainerSizeBytes + 1 + kEntitySizeBytes;
+static_assert(kRecordKeySizeBytes == 13 && sizeof(RecordKind) == 1);
+static_assert(kContainerNumberMax >> (8 * kContainerSizeBytes - 1) == 1);
+static_assert(kEntityKeyMax >> (8 * kEntitySizeBytes - 1) == 1);
+static_assert(chapter_of(kEntityKeyMax) == kChapterMax);
 
 inline std::string encode(const RecordKey& key) {
   std::string bytes;

@@ -16,6 +16,7 @@ using store::KeySpace;
 
 constexpr std::size_t kHashSizeBytes = 4;
 constexpr std::size_t kRunSizeBytes = 4 + 1 + 4 + 8 + kContainerSizeBytes + 1;
+static_assert(kRunSizeBytes == 24 && kRunHashBits <= 8 * kHashSizeBytes);
 
 Bytes list_key(KeySpace family) { return store::kKeySpaceNames[static_cast<std::size_t>(family)]; }
 

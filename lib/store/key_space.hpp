@@ -1,7 +1,6 @@
 // The key spaces of a tracelite file: each is one LMDB database inside the one environment.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -33,6 +32,21 @@ inline constexpr std::array<std::string_view, kKeySpaceCount> kKeySpaceNames = {
     "page",  "segment", "frame",   "segment_bytes", "dictionary",
     "media", "sealed",  "patch",   "change"};
 
+constexpr std::string_view name_of(KeySpace space) {
+  return kKeySpaceNames[static_cast<std::size_t>(space)];
+}
+static_assert(static_cast<std::size_t>(KeySpace::change) + 1 == kKeySpaceCount);
+static_assert(name_of(KeySpace::meta) == "meta" && name_of(KeySpace::record) == "record" &&
+              name_of(KeySpace::payload) == "payload" &&
+              name_of(KeySpace::directory) == "directory" &&
+              name_of(KeySpace::observation_directory) == "observation_directory" &&
+              name_of(KeySpace::page) == "page" && name_of(KeySpace::segment) == "segment" &&
+              name_of(KeySpace::frame) == "frame" &&
+              name_of(KeySpace::segment_bytes) == "segment_bytes" &&
+              name_of(KeySpace::dictionary) == "dictionary" &&
+              name_of(KeySpace::media) == "media" && name_of(KeySpace::sealed) == "sealed" &&
+              name_of(KeySpace::patch) == "patch" && name_of(KeySpace::change) == "change");
+
 // Whether blocks of entries lie in it (packed_space.hpp).
 constexpr bool is_packed(KeySpace space) {
   return space == KeySpace::record || space == KeySpace::frame ||
@@ -42,9 +56,5 @@ constexpr bool is_packed(KeySpace space) {
 // Whose entries lie there or in `sealed` (sealed.hpp).
 inline constexpr std::array kSealableKeySpaces = {
     KeySpace::directory, KeySpace::observation_directory, KeySpace::page, KeySpace::segment};
-constexpr bool is_sealable(KeySpace space) {
-  return std::find(kSealableKeySpaces.begin(), kSealableKeySpaces.end(), space) !=
-         kSealableKeySpaces.end();
-}
 
 }  // namespace tracelite::store

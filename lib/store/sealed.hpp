@@ -3,7 +3,7 @@
 // where they take a half or less.
 //
 // Knows keys and bytes; must not know what an entry says. Everybody reads and writes such a key
-// space (is_sealable) through this.
+// space (kSealableKeySpaces) through this.
 //
 // Key space `sealed`, packed (packed_space.hpp): 1 byte key space, then the key. An entry lies in
 // one of the two places; one that is put leaves the sealed ones.
