@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -128,6 +129,24 @@ BOOST_AUTO_TEST_CASE(everything_is_the_same_in_a_file_that_is_not_larger) {
   const Store again(folder.file());
   again.check();
   BOOST_TEST(again.statistics().trace_count == sums.trace_count + 1);
+}
+
+// What compacting has sealed counts where it belongs, and the lines add up to the file.
+BOOST_AUTO_TEST_CASE(the_space_of_a_compacted_file_is_told) {
+  const Folder folder;
+  const Store store(folder.file());
+  record_something(store);
+  store.flush();
+  compact(store);
+  std::map<std::string, std::uint64_t> sizes_bytes;
+  const tl_space_fn take = [](void* context, tl_text key_space, tl_text, std::uint64_t size) {
+    (*static_cast<std::map<std::string, std::uint64_t>*>(context))[string_of(key_space)] += size;
+  };
+  must(tl_space(store.get(), take, &sizes_bytes));
+  std::uint64_t all_bytes = 0;
+  for (const auto& [key_space, size_bytes] : sizes_bytes) all_bytes += size_bytes;
+  BOOST_TEST(all_bytes == size_of(folder.file()));
+  BOOST_TEST(sizes_bytes["page"] > 0U);
 }
 
 BOOST_AUTO_TEST_CASE(an_empty_file_stays_as_small_as_it_was_made) {

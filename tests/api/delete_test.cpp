@@ -199,6 +199,15 @@ BOOST_AUTO_TEST_CASE(scores_of_a_trace_that_never_came_go_by_its_id) {
 }
 
 // They are looked for once more than half of them are stale.
+// The later event of the score is read first; its trace never came, and has nothing in the end.
+BOOST_AUTO_TEST_CASE(a_trace_whose_only_score_has_gone_to_another_leaves_nothing) {
+  const Scene scene(score("s", R"("traceId":"later")", 9));
+  scene.store.import_all(score("s", R"("traceId":"a")", 1) + trace("a"));
+  BOOST_TEST(scene.traces() == Ids{"a"}, boost::test_tools::per_element());
+  BOOST_TEST(scene.remove(of_trace("a")).score_count == 1U);
+  scene.nothing_is_left();
+}
+
 BOOST_AUTO_TEST_CASE(places_of_observations_by_id_go_with_the_observations) {
   const Scene scene;
   for (int t = 0; t < 10; ++t) {

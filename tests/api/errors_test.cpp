@@ -490,6 +490,33 @@ BOOST_AUTO_TEST_CASE(a_struct_without_its_size_is_misuse) {
   Rows rows(list(owner, TL_KIND_TRACE));
   tl_row row{};
   expect(tl_next(rows.get(), &row), TL_MISUSE, "struct_size");
+  tl_import_report import_report{};
+  const tl_read_fn read = [](void*, void*, std::size_t) { return std::int64_t{0}; };
+  expect(tl_import(store, TL_FORMAT_LANGFUSE, read, nullptr, nullptr, nullptr, nullptr, nullptr,
+                   &import_report),
+         TL_MISUSE, "struct_size");
+  const tl_filter none = api::test::filter();
+  tl_delete_report delete_report{};
+  expect(tl_delete(store, &none, nullptr, nullptr, &delete_report), TL_MISUSE, "struct_size");
+  tl_salvage_report salvage_report{};
+  const std::string saved = folder.file() + "-saved";
+  expect(tl_salvage(folder.file().c_str(), saved.c_str(), nullptr, nullptr, nullptr, nullptr,
+                    &salvage_report),
+         TL_MISUSE, "struct_size");
+  tl_close_report close_report{};  // and the store stays open
+  expect(tl_close(store, 0, &close_report), TL_MISUSE, "struct_size");
+  must(tl_flush(store, UINT32_MAX, nullptr));
+}
+
+BOOST_AUTO_TEST_CASE(a_read_function_that_gives_more_than_it_was_asked_for_is_misuse) {
+  const Folder folder;
+  const Store store(folder.file());
+  const tl_read_fn read = [](void*, void*, std::size_t capacity) {
+    return static_cast<std::int64_t>(capacity) + 1;
+  };
+  expect(tl_import(store.get(), TL_FORMAT_LANGFUSE, read, nullptr, nullptr, nullptr, nullptr,
+                   nullptr, nullptr),
+         TL_MISUSE, "more bytes");
 }
 
 // As a program does that was built against an older header.

@@ -130,6 +130,44 @@ BOOST_FIXTURE_TEST_CASE(choices_of_what_is_recorded, Fixture) {
   expect_unchanged();
 }
 
+BOOST_FIXTURE_TEST_CASE(masks_and_lists_of_what_is_recorded, Fixture) {
+  auto trace = sized<tl_trace>();
+  trace.id = tl_str("t");
+  trace.name = tl_str("n");
+  trace.set_mask = TL_BIT(TL_FIELD_MODEL);
+  expect(tl_put_trace(store.get(), &trace), TL_INVALID, "does not have", "set_mask");
+  trace.set_mask = 0;
+  trace.clear_mask = TL_BIT(63);
+  expect(tl_put_trace(store.get(), &trace), TL_INVALID, "does not have", "set_mask");
+  trace.set_mask = trace.clear_mask = TL_BIT(TL_FIELD_NAME);
+  expect(tl_put_trace(store.get(), &trace), TL_INVALID, "both set and cleared", "clear_mask");
+  auto observation = sized<tl_observation>();
+  observation.id = tl_str("o");
+  observation.set_mask = TL_BIT(TL_FIELD_MODEL_PARAMETERS);
+  for (const char* parameters : {"[1]", "{", "", "{} {}"}) {
+    observation.model_parameters = tl_str(parameters);
+    expect(tl_put_observation(store.get(), &observation), TL_INVALID, "one JSON object",
+           "modelParameters");
+  }
+  observation.set_mask = TL_BIT(TL_FIELD_USAGE_DETAILS);
+  const tl_usage usage = {tl_str("a\xff"), 1};
+  observation.usage_details = &usage;
+  observation.usage_count = 1;
+  expect(tl_put_observation(store.get(), &observation), TL_INVALID, "UTF-8", "usageDetails");
+  tl_span* span = nullptr;
+  must(tl_begin(store.get(), nullptr, nullptr, &span));
+  auto update = sized<tl_observation>();
+  update.set_mask = TL_BIT(TL_FIELD_VALUE);
+  expect(tl_update(span, &update), TL_INVALID, "does not have", "set_mask");
+  must(tl_end(span, nullptr));
+  tl_filter by_tags = filter();
+  by_tags.tag_count = 1;
+  tl_cursor* cursor = nullptr;
+  expect(tl_list(store.get(), nullptr, TL_KIND_TRACE, &by_tags, 0, {}, 0, &cursor), TL_INVALID,
+         "NULL", "tags");
+  BOOST_TEST(cursor == nullptr);
+}
+
 BOOST_FIXTURE_TEST_CASE(fields_that_take_no_text_are_not_appended_to, Fixture) {
   tl_span* span = nullptr;
   must(tl_begin(store.get(), nullptr, nullptr, &span));

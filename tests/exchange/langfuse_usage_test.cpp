@@ -38,6 +38,14 @@ std::string amounts(Bytes members) {
 
 BOOST_AUTO_TEST_SUITE(langfuse_usage)
 
+BOOST_AUTO_TEST_CASE(details_that_are_no_object_are_dropped_with_a_warning) {
+  const Usage found = usage_of(R"("usageDetails":{"prompt_tokens":10,"completion_tokens":7,
+             "total_tokens":17,"prompt_tokens_details":[4],"completion_tokens_details":null})");
+  BOOST_TEST(found.usage == "input=10 output=7 total=17");
+  BOOST_REQUIRE_EQUAL(found.warnings.size(), 1U);
+  BOOST_TEST(found.warnings.front().message.find("must be an object") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(a_flat_map_is_taken_as_it_is) {
   BOOST_TEST(amounts(R"("usageDetails":{"output":2,"input":3})") == "input=3 output=2");
   BOOST_TEST(amounts(R"("usageDetails":{"a":1,"a":2,"b":null})") == "a=2");

@@ -2,6 +2,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "helpers.hpp"
+#include "store/value_checker.hpp"
 
 namespace tracelite::store::test {
 
@@ -30,6 +31,28 @@ BOOST_AUTO_TEST_CASE(what_is_put_comes_back_after_reopening) {
   BOOST_TEST(must(transaction.get(KeySpace::page, "parts")).value() == "onetwothree");
   BOOST_TEST(!must(transaction.get(KeySpace::directory, "absent")).has_value());
   BOOST_TEST(!must(transaction.get(KeySpace::observation_directory, "key")).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_checksum_is_verified_however_the_value_comes_in_pieces) {
+  const std::string key = "key";
+  for (const std::size_t value_size : {0U, 1U, 8U, 1000U}) {
+    std::string stored;
+    for (std::size_t i = 0; i < value_size; ++i) stored += static_cast<char>(i * 7);
+    const std::uint64_t sum = checksum(KeySpace::payload, key, stored);
+    for (unsigned i = 0; i < kChecksumSizeBytes; ++i) stored += static_cast<char>(sum >> (8 * i));
+    for (const std::size_t piece_size : {1U, 3U, 500U, 5000U}) {
+      for (const bool is_sound : {true, false}) {
+        std::string given = stored;
+        if (!is_sound) given[given.size() / 2] = static_cast<char>(given[given.size() / 2] ^ 1);
+        ValueChecker checker(KeySpace::payload, key, given.size());
+        for (std::size_t at = 0; at < given.size(); at += piece_size) {
+          checker.add(Bytes(given).substr(at, piece_size));
+        }
+        BOOST_TEST(checker.matches() == is_sound);
+      }
+    }
+  }
+  BOOST_TEST(!ValueChecker(KeySpace::payload, key, kChecksumSizeBytes - 1).matches());
 }
 
 BOOST_AUTO_TEST_CASE(a_cursor_walks_in_the_order_of_the_bytes) {

@@ -75,6 +75,8 @@ def explain(files: dict[str, File], reasons: list[tuple[re.Pattern[str], str]]) 
         text = (Path("lib") / name).read_text().splitlines()
         for run in runs([line for line, was_run in files[name].lines.items() if not was_run]):
             said = [f"{name}: {text[number - 1].strip()}" for number in run]
+            # A brace says nothing, unless it stands alone.
+            said = [line for line in said if not line.endswith(": }")] or said
             fitting = (why for line in said for what, why in reasons if what.match(line))
             why = next(fitting, "")
             counts[why or "without a reason"] += len(run)
