@@ -142,8 +142,8 @@ ingest::ChoreFunction chore_of(const maintain::RetentionRules& rules,
 // Where the index is not ours: anew in the file, or in memory where nothing may be written.
 Status provide_index(StoreState& state, const store::OpenOptions& options,
                      const ingest::LogFunction& log) {
-  const auto tell = [&log](ingest::LogLevel level, std::string message) {
-    if (log) log(level, model::Reason::none, std::move(message));
+  const auto tell = [&log](ingest::LogLevel level, const std::string& message) {
+    if (log) log(level, model::Reason::none, message);
   };
   const bool from_stranger = options.untrusted;
   if (!options.read_only) {
@@ -152,7 +152,7 @@ Status provide_index(StoreState& state, const store::OpenOptions& options,
     });
   }
   TL_TRY_ASSIGN(transaction, state.environment->begin_read());
-  const Status ours = maintain::check_index_is_ours(transaction, from_stranger);
+  Status ours = maintain::check_index_is_ours(transaction, from_stranger);
   if (ours || ours.error().code == Code::no_memory) return ours;
   tell(ingest::LogLevel::warning,
        ours.error().message + "; until then one is made in memory, whenever the file has changed");

@@ -48,7 +48,7 @@ Status renew_index(const std::shared_ptr<store::Environment>& environment, bool 
   bool is_foreign = false;
   {
     TL_TRY_ASSIGN(snapshot, environment->begin_read());
-    const Status ours = check_index_is_ours(snapshot, from_stranger);
+    Status ours = check_index_is_ours(snapshot, from_stranger);
     if (ours) return {};
     if (ours.error().code == Code::no_memory) return ours;
     is_foreign = ours.error().code != Code::unsupported;

@@ -47,8 +47,7 @@ inline constexpr std::size_t kDocumentSizeBytesMax = std::size_t{1} << 30;
 
 // It is address space that is reserved at once.
 inline constexpr std::uint64_t kQueueSizeBytesMax = std::uint64_t{1} << 36;
-inline constexpr std::int32_t kCompressionLevelMax =
-    19;  // beyond it zstd needs much memory to read
+inline constexpr std::int32_t kCompressionLevelMax = 19;  // beyond it reading takes much memory
 inline constexpr std::uint32_t kDictionarySizeBytesMax = std::uint32_t{1} << 20;
 // Less would be below what an empty file and its next commits take.
 inline constexpr std::uint64_t kRetentionSizeBytesMin = std::uint64_t{1} << 20;
