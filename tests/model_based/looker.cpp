@@ -80,17 +80,7 @@ std::string some_trace(const World& seen, std::uint32_t number) {
   return *std::next(ids.begin(), number % ids.size());
 }
 
-}  // namespace
-
-Looker::Looker(const std::string& path) {
-  tl_options options{};
-  options.struct_size = sizeof options;
-  options.read_only = 1;
-  must(tl_open(path.c_str(), &options, &store_), "open for reading");
-}
-Looker::~Looker() { tl_close(store_, UINT32_MAX, nullptr); }
-
-void Looker::each_row(tl_cursor* cursor, const std::function<void(const tl_row&)>& row) const {
+void each_row(tl_cursor* cursor, const std::function<void(const tl_row&)>& row) {
   tl_row next{};
   next.struct_size = sizeof next;
   tl_status status = TL_OK;
@@ -104,14 +94,42 @@ void Looker::each_row(tl_cursor* cursor, const std::function<void(const tl_row&)
   tl_cursor_close(cursor);
 }
 
-World Looker::read_all(tl_snapshot* snapshot) const {
+}  // namespace
+
+World read_all(tl_store* store, tl_snapshot* snapshot) {
   World world;
   for (const tl_kind kind : {TL_KIND_TRACE, TL_KIND_OBSERVATION, TL_KIND_SCORE, TL_KIND_SESSION}) {
     tl_cursor* cursor = nullptr;
-    must(tl_list(store_, snapshot, kind, nullptr, TL_ORDER_TIME, {}, 0, &cursor), "list");
+    must(tl_list(store, snapshot, kind, nullptr, TL_ORDER_TIME, {}, 0, &cursor), "list");
     each_row(cursor, [&](const tl_row& row) { read_row(cursor, row, world); });
   }
   return world;
+}
+
+Looker::Looker(const std::string& path) {
+  tl_options options{};
+  options.struct_size = sizeof options;
+  options.read_only = 1;
+  must(tl_open(path.c_str(), &options, &store_), "open for reading");
+}
+Looker::~Looker() { tl_close(store_, UINT32_MAX, nullptr); }
+
+std::map<std::string, std::int64_t> Looker::times() const {
+  std::map<std::string, std::int64_t> times;
+  tl_cursor* cursor = nullptr;
+  must(tl_list(store_, nullptr, TL_KIND_TRACE, nullptr, TL_ORDER_TIME, {}, 0, &cursor), "list");
+  each_row(cursor,
+           [&](const tl_row& row) { times[string_of(row.trace->id)] = row.trace->timestamp_ns; });
+  return times;
+}
+
+bool Looker::has_dictionaries() const {
+  bool has_some = false;
+  const auto look = [](void* context, tl_text key_space, tl_text /*table*/, std::uint64_t size) {
+    if (string_of(key_space) == "dictionary" && size > 0) *static_cast<bool*>(context) = true;
+  };
+  must(tl_space(store_, look, &has_some), "space");
+  return has_some;
 }
 
 void Looker::check() const {

@@ -8,6 +8,9 @@
 
 namespace tracelite::model_based {
 
+// Everything, or through a snapshot.
+World read_all(tl_store* store, tl_snapshot* snapshot = nullptr);
+
 // A store that is open for reading.
 class Looker {
  public:
@@ -17,9 +20,13 @@ class Looker {
   Looker& operator=(const Looker&) = delete;
 
   [[nodiscard]] tl_store* store() const { return store_; }
-  // Everything, or through a snapshot.
-  [[nodiscard]] World read_all(tl_snapshot* snapshot = nullptr) const;
+  [[nodiscard]] World read_all(tl_snapshot* snapshot = nullptr) const {
+    return model_based::read_all(store_, snapshot);
+  }
   void check() const;
+  // Of traces, also of those that only observations name.
+  [[nodiscard]] std::map<std::string, std::int64_t> times() const;
+  [[nodiscard]] bool has_dictionaries() const;
   void expect(const World& wanted, tl_snapshot* snapshot = nullptr) const;
 
   // Against `wanted`, which must be what the file has now.
@@ -33,8 +40,6 @@ class Looker {
   [[nodiscard]] std::uint64_t position() const;
 
  private:
-  void each_row(tl_cursor* cursor, const std::function<void(const tl_row&)>& row) const;
-
   tl_store* store_ = nullptr;
 };
 

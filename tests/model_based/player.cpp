@@ -7,18 +7,26 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <functional>
 #include <string_view>
 #include <thread>
 #include <tuple>
 #include <utility>
 
+#include "maintain/retention.hpp"
+#include "model/testing.hpp"
+#include "model/time.hpp"
 #include "model_based/calls.hpp"
+#include "model_based/looker.hpp"
 
 namespace tracelite::model_based {
 namespace {
 
+constexpr std::uint32_t kHangsMs = 60'000;
+
 struct Answer {
   std::array<char, 400> broken{};  // terminated; empty: done
+  tl_status status = TL_OK;
 };
 
 template <class Value>
@@ -95,7 +103,15 @@ class Playing {
  public:
   explicit Playing(const std::string& path) : path_(path) { open(); }
 
-  void play(const Step& step) {
+  // TL_OK, or what else is an answer.
+  tl_status play(const Step& step) {
+    if (step.verb == Verb::erase_securely) return erase_securely(step);
+    do_it(step);
+    return TL_OK;
+  }
+
+ private:
+  void do_it(const Step& step) {
     switch (step.verb) {
       case Verb::import:
         return import(changes_of(step, live_));
@@ -120,6 +136,10 @@ class Playing {
         return must(tl_compact(store_, nullptr, nullptr), "compact");
       case Verb::reindex:
         return must(tl_reindex(store_, nullptr, nullptr), "reindex");
+      case Verb::retain_by_age:
+        return retain_by_age(step);
+      case Verb::retain_by_size:
+        return retain_by_size();
       case Verb::end_all:
         return end_all(step);
       default:
@@ -127,9 +147,7 @@ class Playing {
     }
   }
 
- private:
-  void open() {
-    tl_options options{};
+  void open(tl_options options = {}) {
     options.struct_size = sizeof options;
     options.commit_interval_ms = 1;  // commits come at any moment
     must(tl_open(path_.c_str(), &options, &store_), "open");
@@ -282,6 +300,69 @@ class Playing {
     const tl_filter filter = filter_of(selection, tag);
     must(tl_delete(store_, &filter, nullptr, nullptr, nullptr), "delete");
   }
+  // The last number says whether somebody has a snapshot, so that some of it may remain.
+  tl_status erase_securely(const Step& step) const {
+    const Selection selection = selection_of(step);
+    tl_text tag{};
+    const tl_filter filter = filter_of(selection, tag);
+    const bool may_remain = step.numbers[3] != 0;
+    tl_delete_report report{};
+    report.struct_size = sizeof report;
+    const tl_status status =
+        tl_delete_securely(store_, &filter, may_remain ? 0 : kHangsMs, nullptr, nullptr, &report);
+    if (status != TL_TIMEOUT || !may_remain) must(status, "delete_securely");
+    require((status == TL_OK) == (report.remaining_size_bytes == 0),
+            "what remains of a secure deletion is told");
+    return status;
+  }
+
+  // Until what was too old when it began has gone, by a clock that is set so that it is. What is
+  // recorded meanwhile is younger.
+  void retain_by_age(const Step& step) {
+    constexpr std::uint64_t kAgeMs = std::uint64_t{20} * 3'600 * 1'000;
+    constexpr std::int64_t kNsOfMs = 1'000'000;
+    const std::set<std::string> old = old_traces(step);
+    close();
+    tl_options options{};
+    options.retention_age_ms = kAgeMs;
+    options.retention_flags = keeps_bookmarked(step) ? TL_RETENTION_KEEP_BOOKMARKED : 0;
+    model::testing::clock_offset_ns =
+        cutoff_ns(step) + static_cast<std::int64_t>(kAgeMs) * kNsOfMs - model::now_ns();
+    open(options);
+    wait_until("a trace that is too old stays", [&] {
+      return std::ranges::none_of(old_traces(step),
+                                  [&](const auto& id) { return old.contains(id); });
+    });
+    close();
+    model::testing::clock_offset_ns = 0;
+    open();
+  }
+  void retain_by_size() {
+    close();
+    tl_options options{};
+    options.retention_size_bytes = kCapSizeBytes;
+    open(options);
+    wait_until("the file stays too large", [&] {
+      const auto in_use = maintain::size_in_use_bytes(*store::test::open_file(path_));
+      require(static_cast<bool>(in_use), "the size in use can be told");
+      return *in_use <= kCapSizeBytes || statistics().trace_count == 0;
+    });
+    close();
+    open();
+  }
+  [[nodiscard]] std::set<std::string> old_traces(const Step& step) const {
+    return model_based::old_traces(read_all(store_), cutoff_ns(step), keeps_bookmarked(step));
+  }
+  [[nodiscard]] tl_statistics statistics() const {
+    tl_statistics statistics{};
+    statistics.struct_size = sizeof statistics;
+    must(tl_stats(store_, &statistics), "stats");
+    return statistics;
+  }
+  void wait_until(const std::string& otherwise, const std::function<bool()>& holds) const {
+    std::uint64_t position = statistics().commit_number;
+    while (!holds()) must(tl_wait(store_, position, kHangsMs, &position), otherwise);
+  }
 
   std::string path_;
   tl_store* store_ = nullptr;
@@ -295,7 +376,7 @@ int play_steps(const std::string& path, int told, int done) {
   for (Step step; receive(told, step);) {
     Answer answer;
     try {
-      playing.play(step);
+      answer.status = playing.play(step);
     } catch (const Broken& broken) {
       std::strncpy(answer.broken.data(), broken.what(), answer.broken.size() - 1);
     }
@@ -325,10 +406,11 @@ void Player::tell(const Step& step) {
   require(send(told_.writing(), step), "a process has ended by itself");
 }
 
-void Player::wait() {
+tl_status Player::wait() {
   Answer answer;
   require(receive(done_.reading(), answer), "a process has ended by itself");
   require(answer.broken.front() == '\0', answer.broken.data());
+  return answer.status;
 }
 
 void Player::quit() {

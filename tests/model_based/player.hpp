@@ -18,11 +18,12 @@ class Player {
   Player& operator=(const Player&) = delete;
 
   void tell(const Step& step);
-  // Waits until it has done the step that it was told first. Throws Broken if that failed.
-  void wait();
-  void play(const Step& step) {
+  // Waits until it has done the step that it was told first, and gives its answer. Throws Broken if
+  // that failed.
+  tl_status wait();
+  tl_status play(const Step& step) {
     tell(step);
-    wait();
+    return wait();
   }
   void quit();
   void kill();

@@ -16,6 +16,7 @@ enum class Verb : std::uint32_t {
   put_observation,
   put_score,
   put_session,
+  put_secret,
   import,
   begin,
   update,
@@ -25,10 +26,15 @@ enum class Verb : std::uint32_t {
   flush,
   reopen,
   erase,
+  erase_securely,
   compact,
   compact_while_other_records,
   reindex,
   end_all,
+  put_beside,  // while the other one keeps a cap
+  fill,        // so that there is more than a cap
+  retain_by_age,
+  retain_by_size,
   // SIGKILL, while it records or while it does long work.
   crash_recording,
   crash_working,
@@ -40,6 +46,7 @@ enum class Verb : std::uint32_t {
   hold_snapshot,
   back_up,
   export_and_import,
+  salvage,
   quit  // no step of a run
 };
 

@@ -6,7 +6,9 @@ namespace tracelite::model_based {
 namespace {
 
 constexpr std::int64_t kBegin_ns = 1'790'000'000'000'000'000;
-constexpr const char* kEnd = "1790000002000000000";
+constexpr std::int64_t kSecondNs = 1'000'000'000;
+constexpr const char* kEnd = "1790002000000000000";
+constexpr std::int64_t kBeside_ns = kBegin_ns + 3'000 * kSecondNs;
 
 // Ids of one process are not written by the other, so that the order of events is known.
 std::string name_of_process(std::uint32_t process) { return process == 0 ? "A" : "B"; }
@@ -14,7 +16,16 @@ std::string trace_of(std::uint32_t process, std::uint32_t number) {
   return name_of_process(process) + "-trace-" + std::to_string(number % 6);
 }
 std::string time_of(std::uint32_t number) {
-  return std::to_string(kBegin_ns + std::int64_t{number % 1000} * 1'000'000);
+  return std::to_string(kBegin_ns + std::int64_t{number % 1000} * kSecondNs);
+}
+std::string secret_trace_of(std::uint32_t process, std::uint32_t number) {
+  return name_of_process(process) + "-secret-" + std::to_string(number % 2);
+}
+std::string letters(std::uint64_t seed, std::size_t size_bytes) {
+  std::mt19937_64 random(seed);
+  std::string text(size_bytes, ' ');
+  for (char& letter : text) letter = static_cast<char>('a' + random() % 26);
+  return text;
 }
 
 // Of each shape that is stored in another way.
@@ -91,6 +102,49 @@ std::vector<Change> changes_by_threads(const Step& step) {
   return changes;
 }
 
+std::vector<Change> secret_changes(const Step& step) {
+  const auto& [a, b, c, d] = step.numbers;
+  const std::string id = secret_trace_of(step.process, a);
+  const std::string secret = letters(std::uint64_t{b} << 32 | c, 24);
+  Change trace{{TL_KIND_TRACE, "", id}, {{"time", time_of(a)}, {"name", secret}}, {}};
+  trace.fields["tag:" + std::to_string(d % 3)] = "";
+  Change observation = observation_change(
+      {TL_KIND_OBSERVATION, id, name_of_process(step.process) + "-told-0"}, 0, d);
+  observation.fields["name"] = secret;
+  observation.fields["input"] = "T" + secret + " " + std::to_string(d);
+  return {trace, observation};
+}
+
+std::vector<Change> changes_beside(const Step& step) {
+  const auto& [a, b, c, d] = step.numbers;
+  std::vector<Change> changes;
+  for (std::uint32_t i = 0; i < 6; ++i) {
+    const Key key{TL_KIND_OBSERVATION, trace_of(c >> i & 1, d >> 2 * i),
+                  name_of_process(step.process) + "-beside-" + std::to_string(i)};
+    changes.push_back(
+        {key,
+         {{"type", "SPAN"}, {"start", std::to_string(kBeside_ns)}, {"input", payload(d / 7 + i)}},
+         {}});
+  }
+  return changes;
+}
+
+// Noise, so that it is as large in the file.
+std::vector<Change> filling_changes(const Step& step) {
+  constexpr std::size_t kSizeBytes = 110'000;
+  std::vector<Change> changes;
+  for (std::uint32_t i = 0; i < 16; ++i) {
+    const std::string id = name_of_process(step.process) + "-filler-" + std::to_string(i);
+    std::string noise = letters(step.numbers[3] + i, kSizeBytes);
+    std::mt19937_64 random(step.numbers[2] + i);
+    for (char& letter : noise) letter = static_cast<char>(letter - (random() % 2) * 32);
+    const auto time = static_cast<std::uint32_t>(std::hash<std::string>{}(id));
+    changes.push_back(
+        {{TL_KIND_TRACE, "", id}, {{"time", time_of(time)}, {"input", "T" + noise}}, {}});
+  }
+  return changes;
+}
+
 std::vector<Change> changes_by_import(const Step& step) {
   const std::string id =
       name_of_process(step.process) + "-imported-" + std::to_string(step.numbers[0] % 3);
@@ -159,6 +213,12 @@ std::vector<Change> changes_of(const Step& step, LiveSpans& live) {
       return {{{TL_KIND_SESSION, "", "session " + std::to_string(step.process)},
                {{"bookmarked", "1"}},
                {}}};
+    case Verb::put_secret:
+      return secret_changes(step);
+    case Verb::put_beside:
+      return changes_beside(step);
+    case Verb::fill:
+      return filling_changes(step);
     case Verb::import:
       return changes_by_import(step);
     case Verb::record_by_threads:
@@ -198,8 +258,55 @@ void apply_change(World& world, const Change& change) {
   fields["output"] += change.appended;
 }
 
+std::int64_t last_activity_ns(const World& world, const std::string& trace_id) {
+  std::int64_t last_ns = INT64_MIN;
+  for (const auto& [key, fields] : world) {
+    const bool is_trace = key.kind == TL_KIND_TRACE && key.id == trace_id;
+    if (!is_trace && (key.kind != TL_KIND_OBSERVATION || key.trace_id != trace_id)) continue;
+    for (const char* name : {"time", "start", "end"}) {
+      const auto found = fields.find(name);
+      if (found != fields.end())
+        last_ns = std::max<std::int64_t>(last_ns, std::stoll(found->second));
+    }
+  }
+  return last_ns;
+}
+
+bool is_bookmarked(const World& world, const std::string& trace_id) {
+  const auto trace = world.find({TL_KIND_TRACE, "", trace_id});
+  if (trace == world.end()) return false;
+  const auto named = trace->second.find("session");
+  if (named == trace->second.end()) return false;
+  const auto session = world.find({TL_KIND_SESSION, "", named->second});
+  return session != world.end() && session->second.at("bookmarked") == "1";
+}
+
+std::set<std::string> old_traces(const World& world, std::int64_t before_ns,
+                                 bool keeps_bookmarked) {
+  std::set<std::string> old;
+  for (const auto& [key, fields] : visible(world)) {
+    if (key.kind != TL_KIND_TRACE || last_activity_ns(world, key.id) >= before_ns) continue;
+    if (!keeps_bookmarked || !is_bookmarked(world, key.id)) old.insert(key.id);
+  }
+  return old;
+}
+
+// Between two of the times that things have.
+std::int64_t cutoff_ns(const Step& step) {
+  return kBegin_ns + std::int64_t{step.numbers[0] % 2'500} * kSecondNs + kSecondNs / 2;
+}
+bool keeps_bookmarked(const Step& step) { return step.numbers[1] % 2 != 0; }
+
+std::string secret_of(const Change& change) {
+  const bool is_secret =
+      change.key.kind == TL_KIND_TRACE && change.key.id.find("-secret-") != std::string::npos;
+  return is_secret ? change.fields.at("name") : std::string();
+}
+
 Selection selection_of(const Step& step) {
   const auto& [a, b, c, d] = step.numbers;
+  if (step.verb == Verb::erase_securely && b % 4 != 0)
+    return {secret_trace_of(c % 2, a), {}, {}, {}};
   switch (a % 4) {
     case 0:
       return {trace_of(b % 2, c), {}, {}, {}};

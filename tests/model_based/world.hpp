@@ -51,7 +51,20 @@ using LiveSpans = std::array<Key, 4>;  // an empty id: none
 std::vector<Change> changes_of(const Step& step, LiveSpans& live);
 void apply_change(World& world, const Change& change);
 
-// What `erase` selects. One of them is given.
+// The latest of a trace's time and of the starts and ends of its observations.
+std::int64_t last_activity_ns(const World& world, const std::string& trace_id);
+// Of a session that is bookmarked.
+bool is_bookmarked(const World& world, const std::string& trace_id);
+std::set<std::string> old_traces(const World& world, std::int64_t before_ns, bool keeps_bookmarked);
+// `retain_by_age`: what was last active before goes.
+std::int64_t cutoff_ns(const Step& step);
+bool keeps_bookmarked(const Step& step);
+inline constexpr std::uint64_t kCapSizeBytes = std::uint64_t{1} << 20;  // `retain_by_size`
+
+// What `put_secret` puts into the name and the input of a trace, and nobody else anywhere.
+std::string secret_of(const Change& change);  // "": none
+
+// What `erase` and `erase_securely` select. One of them is given.
 struct Selection {
   std::string trace_id, session_id, user_id, tag;
 };
