@@ -3,6 +3,7 @@
 // shorter as long as it goes on failing, and its steps are printed.
 #include <boost/test/unit_test.hpp>
 #include <csignal>
+#include <iostream>
 #include <optional>
 
 #include "model_based/run.hpp"
@@ -85,6 +86,8 @@ BOOST_AUTO_TEST_CASE(whatever_is_done_the_file_has_what_the_model_has) {
     const std::vector<Step> steps = random_steps(seed, kStepCount);
     auto finding = play(steps, Fault::none);
     if (!finding) continue;
+    // Making it shorter may take minutes.
+    std::cout << "TL_SEED=" << seed << ": " << finding->what << std::endl;
     const std::vector<Step> fewer = shortened(steps, *finding, Fault::none);
     BOOST_ERROR(told(fewer, *finding, seed));
     break;

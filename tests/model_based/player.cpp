@@ -22,7 +22,7 @@
 namespace tracelite::model_based {
 namespace {
 
-constexpr std::uint32_t kHangsMs = 60'000;
+constexpr std::uint32_t kHangsMs = 30'000;
 
 struct Answer {
   std::array<char, 400> broken{};  // terminated; empty: done
