@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "crash/power_cut_work.hpp"
+#include "store/helpers.hpp"
 #include "store/page_layout.hpp"
 #include "tracelite/tracelite.hpp"
 
@@ -116,6 +117,18 @@ void compare_heads(const std::string& path, const Expected& expected) {
   }
 }
 
+// Before anybody opens it.
+void look_for_erased(const std::string& path, const Expected& expected) {
+  if (expected.erased.empty()) return;
+  const std::string bytes = store::test::read_file(path);
+  for (const std::uint32_t group : expected.erased) {
+    for (const std::string& trait : traits_of(group)) {
+      if (bytes.find(trait) == std::string::npos) continue;
+      throw Finding("unsound: the disk still says what " + trace_of_group(group) + " had");
+    }
+  }
+}
+
 void go_on(Store& store) {
   constexpr const char* kAfterwards = "what is recorded afterwards";
   store.put(cpp::Observation().id("x-0").trace_id("after").input(cpp::plain(kAfterwards)));
@@ -127,6 +140,7 @@ void go_on(Store& store) {
 }
 
 void judge_file(const std::string& path, const Expected& expected, bool thorough) {
+  look_for_erased(path, expected);
   compare_heads(path, expected);
   if (thorough && head_of(path) > 0) {
     tl_options options = Store::options();

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 #include <random>
+#include <thread>
 #include <utility>
 
 #include "api/handles.hpp"
@@ -19,13 +20,23 @@ using cpp::Store;
 constexpr std::uint32_t kFlushesOnlyMs = 600'000;
 // Groups from these numbers on have inputs of another kind.
 constexpr std::uint32_t kIncompressible = 1U << 20;
-constexpr std::uint32_t kLarge = 1U << 21;  // too large for one commit
+constexpr std::uint32_t kLarge = 1U << 21;   // too large for one commit
+constexpr std::uint32_t kSecret = 1U << 22;  // bytes of all values
+
+bool is_secret(std::uint32_t group) { return group >= kSecret; }
 
 std::string letters(std::uint32_t seed, std::size_t size_bytes) {
   std::minstd_rand random(seed + 1);
   std::string text(size_bytes, '\0');
   for (char& letter : text) letter = static_cast<char>('!' + random() % 90);
   return text;
+}
+
+std::string random_bytes(std::uint32_t seed, std::size_t size_bytes) {
+  std::mt19937 random(seed);
+  std::string bytes(size_bytes, '\0');
+  for (char& byte : bytes) byte = static_cast<char>(random());
+  return bytes;
 }
 
 // A store and the marks of what is done with it.
@@ -52,11 +63,13 @@ class Scene {
       const std::string trace = trace_of_group(group);
       const std::string id = trace + "-" + std::to_string(i);
       const std::string input = input_of(group, i);
+      const std::string name = is_secret(group) ? traits_of(group).front() : "name";
       store_->put(Observation()
                       .id(id)
                       .trace_id(trace)
+                      .name(name)
                       .start(static_cast<std::int64_t>(1'000'000'000ULL * (group % 1000 + 1) + i))
-                      .input(cpp::plain(input)));
+                      .input(is_secret(group) ? cpp::bytes(input) : cpp::plain(input)));
     }
     waiting_.push_back(group);
   }
@@ -82,6 +95,32 @@ class Scene {
     recording::mark(kDeleteBegun, group);
     cpp::require(tl_delete(store_->get(), &of, nullptr, nullptr, nullptr));
     recording::mark(kDeleted, group);
+    note_head();
+  }
+  // While a snapshot still sees it, which is closed when all that can be done before has been, as
+  // far as can be told: then the last zeros come behind the last commit.
+  void remove_securely(std::uint32_t group) {
+    const std::string trace = trace_of_group(group);
+    tl_filter of = cpp::filter();
+    of.trace_id = cpp::text(trace);
+    tl_snapshot* snapshot = nullptr;
+    cpp::require(tl_snapshot_open(store_->get(), &snapshot));
+    const std::uint64_t traces_before = store_->statistics().trace_count;
+    std::thread closing([&] {
+      constexpr std::uint32_t kQuietMs = 150;
+      std::uint64_t position = 0;
+      while (tl_wait(store_->get(), position, kQuietMs, &position) == TL_OK ||
+             store_->statistics().trace_count == traces_before) {
+      }
+      tl_snapshot_close(snapshot);
+    });
+    recording::mark(kDeleteBegun, group);
+    const tl_status status =
+        tl_delete_securely(store_->get(), &of, UINT32_MAX, nullptr, nullptr, nullptr);
+    closing.join();
+    cpp::require(status);
+    recording::mark(kDeleted, group);
+    recording::mark(kErased, group);
     note_head();
   }
   void compact() {
@@ -199,6 +238,22 @@ void delete_groups(Scene& scene) {
   for (std::uint32_t group = 1; group < kGroups; group += 4) scene.remove(group);
 }
 
+// Each time by somebody who has nothing of it in memory afterwards.
+void erase_groups(Scene& scene) {
+  constexpr std::uint32_t kGroups = 4;
+  for (std::uint32_t group = 0; group < kGroups; ++group) {
+    scene.put(group);
+    scene.put(kSecret + group);
+    scene.flush();
+  }
+  for (std::uint32_t group = 0; group < kGroups; ++group) {
+    scene.remove_securely(kSecret + group);
+    scene.reopen();
+    scene.put(kGroups + group);
+    scene.flush();
+  }
+}
+
 void compact_again_and_again(Scene& scene) {
   std::uint32_t group = 0;
   for (int round = 0; round < 3; ++round) {
@@ -239,11 +294,14 @@ void keep_a_cap(Scene& scene) {
 
 }  // namespace
 
-std::uint32_t size_of_group(std::uint32_t group) { return group >= kLarge ? 1 : 2 + group % 4; }
+std::uint32_t size_of_group(std::uint32_t group) {
+  return group >= kLarge && !is_secret(group) ? 1 : 2 + group % 4;
+}
 std::string trace_of_group(std::uint32_t group) { return "g" + std::to_string(group); }
 
 std::string input_of(std::uint32_t group, std::uint32_t index) {
   const std::uint32_t seed = group * 16 + index;
+  if (is_secret(group)) return random_bytes(seed, 700);
   std::string text = "input " + std::to_string(seed) + " ";
   if (group >= kIncompressible && group < kLarge) {
     std::string noise = letters(seed, 20'000 + seed % 50'000);
@@ -260,6 +318,15 @@ std::string input_of(std::uint32_t group, std::uint32_t index) {
   const std::size_t size = group % 7 == 3 ? 9'000 : 40 + seed * 37 % 900;
   while (text.size() < size) text += "word " + std::to_string(text.size() * seed % 1000) + ", ";
   return text;
+}
+
+std::vector<std::string> traits_of(std::uint32_t group) {
+  std::vector<std::string> traits = {letters(group, 30)};  // the name
+  constexpr std::size_t kSizeBytes = 24;
+  for (std::uint32_t i = 0; i < size_of_group(group); ++i) {
+    traits.push_back(input_of(group, i).substr(300, kSizeBytes));
+  }
+  return traits;
 }
 
 std::string streamed_text(std::uint32_t live, std::size_t size_bytes) {
@@ -284,6 +351,9 @@ void Expected::take(const recording::Entry& entry) {
       break;
     case kDeleted:
       deleted.insert(number);
+      break;
+    case kErased:
+      erased.insert(number);
       break;
     case kHead:
       head = entry.offset;
@@ -311,6 +381,8 @@ const char* name_of(Work work) {
       return "import";
     case Work::deleting:
       return "delete";
+    case Work::erasing:
+      return "secure delete";
     case Work::compacting:
       return "compact";
     case Work::growing:
@@ -338,6 +410,9 @@ std::vector<recording::Entry> record(Work work, const std::string& folder, bool 
       break;
     case Work::deleting:
       delete_groups(scene);
+      break;
+    case Work::erasing:
+      erase_groups(scene);
       break;
     case Work::compacting:
       compact_again_and_again(scene);

@@ -20,6 +20,8 @@ inline constexpr const char* kLiveTrace = "live";
 std::uint32_t size_of_group(std::uint32_t group);
 std::string trace_of_group(std::uint32_t group);
 std::string input_of(std::uint32_t group, std::uint32_t index);
+// What the bytes of a disk show a group by, as long as it is there: none of it can be compressed.
+std::vector<std::string> traits_of(std::uint32_t group);
 std::string streamed_text(std::uint32_t live, std::size_t size_bytes);
 
 enum Mark : int {
@@ -29,13 +31,14 @@ enum Mark : int {
   kDeleteBegun,  // a group may be gone from now on
   kDeleted,      // a group must be gone
   kHead,         // the number of the newest commit
+  kErased,       // and must be nowhere in the bytes of the disk
   kStreamed,     // a live observation (upper 32 bits) has so many bytes (lower 32 bits)
 };
 
 // What the marks of a log come to.
 struct Expected {
   bool may_lose_last = false;
-  std::set<std::uint32_t> begun, flushed, delete_begun, deleted;
+  std::set<std::uint32_t> begun, flushed, delete_begun, deleted, erased;
   std::vector<std::uint32_t> committed;  // in their order
   std::map<std::uint32_t, std::uint32_t> streamed;
   std::uint64_t head = 0;
@@ -46,9 +49,15 @@ struct Expected {
   [[nodiscard]] std::set<std::uint32_t> required() const;
 };
 
-enum class Work : std::uint8_t { recording, import, deleting, compacting, growing, retention };
-inline constexpr Work kAllWork[] = {Work::recording,  Work::import,  Work::deleting,
-                                    Work::compacting, Work::growing, Work::retention};
+enum class Work : std::uint8_t {
+  recording,
+  import,
+  deleting,
+  erasing,
+  compacting,
+  growing,
+  retention
+};
 const char* name_of(Work work);
 
 // Does the work on a file in this folder, which is empty, and gives the log of it.
