@@ -1,6 +1,6 @@
-// Every allocation, write, sync and call of an engine may fail, once or from then on: each call of
-// the API gets a clear answer, nothing crashes, hangs or leaks, the file stays sound, what was
-// acknowledged is there, and recording goes on when the cause has gone.
+// Every allocation, write, sync, hole and call of an engine may fail, once or from then on: each
+// call of the API gets a clear answer, nothing crashes, hangs or leaks, the file stays sound, what
+// was acknowledged is there, and recording goes on when the cause has gone.
 //
 // TL_FAULTS=N tries N calls of each kind, evenly spread, and none twice; without it some hundred.
 // TL_FAULT=NTH, or NTH+ for a fault that lasts, tries that alone, in this process: for a debugger.
@@ -197,6 +197,7 @@ BOOST_AUTO_TEST_SUITE(injection)
 BOOST_AUTO_TEST_CASE(allocations_may_fail) { try_kind(Kind::allocation); }
 BOOST_AUTO_TEST_CASE(writes_may_fail) { try_kind(Kind::write); }
 BOOST_AUTO_TEST_CASE(syncs_may_fail) { try_kind(Kind::sync); }
+BOOST_AUTO_TEST_CASE(holes_may_fail) { try_kind(Kind::hole); }
 BOOST_AUTO_TEST_CASE(calls_of_lmdb_may_fail) { try_kind(Kind::lmdb); }
 BOOST_AUTO_TEST_CASE(calls_of_sqlite_may_fail) { try_kind(Kind::sqlite); }
 

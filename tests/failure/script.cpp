@@ -8,6 +8,7 @@
 #include "api/other_index.hpp"
 #include "api/support.hpp"
 #include "index/schema.hpp"
+#include "store/testing.hpp"
 
 namespace tracelite::failure {
 namespace {
@@ -369,6 +370,9 @@ void run_script(const char* path, const char* backup_path, const char* other_pat
   tl_options options = sized<tl_options>();
   options.commit_interval_ms = 1;
   options.drain_on_sigterm_ms = 1;
+  // Nothing is too much, but what is free is given back at once.
+  options.retention_size_bytes = std::uint64_t{1} << 30;
+  store::testing::free_size_bytes_max = 1;
   if (!script.did("tl_open", tl_open(path, &options, &progress.store))) progress.store = nullptr;
   script.record();
   script.read();

@@ -1,6 +1,7 @@
 #include "support/fault_injector.hpp"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <lmdb.h>
 #include <malloc.h>
 #include <sqlite3.h>
@@ -65,6 +66,13 @@ int sync_or_fail(auto&& sync) {
   return -1;
 }
 
+int hole_or_fail(int descriptor, int mode, off_t offset, off_t size) {
+  const std::uint64_t call = fails(Kind::hole);
+  if (call == 0) return static_cast<int>(syscall(SYS_fallocate, descriptor, mode, offset, size));
+  errno = error_of_hole(first.load(std::memory_order_relaxed));
+  return -1;
+}
+
 std::size_t size_of(const struct iovec* parts, int part_count) {
   std::size_t size_bytes = 0;
   for (int i = 0; i < part_count; ++i) size_bytes += parts[i].iov_len;
@@ -80,6 +88,10 @@ void arm(Kind kind, std::uint64_t nth, Lasting lasting) {
   armed_kind = static_cast<int>(kind);
 }
 void disarm() { armed_kind = -1; }
+int error_of_hole(std::uint64_t nth) {
+  constexpr std::array kCodes = {EIO, ENOSPC, EOPNOTSUPP};
+  return kCodes[nth % kCodes.size()];
+}
 std::uint64_t call_count() { return calls; }
 std::uint64_t live_allocation_count() { return live; }
 
@@ -185,7 +197,7 @@ void free(void* memory) {
 
 #endif
 
-// ------------------------------------------------------------------------------ writes and syncs
+// ------------------------------------------------------------------------ writes, holes and syncs
 
 #pragma GCC visibility push(default)
 extern "C" {
@@ -226,6 +238,12 @@ int ftruncate(int descriptor, off_t size) noexcept {
   return -1;
 }
 int ftruncate64(int descriptor, off64_t size) noexcept { return ftruncate(descriptor, size); }
+int fallocate(int descriptor, int mode, off_t offset, off_t size) {
+  return faults::hole_or_fail(descriptor, mode, offset, size);
+}
+int fallocate64(int descriptor, int mode, off64_t offset, off64_t size) {
+  return fallocate(descriptor, mode, offset, size);
+}
 int fsync(int descriptor) {
   return faults::sync_or_fail([&] { return static_cast<int>(syscall(SYS_fsync, descriptor)); });
 }
