@@ -30,6 +30,8 @@ struct StoreState {
   store::CommitWatch watch;
   std::atomic<bool> closed{false};
   std::atomic<std::uint32_t> open_span_count{0};
+  // maintain::SecureReport, of the last tl_delete_securely.
+  std::atomic<std::uint64_t> deletion_waits_at_commit{0};
 
   // Errors: misuse (closed), forked.
   [[nodiscard]] Status usable() const {

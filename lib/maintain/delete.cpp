@@ -1,5 +1,6 @@
 // Deleting what somebody has chosen, many containers a transaction and many transactions a call.
 #include <thread>
+#include <utility>
 
 #include "maintain/deleter.hpp"
 #include "maintain/sweep.hpp"
@@ -86,6 +87,7 @@ Status overwrite(store::Environment& environment, std::optional<std::chrono::mil
   }
   TL_TRY(scrub());
   if (secure.remaining_bytes == 0) return {};
+  secure.waits_at_commit = environment.last_transaction_id();
   return make_error(Code::timeout,
                     std::to_string(secure.remaining_bytes) +
                         " bytes of deleted pages can still be read through snapshots that are "
@@ -110,14 +112,16 @@ Status delete_containers(const std::shared_ptr<store::Environment>& environment,
 }
 
 // Updates leave pieces of rows in SQLite's pages, and its tables keep names that nothing has: so
-// the index is made anew.
+// the index is made anew. Also where nothing is selected: it may have been deleted by somebody who
+// did not come so far.
 Status delete_securely(const std::shared_ptr<store::Environment>& environment,
                        const std::vector<record::ContainerNumber>& containers,
                        std::optional<std::chrono::milliseconds> timeout,
                        const ProgressFunction& progress, DeleteReport& report,
                        SecureReport& secure) {
+  const std::uint64_t waited_at_commit = std::exchange(secure.waits_at_commit, 0);
   TL_TRY(delete_containers(environment, containers, progress, report));
-  if (!containers.empty()) {
+  if (environment->last_transaction_id() != waited_at_commit) {
     TL_TRY(reindex(environment, {}));
   }
   TL_TRY(renew_blocks(*environment));

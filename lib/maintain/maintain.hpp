@@ -75,11 +75,13 @@ Status delete_containers(const std::shared_ptr<store::Environment>& environment,
 struct SecureReport {
   std::uint64_t zeroed_bytes = 0;     // free pages, and bytes of others that nothing lies in
   std::uint64_t remaining_bytes = 0;  // free pages that snapshots can still reach
+  std::uint64_t waits_at_commit = 0;  // timeout: nothing is left to do but to wait for these
 };
 // As delete_containers, and then makes the index anew and overwrites what is free and unused in the
 // file, as soon as no snapshot can reach it; waits for these so long at most (nullopt: without
-// limit). Errors: timeout (something remains), and those of
-// delete_containers, after which nothing was overwritten.
+// limit). The index is left as it is where `secure` comes from a call that timed out and nothing
+// was committed since. Errors: timeout (something remains), and those of delete_containers, after
+// which nothing was overwritten.
 Status delete_securely(const std::shared_ptr<store::Environment>& environment,
                        const std::vector<record::ContainerNumber>& containers,
                        std::optional<std::chrono::milliseconds> timeout,

@@ -162,6 +162,25 @@ BOOST_AUTO_TEST_CASE(what_a_tl_delete_of_before_has_left_goes_as_well) {
                  .entries == 0U);
 }
 
+// As after a crash of somebody who was to delete it securely.
+BOOST_AUTO_TEST_CASE(what_is_gone_already_is_not_told_by_the_index_either) {
+  Markers markers(store::test::random_seed());
+  const Folder folder(fast_folder());
+  {
+    const Store store(folder.file());
+    record_others(store, 0);
+    record_secret(store, markers, 0);
+    BOOST_TEST(store.remove(of_secret_user()).trace_count == 1U);
+  }
+  BOOST_TEST(!markers.found_in(folder.file()).empty());
+  const Store store(folder.file());
+  const Answer answer = delete_securely(store, of_secret_user(), 0);
+  must(answer.status);
+  BOOST_TEST(answer.report.trace_count == 0U);
+  BOOST_TEST(markers.found_in(folder.file()) == std::vector<std::string>());
+  store.check();
+}
+
 BOOST_AUTO_TEST_CASE(what_a_snapshot_of_another_process_sees_remains_until_it_is_closed) {
   Markers markers(store::test::random_seed());
   const Folder folder(fast_folder());
