@@ -10,11 +10,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <filesystem>
 #include <set>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "fuzz/api_store.hpp"
 #include "fuzz/input.hpp"
 #include "tracelite/tracelite.h"
 
@@ -26,38 +29,6 @@ constexpr std::size_t kHandleCount = 3;
 constexpr std::array<Bytes, 10> kIds = {
     "a", "b", "c", "0123456789abcdef0123456789abcdef", "0123456789abcdef", "\xe4\xbd\xa0", "a b",
     "d", "",  "\n"};  // the last two are refused
-
-using Names = std::set<std::string>;
-
-tl_text text_of(Bytes bytes) { return {bytes.data(), bytes.size()}; }
-std::string string_of(const tl_text& text) {
-  return text.data == nullptr ? std::string() : std::string(text.data, text.size_bytes);
-}
-void expect(tl_status got, tl_status wanted, const char* what) {
-  if (got == wanted) return;
-  fail(std::string(what) + ": " + tl_status_name(got) + " instead of " + tl_status_name(wanted) +
-       ": " + tl_error()->field + ": " + tl_error()->message);
-}
-
-// What must be in the file once all is flushed.
-struct Model {
-  Names traces, observations, scores;
-
-  void add_observation(const std::string& trace_id, const std::string& id) {
-    traces.insert(trace_id);
-    observations.insert(trace_id + "/" + id);
-  }
-  void erase_trace(const std::string& trace_id) {
-    traces.erase(trace_id);
-    std::erase_if(observations,
-                  [&](const std::string& name) { return name.starts_with(trace_id + "/"); });
-    std::erase_if(scores,
-                  [&](const std::string& name) { return name.starts_with(trace_id + "/"); });
-  }
-  [[nodiscard]] const Names& of(tl_kind kind) const {
-    return kind == TL_KIND_TRACE ? traces : kind == TL_KIND_SCORE ? scores : observations;
-  }
-};
 
 struct Span {
   tl_span* handle = nullptr;
@@ -157,7 +128,7 @@ class Run {
       case 16:
         return get();
       case 17:
-        return erase();
+        return erase(false);
       case 18:
         return walk();
       default:
@@ -183,6 +154,13 @@ class Run {
     value.struct_size = sizeof(Struct);
     if (size >= 224) value.struct_size = static_cast<std::uint32_t>(size - 224) * 8;
     if (size == 223) value.struct_size = sizeof(Struct) + 64;
+    // What has an id and names no trace lies in one of its own until something does.
+    if constexpr (std::is_same_v<Struct, tl_observation>) {
+      const bool has_id = value.struct_size >= offsetof(Struct, id) + sizeof value.id;
+      const bool has_trace =
+          value.struct_size >= offsetof(Struct, trace_id) + sizeof value.trace_id;
+      if (has_id && !has_trace) value.struct_size = sizeof(Struct);
+    }
     // Exactly so many bytes, so that the address sanitizer sees their end.
     std::vector<char> given(std::max<std::size_t>(value.struct_size, sizeof value.struct_size));
     std::memcpy(given.data(), &value, std::min(given.size(), sizeof(Struct)));
@@ -257,7 +235,8 @@ class Run {
     session.id = text_of(session_id);
     session.set_mask = TL_BIT(TL_FIELD_BOOKMARKED);
     session.is_bookmarked = 1;
-    call_with(session, status_of(is_good(session_id)), "put_session",
+    // As the one that a trace names: any text.
+    call_with(session, status_of(!session_id.empty()), "put_session",
               [&](const tl_session* given) { return tl_put_session(store_, given); });
   }
 
@@ -422,53 +401,116 @@ class Run {
     tl_cursor_close(cursor);
   }
 
-  // What there is of a kind, in a snapshot or now.
-  [[nodiscard]] Names names_of(tl_snapshot* snapshot, tl_kind kind) const {
-    tl_cursor* cursor = nullptr;
-    expect(tl_list(store_, snapshot, kind, nullptr, TL_ORDER_TIME, {}, 0, &cursor), TL_OK, "list");
-    Names names;
-    for (;;) {
-      tl_row row{};
-      row.struct_size = sizeof row;
-      const tl_status status = tl_next(cursor, &row);
-      if (status == TL_DONE) break;
-      expect(status, TL_OK, "next");
-      if (row.trace != nullptr) names.insert(string_of(row.trace->id));
-      if (row.observation != nullptr) {
-        names.insert(string_of(row.observation->trace_id) + "/" + string_of(row.observation->id));
-      }
-      if (row.score != nullptr) {
-        names.insert(string_of(row.score->trace_id) + "/" + string_of(row.score->id));
-      }
-    }
-    tl_cursor_close(cursor);
-    return names;
-  }
   void check_all(tl_snapshot* snapshot, const Model& wanted) const {
     if (snapshot == nullptr) expect(tl_flush(store_, UINT32_MAX, nullptr), TL_OK, "flush");
     for (const tl_kind kind : {TL_KIND_TRACE, TL_KIND_OBSERVATION, TL_KIND_SCORE}) {
-      require(names_of(snapshot, kind) == wanted.of(kind), "a list has what was recorded");
+      require(names_of(store_, snapshot, kind) == wanted.of(kind), "a list has what was recorded");
     }
   }
 
   // ----------------------------------------------------------------------------------------
   // keeping
 
-  void erase() {
+  // What snapshots and cursors see may remain.
+  void erase(bool is_secure) {
     const Bytes trace_id = id();
     tl_filter filter{};
     filter.struct_size = sizeof filter;
     filter.trace_id = text_of(trace_id);
-    const tl_status status = tl_delete(store_, &filter, nullptr, nullptr, nullptr);
+    tl_delete_report report{};
+    report.struct_size = sizeof report;
+    const tl_status status = is_secure
+                                 ? tl_delete_securely(store_, &filter, 0, nullptr, nullptr, &report)
+                                 : tl_delete(store_, &filter, nullptr, nullptr, &report);
+    const bool remains = is_secure && status == TL_TIMEOUT;
     if (store_ == nullptr) {
       expect(status, TL_MISUSE, "delete");
-    } else if (is_good(trace_id)) {
+    } else if (is_good(trace_id) && !remains) {
       expect(status, TL_OK, "delete");
     }
-    if (status == TL_OK) model_.erase_trace(std::string(trace_id));
+    require(remains == (report.remaining_size_bytes > 0), "what remains is told");
+    const bool nobody_looks =
+        std::ranges::all_of(snapshots_, [](const auto& one) { return one.handle == nullptr; }) &&
+        std::ranges::all_of(cursors_, [](const auto& one) { return one.handle == nullptr; });
+    require(!remains || !nobody_looks, "nothing remains where nobody looks");
+    if (status == TL_OK || remains) model_.erase_trace(std::string(trace_id));
+  }
+  // Events, or what is none.
+  void import() {
+    std::string events;
+    Model imported;
+    if (input_.below(4) == 0) {
+      events = "x" + std::string(input_.take(input_.byte()));
+      std::ranges::replace(events, '\n', ' ');
+    } else {
+      const Bytes trace_id = kIds[input_.below(kIds.size() - 2)];
+      const Bytes own_id = kIds[input_.below(kIds.size() - 2)];
+      events = events_of(trace_id, own_id);
+      imported.add_observation(std::string(trace_id), std::string(own_id));
+    }
+    tl_import_report report{};
+    const auto call = [&](tl_import_report* into) { return import_events(store_, events, into); };
+    if (!call_with(report, status_of(true), "import", call)) return;
+    model_.traces.merge(imported.traces);
+    model_.observations.merge(imported.observations);
+  }
+  void export_all() {
+    const Snapshot& of = snapshots_[input_.below(kHandleCount)];
+    if (store_ != nullptr) expect(tl_flush(store_, UINT32_MAX, nullptr), TL_OK, "flush");
+    std::string exported;
+    const tl_status status = export_events(store_, of.handle, exported);
+    if (store_ == nullptr || (of.handle != nullptr && status_of(of.handle) != TL_OK)) {
+      return expect(status, TL_MISUSE, "export");
+    }
+    expect(status, TL_OK, "export");
+    const Model& wanted = of.handle == nullptr ? model_ : of.seen;
+    require(count_of(exported, R"("score-create")") == wanted.scores.size(),
+            "an export has every score");
+  }
+  // What has come since the last call is told, as long as the file remembers.
+  void follow() {
+    if (store_ != nullptr) expect(tl_flush(store_, UINT32_MAX, nullptr), TL_OK, "flush");
+    tl_cursor* cursor = nullptr;
+    std::uint64_t newest = 0;
+    const tl_status status = tl_changes(store_, position_, nullptr, &newest, &cursor);
+    if (store_ == nullptr) return expect(status, TL_MISUSE, "changes");
+    if (status != TL_EXPIRED) {
+      expect(status, TL_OK, "changes");
+      Names told = names_of(cursor);
+      for (const std::string& name : model_.observations) {
+        require(followed_.contains(name) || told.contains(name), "a change is told");
+      }
+    }
+    require(newest >= position_, "positions grow");
+    position_ = newest;
+    followed_ = model_.observations;
+  }
+  // Of the file itself, which nobody may have open, and of a backup.
+  void salvage() {
+    // Snapshots and cursors that were not closed hold the file.
+    if (store_ != nullptr) {
+      salvage(path_, TL_BUSY);
+    } else if (orphans_.empty()) {
+      salvage(path_, TL_OK);
+    }
+    if (store_ == nullptr) return;
+    const std::string copy = path_ + ".copy";
+    expect(tl_flush(store_, UINT32_MAX, nullptr), TL_OK, "flush");
+    expect(tl_backup(store_, copy.c_str(), nullptr, nullptr), TL_OK, "backup");
+    salvage(copy, TL_OK);
+    std::filesystem::remove(copy);
+  }
+  void salvage(const std::string& from, tl_status wanted) {
+    const std::string salvaged = path_ + ".salvaged";
+    tl_salvage_report report{};
+    const bool is_there = call_with(report, wanted, "salvage", [&](tl_salvage_report* into) {
+      return tl_salvage(from.c_str(), salvaged.c_str(), nullptr, nullptr, nullptr, nullptr, into);
+    });
+    require(is_there == std::filesystem::exists(salvaged), "a new file comes with TL_OK");
+    if (is_there) expect_content(salvaged, model_);
   }
   void keep() {
-    switch (input_.below(6)) {
+    switch (input_.below(11)) {
       case 0:
         if (store_ != nullptr) check_all(nullptr, model_);
         break;
@@ -491,6 +533,16 @@ class Run {
         if (store_ == nullptr) expect(status, TL_MISUSE, "counter");
         break;
       }
+      case 5:
+        return import();
+      case 6:
+        return export_all();
+      case 7:
+        return follow();
+      case 8:
+        return salvage();
+      case 9:
+        return erase(true);
       default:
         expect(tl_open(nullptr, nullptr, nullptr), TL_MISUSE, "open");
         expect(tl_put_trace(store_, nullptr), TL_MISUSE, "put_trace");
@@ -506,6 +558,8 @@ class Run {
   std::array<Cursor, kHandleCount> cursors_;
   std::set<const void*> orphans_;  // of a store that is closed
   Model model_;
+  std::uint64_t position_ = 0;  // of what was followed, and the observations that there were
+  Names followed_;
 };
 
 }  // namespace

@@ -126,7 +126,7 @@ Status erase_securely(tl_store* store, const tl_filter* filter, std::uint32_t ti
       [&](const auto& file, const auto& containers, auto& deleted, auto& secure) {
         auto& waits_at_commit = store->state->deletion_waits_at_commit;
         secure.waits_at_commit = waits_at_commit.exchange(0);
-        const Status status = maintain::delete_securely(
+        Status status = maintain::delete_securely(
             file, containers, within, progress_of(progress, progress_context), deleted, secure);
         waits_at_commit = secure.waits_at_commit;
         return status;
