@@ -1,5 +1,6 @@
 // Connection: opens SQLite on a PageFile, and joins SQLite's transactions to those of store/.
 
+#include <cassert>
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -143,9 +144,7 @@ Status Connection::State::attach(store::ReadTransaction& snapshot,
                                  std::shared_ptr<const MemoryImage> with) {
   image = std::move(with);
   if (!image) return file.attach(snapshot);
-  if (image->transaction_id() != snapshot.id()) {
-    return misuse("the index in memory is of another commit");
-  }
+  assert(image->transaction_id() == snapshot.id());
   file.attach(snapshot, *image);
   return {};
 }

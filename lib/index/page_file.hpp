@@ -56,7 +56,8 @@ class Connection {
   //
   // A reader is pinned to the given transaction. A writer needs its transaction only to open, and
   // must begin() before its first statement; in an empty key space it creates an empty database.
-  // With an image of what the transaction sees, its pages are read instead of the file's.
+  // With an image of the commit that the transaction sees, its pages are read instead of the
+  // file's.
   static Result<std::unique_ptr<Connection>> open_reader(
       store::ReadTransaction& transaction, std::shared_ptr<const MemoryImage> image = nullptr);
   static Result<std::unique_ptr<Connection>> open_writer(store::WriteTransaction& transaction);
