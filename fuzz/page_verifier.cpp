@@ -263,8 +263,11 @@ void salvage(const std::string& path, const std::string& made, const Lines* expe
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size_bytes) {
   using namespace tracelite::fuzz;
   static const Folder folder;
-  static const std::array bases = {read_base(kBases[0]), read_base(kBases[1]),
-                                   read_base(kBases[2])};
+  static const std::vector<std::string> bases = [] {
+    std::vector<std::string> contents;
+    for (const char* name : kBases) contents.push_back(read_base(name));
+    return contents;
+  }();
   Input input(as_bytes(data, size_bytes));
   const std::size_t base = input.below(bases.size() + 1);
   File file(base < bases.size() ? bases[base] : std::string(input.rest()));

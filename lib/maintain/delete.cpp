@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "maintain/deleter.hpp"
+#include "maintain/reindex.hpp"
 #include "maintain/sweep.hpp"
 #include "record/statistics.hpp"
 #include "store/free_pages.hpp"
@@ -30,17 +31,36 @@ Status run(Deleter& deleter, std::size_t count, const ProgressFunction& progress
   return deleter.damage();
 }
 
-Status write_nothing_new(store::WriteTransaction& transaction) {
+// Whether all commits since the index was made anew are ours: others may have deleted, and left
+// names in it.
+class OwnCommits {
+ public:
+  explicit OwnCommits(std::uint64_t begin) : last_(begin) {}
+  void add(const store::WriteTransaction& transaction) {
+    if (transaction.id() != last_ + 1) is_unbroken_ = false;
+    last_ = transaction.id();
+  }
+  // 0 if they are not.
+  [[nodiscard]] std::uint64_t last() const { return is_unbroken_ ? last_ : 0; }
+
+ private:
+  std::uint64_t last_;
+  bool is_unbroken_ = true;
+};
+
+Status write_nothing_new(store::WriteTransaction& transaction, OwnCommits& own) {
+  own.add(transaction);
   TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
   TL_TRY(record::write_statistics(transaction, statistics));
   return transaction.commit();
 }
 
 // What was erased may still lie in blocks that have a patch over them.
-Status renew_blocks(store::Environment& environment) {
+Status renew_blocks(store::Environment& environment, OwnCommits& own) {
   for (std::optional<std::string> behind = std::string(); behind;) {
     const std::string from = *behind;
     const auto renew = [&](store::WriteTransaction& transaction) -> Status {
+      own.add(transaction);
       TL_TRY_ASSIGN(next, store::renew_patched_blocks(transaction, from));
       behind = std::move(next);
       return transaction.commit();
@@ -51,7 +71,7 @@ Status renew_blocks(store::Environment& environment) {
 }
 
 Status overwrite(store::Environment& environment, std::optional<std::chrono::milliseconds> timeout,
-                 SecureReport& secure) {
+                 OwnCommits& own, SecureReport& secure) {
   using std::chrono::steady_clock;
   const auto began = steady_clock::now();
   store::FreePagesRequest request;
@@ -77,7 +97,9 @@ Status overwrite(store::Environment& environment, std::optional<std::chrono::mil
   for (int i = 0; i < 2; ++i) {
     TL_TRY(clear());
     TL_TRY(scrub());
-    TL_TRY(store::write(environment, write_nothing_new));
+    TL_TRY(store::write(environment, [&](store::WriteTransaction& transaction) {
+      return write_nothing_new(transaction, own);
+    }));
   }
   for (;;) {
     TL_TRY(clear());
@@ -87,7 +109,7 @@ Status overwrite(store::Environment& environment, std::optional<std::chrono::mil
   }
   TL_TRY(scrub());
   if (secure.remaining_bytes == 0) return {};
-  secure.waits_at_commit = environment.last_transaction_id();
+  secure.waits_at_commit = own.last();
   return make_error(Code::timeout,
                     std::to_string(secure.remaining_bytes) +
                         " bytes of deleted pages can still be read through snapshots that are "
@@ -121,11 +143,15 @@ Status delete_securely(const std::shared_ptr<store::Environment>& environment,
                        SecureReport& secure) {
   const std::uint64_t waited_at_commit = std::exchange(secure.waits_at_commit, 0);
   TL_TRY(delete_containers(environment, containers, progress, report));
+  OwnCommits own(waited_at_commit);
   if (environment->last_transaction_id() != waited_at_commit) {
-    TL_TRY(reindex(environment, {}));
+    TL_TRY(store::write(*environment, [&](store::WriteTransaction& transaction) {
+      own = OwnCommits(transaction.id());
+      return rebuild_index(transaction, {});
+    }));
   }
-  TL_TRY(renew_blocks(*environment));
-  return overwrite(*environment, timeout, secure);
+  TL_TRY(renew_blocks(*environment, own));
+  return overwrite(*environment, timeout, own, secure);
 }
 
 }  // namespace tracelite::maintain

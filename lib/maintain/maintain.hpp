@@ -75,7 +75,8 @@ Status delete_containers(const std::shared_ptr<store::Environment>& environment,
 struct SecureReport {
   std::uint64_t zeroed_bytes = 0;     // free pages, and bytes of others that nothing lies in
   std::uint64_t remaining_bytes = 0;  // free pages that snapshots can still reach
-  std::uint64_t waits_at_commit = 0;  // timeout: nothing is left to do but to wait for these
+  // After a timeout: the last commit, if all since the index was made anew are of this deletion.
+  std::uint64_t waits_at_commit = 0;
 };
 // As delete_containers, and then makes the index anew and overwrites what is free and unused in the
 // file, as soon as no snapshot can reach it; waits for these so long at most (nullopt: without

@@ -33,6 +33,19 @@ struct Fixture {
     trace.set_mask = fields;
     return trace;
   }
+  // Of observation "o" of trace "t".
+  template <std::size_t kCount>
+  void put_costs(const tl_cost (&costs)[kCount]) const {
+    tl_observation observation{};
+    observation.struct_size = sizeof observation;
+    observation.id = tl_str("o");
+    observation.trace_id = tl_str("t");
+    observation.set_mask = TL_BIT(TL_FIELD_COST_DETAILS);
+    observation.cost_details = costs;
+    observation.cost_count = kCount;
+    must(tl_put_observation(store.get(), &observation));
+    store.flush();
+  }
   static tl_score score_with(std::uint64_t fields) {
     tl_score score{};
     score.struct_size = sizeof score;
@@ -188,15 +201,7 @@ BOOST_AUTO_TEST_CASE(a_cost_keeps_twelve_decimal_places) {
   static_assert(model::kCostDecimalPlaces == 12);
   const tl_cost costs[] = {{tl_str("exact"), tl_str("0.123456789012")},
                            {tl_str("finer"), tl_str("0.0000000000004")}};
-  tl_observation observation{};
-  observation.struct_size = sizeof observation;
-  observation.id = tl_str("o");
-  observation.trace_id = tl_str("t");
-  observation.set_mask = TL_BIT(TL_FIELD_COST_DETAILS);
-  observation.cost_details = costs;
-  observation.cost_count = std::size(costs);
-  must(tl_put_observation(store.get(), &observation));
-  store.flush();
+  put_costs(costs);
   Rows rows(get(store, TL_KIND_OBSERVATION, "t", "o"));
   BOOST_REQUIRE(rows.next());
   const tl_observation& seen = *rows.row().observation;
@@ -238,15 +243,7 @@ BOOST_AUTO_TEST_CASE(a_cost_is_at_most_ten_to_the_twentieth) {
                            {tl_str("less"), tl_str("-100000000000000000000.000000000001")},
                            {tl_str("more"), tl_str("100000000000000000000.000000000001")},
                            {tl_str("most"), tl_str("100000000000000000000")}};
-  tl_observation observation{};
-  observation.struct_size = sizeof observation;
-  observation.id = tl_str("o");
-  observation.trace_id = tl_str("t");
-  observation.set_mask = TL_BIT(TL_FIELD_COST_DETAILS);
-  observation.cost_details = costs;
-  observation.cost_count = std::size(costs);
-  must(tl_put_observation(store.get(), &observation));
-  store.flush();
+  put_costs(costs);
   BOOST_TEST(store.counter(TL_REASON_COST) == 2U);
   Rows rows(get(store, TL_KIND_OBSERVATION, "t", "o"));
   BOOST_REQUIRE(rows.next());

@@ -1,6 +1,7 @@
 // What was deleted securely is nowhere in the bytes of the file.
 #include <algorithm>
 #include <map>
+#include <thread>
 
 #include "retention/support.hpp"
 #include "store/free_pages.hpp"
@@ -177,6 +178,35 @@ BOOST_AUTO_TEST_CASE(what_is_gone_already_is_not_told_by_the_index_either) {
   const Answer answer = delete_securely(store, of_secret_user(), 0);
   must(answer.status);
   BOOST_TEST(answer.report.trace_count == 0U);
+  BOOST_TEST(markers.found_in(folder.file()) == std::vector<std::string>());
+  store.check();
+}
+
+// While it waits for a snapshot somebody deletes as tl_delete does.
+BOOST_AUTO_TEST_CASE(what_others_have_deleted_meanwhile_is_not_told_by_the_index_either) {
+  Markers markers(store::test::random_seed());
+  const Folder folder(fast_folder());
+  const Store store(folder.file());
+  record_others(store, 0);
+  record_secret(store, markers, 0);
+  tl_snapshot* snapshot = nullptr;
+  must(tl_snapshot_open(store.get(), &snapshot));
+  Answer waited;
+  std::thread waiting([&] {
+    tl_filter one = filter();
+    one.trace_id = text_of("t1");
+    waited = delete_securely(store, one, 1'000);
+  });
+  // Until it commits nothing more, or has come to its end, after which the other is no case.
+  std::uint64_t newest = 0;
+  while (tl_wait(store.get(), newest, 100, &newest) == TL_OK) {
+  }
+  const Store other(folder.file());
+  BOOST_TEST(other.remove(of_secret_user()).trace_count == 1U);
+  waiting.join();
+  BOOST_TEST(waited.status == TL_TIMEOUT);
+  tl_snapshot_close(snapshot);
+  must(delete_securely(store, of_secret_user(), 0).status);
   BOOST_TEST(markers.found_in(folder.file()) == std::vector<std::string>());
   store.check();
 }
