@@ -15,6 +15,7 @@
 
 #include "store/environment_state.hpp"
 #include "store/errors.hpp"
+#include "store/freed_pages.hpp"
 #include "store/page_layout.hpp"
 
 namespace tracelite::store {
@@ -33,38 +34,21 @@ struct FreePageList {
 };
 
 // As LMDB does it: what a transaction has given up is used again once that is older than `oldest`.
-// `begun` reads the newest commit, while the turn to write is held; LMDB shows its list to nobody
-// who writes.
+// `begun` reads the newest commit, while the turn to write is held.
 Result<FreePageList> read_free_list(const Transaction::State& begun,
                                     std::uint64_t until_transaction) {
-  OpenFile& file = *begun.file;
   const std::uint64_t newest = begun.id;
-  const std::uint64_t oldest = std::min(newest, file.oldest_snapshot(newest));
-  constexpr MDB_dbi kFreeList = 0;
+  const std::uint64_t oldest = std::min(newest, begun.file->oldest_snapshot(newest));
   FreePageList list;
-  MDB_cursor* cursor = nullptr;
-  int code = mdb_cursor_open(begun.transaction, kFreeList, &cursor);
-  if (code != 0) return file.fail(code, "read", begun.map_number);
-  MDB_val key{};
-  MDB_val value{};
-  while ((code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-    std::uint64_t freed_by = 0;
-    std::uint64_t count = 0;
-    if (key.mv_size != sizeof freed_by || value.mv_size < sizeof count) continue;
-    std::memcpy(&freed_by, key.mv_data, sizeof freed_by);
-    std::memcpy(&count, value.mv_data, sizeof count);
-    count = std::min<std::uint64_t>(count, value.mv_size / sizeof count - 1);
-    if (freed_by >= oldest) {
-      if (freed_by <= until_transaction) list.held_page_count += count;
-      continue;
+  TL_TRY(each_of_free_list(begun, [&](const FreedPages& freed) {
+    if (freed.freed_by >= oldest) {
+      if (freed.freed_by <= until_transaction) list.held_page_count += freed.count;
+      return;
     }
     const std::size_t before = list.pages.size();
-    list.pages.resize(before + static_cast<std::size_t>(count));
-    std::memcpy(list.pages.data() + before, static_cast<const char*>(value.mv_data) + sizeof count,
-                count * sizeof count);
-  }
-  mdb_cursor_close(cursor);
-  if (code != MDB_NOTFOUND) return file.fail(code, "read", begun.map_number);
+    list.pages.resize(before + static_cast<std::size_t>(freed.count));
+    std::memcpy(list.pages.data() + before, freed.numbers, freed.count * sizeof(std::uint64_t));
+  }));
   return list;
 }
 

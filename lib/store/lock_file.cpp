@@ -83,6 +83,7 @@ bool is_a_link(const std::string& path) {
 }  // namespace
 
 int create_lock_file(const std::string& lock_path, const LockFileOwner& owner) {
+  const std::string zeros(kLockFileSizeBytes, '\0');  // first: there may be no memory for it
   const int descriptor =
       ::open(lock_path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, owner.mode);
   // A stale one that could not be removed can be used.
@@ -91,7 +92,6 @@ int create_lock_file(const std::string& lock_path, const LockFileOwner& owner) {
   int code = fchmod(descriptor, owner.mode) == 0 ? 0 : errno;  // whatever the umask is
   // As SQLite does, so that root locks nobody out of his own file.
   if (code == 0 && geteuid() == 0 && fchown(descriptor, owner.user, owner.group) != 0) code = errno;
-  const std::string zeros(kLockFileSizeBytes, '\0');
   for (std::size_t done = 0; done < zeros.size() && code == 0;) {
     const ssize_t count = write(descriptor, zeros.data() + done, zeros.size() - done);
     if (count >= 0) {

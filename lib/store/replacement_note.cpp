@@ -1,6 +1,8 @@
 // See replacement_note.hpp.
 #include "store/replacement_note.hpp"
 
+#include <memory>
+
 #include "store/errors.hpp"
 
 namespace tracelite::store {
@@ -31,10 +33,10 @@ Result<Note> read_note(const OpenFile& file, MDB_txn* transaction) {
 }
 
 std::optional<Note> find_note(const OpenFile& file) {
-  MDB_txn* transaction = nullptr;
-  if (mdb_txn_begin(file.engine.get(), nullptr, MDB_RDONLY, &transaction) != 0) return std::nullopt;
-  auto note = read_note(file, transaction);
-  mdb_txn_abort(transaction);
+  MDB_txn* begun = nullptr;
+  if (mdb_txn_begin(file.engine.get(), nullptr, MDB_RDONLY, &begun) != 0) return std::nullopt;
+  const std::unique_ptr<MDB_txn, decltype(&mdb_txn_abort)> transaction(begun, mdb_txn_abort);
+  auto note = read_note(file, transaction.get());
   if (!note || note->kind == Note::Kind::none) return std::nullopt;
   return *note;
 }

@@ -8,6 +8,7 @@
 
 #include "store/environment_state.hpp"
 #include "store/errors.hpp"
+#include "store/freed_pages.hpp"
 #include "store/packed_space.hpp"
 #include "store/testing.hpp"
 
@@ -220,27 +221,14 @@ Result<FileUse> Transaction::file_use() const {
     return system_error(errno, "look at", owner.path);
   }
   MDB_stat main{};
-  int code = mdb_env_stat(owner.engine.get(), &main);
+  const int code = mdb_env_stat(owner.engine.get(), &main);
   if (code != 0) return owner.fail(code, "read", state_->map_number);
   FileUse use;
   use.page_size_bytes = main.ms_psize;
   use.file_page_count = static_cast<std::uint64_t>(status.st_size) / main.ms_psize;
 
-  // LMDB's own list of free pages: each value begins with the number of pages in it.
-  constexpr MDB_dbi kFreeList = 0;
-  MDB_cursor* cursor = nullptr;
-  code = mdb_cursor_open(state_->transaction, kFreeList, &cursor);
-  if (code != 0) return owner.fail(code, "read", state_->map_number);
-  MDB_val key{};
-  MDB_val value{};
-  while ((code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-    std::size_t count = 0;
-    if (value.mv_size < sizeof count) continue;
-    std::memcpy(&count, value.mv_data, sizeof count);
-    use.free_page_count += count;
-  }
-  mdb_cursor_close(cursor);
-  if (code != MDB_NOTFOUND) return owner.fail(code, "read", state_->map_number);
+  TL_TRY(each_of_free_list(*state_,
+                           [&](const FreedPages& freed) { use.free_page_count += freed.count; }));
   // Pages that were given up before they were ever written are beyond the file's end.
   const std::uint64_t numbered = owner.information().me_last_pgno + 1;
   const std::uint64_t missing = numbered - std::min(numbered, use.file_page_count);

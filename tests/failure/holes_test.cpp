@@ -1,4 +1,5 @@
-// Where no holes can be made in a file: what is told, and that it is as if nobody had tried.
+// Where no holes can be made in a file, or free pages not be looked for: what is told, and that it
+// is as if nobody had tried.
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 
 #include "api/support.hpp"
 #include "maintain/retention.hpp"
+#include "model/out_of_memory.hpp"
 #include "store/free_pages.hpp"
 #include "store/testing.hpp"
 #include "support/fault_injector.hpp"
@@ -152,6 +154,35 @@ BOOST_AUTO_TEST_CASE(what_keeps_the_caps_tells_it_once_and_gives_back_later) {
     BOOST_TEST(taken_bytes(folder.file()) < taken_before_bytes);
     store.check();
   }
+}
+
+// LMDB's cursor, which looks for them, is no object that goes by itself.
+BOOST_AUTO_TEST_CASE(looking_for_free_pages_without_memory_leaks_nothing) {
+  const Folder folder(fast_folder());
+  {
+    const Store store(folder.file());
+    record_in_turns(store);
+    BOOST_TEST(store.remove(of_secret()).trace_count == 1U);
+  }
+  const auto environment = store::test::open_file(folder.file());
+  const auto look = [&] {
+    return without_exceptions([&]() -> Status {
+      TL_TRY(store::clear_free_pages(*environment, {}));
+      return {};
+    });
+  };
+  BOOST_REQUIRE(bool(look()));  // what it does for the first time only
+  const std::uint64_t live_before = faults::live_allocation_count();
+  std::uint64_t nth = 0;
+  for (bool reached = true; reached;) {
+    faults::arm(Kind::allocation, ++nth, Lasting::once);
+    const bool is_done = bool(look());
+    faults::disarm();
+    reached = faults::call_count() >= nth;
+    BOOST_TEST((is_done || reached));
+    BOOST_TEST(faults::live_allocation_count() == live_before, "allocation " << nth << " leaks");
+  }
+  BOOST_TEST(nth > 1U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -4,6 +4,7 @@
 //
 // TL_FAULTS=N tries N calls of each kind, evenly spread, and none twice; without it some hundred.
 // TL_FAULT=NTH, or NTH+ for a fault that lasts, tries that alone, in this process: for a debugger.
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,6 +43,18 @@ constexpr unsigned kHangingS = 20;
 // What a process keeps until its end: contexts of zstd, what OpenSSL and SQLite have made once. The
 // address sanitizer looks more closely.
 constexpr std::uint64_t kKeptAllocationsMax = 12;
+// The pipe of what is drained on SIGTERM.
+constexpr int kKeptDescriptorsMax = 2;
+
+// Looked at one by one, because a list of them in /proc is a descriptor itself.
+int open_descriptor_count() {
+  constexpr int kDescriptorsMax = 256;
+  int count = 0;
+  for (int descriptor = 0; descriptor < kDescriptorsMax; ++descriptor) {
+    if (fcntl(descriptor, F_GETFD) >= 0) ++count;
+  }
+  return count;
+}
 
 // What a child says of its try, beside what it prints.
 enum Verdict : int { kSound = 0, kNotReached = 10, kUnexpected = 11, kUnsound = 12, kLeak = 13 };
@@ -97,6 +110,7 @@ class Trial {
                int line) const {
     static Progress progress;
     const std::uint64_t live_before = faults::live_allocation_count();
+    const int descriptors_before = open_descriptor_count();
     faults::arm(kind, nth == 0 ? UINT64_MAX : nth, lasting);
     run_script(path, backup, other_.c_str(), progress);
     faults::disarm();
@@ -119,6 +133,10 @@ class Trial {
     if (__lsan_do_recoverable_leak_check() != 0) return kLeak;
 #endif
     if (faults::live_allocation_count() > live_before + kKeptAllocationsMax) return kLeak;
+    if (const int more = open_descriptor_count() - descriptors_before; more > kKeptDescriptorsMax) {
+      std::fprintf(stderr, "%d descriptors are open\n", more);
+      return kLeak;
+    }
     return nth > count && nth != 0 ? kNotReached : kSound;
   }
 
@@ -134,7 +152,7 @@ std::string what_happened(int verdict) {
     case kUnsound:
       return "left something wrong behind";
     case kLeak:
-      return "leaked memory";
+      return "leaked";
     case -SIGALRM:
       return "hung";
     default:
