@@ -208,6 +208,11 @@ BOOST_FIXTURE_TEST_CASE(an_environment_is_looked_for_as_it_would_be_stored, Fixt
   BOOST_TEST(names_of(rows(list(world.snapshot(), Kind::trace, filter, {}, {}, 0))) ==
                  std::vector<std::string>{"flags"},
              boost::test_tools::per_element());
+  BOOST_TEST(names_of(rows(list(world.snapshot(), Kind::environment, {}, {}, {}, 0))) ==
+                 (std::vector<std::string>{"staging", "default"}),
+             boost::test_tools::per_element());
+  const Row without = rows(get(world.snapshot(), Kind::environment, {}, "default")).at(0);
+  BOOST_TEST(without.aggregate.trace_count == 1U);
 }
 
 // Some are asked of each row, some are where the query starts; half of them lie in either table.
