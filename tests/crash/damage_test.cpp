@@ -2,17 +2,20 @@
 // error or the right answer. Where it opened, a record is written, and the file must be sound after
 // it.
 //
-// In short here; TL_TORTURE=1 flips every byte of the small file and tries 100,000 more cases,
-// `./dev torture` as many as there is time for.
+// In short here; TL_TORTURE=1 flips every byte of the small file and tries 100,000 more cases, or
+// a part of both, so that several processes can share them: TL_PART=2/4 is the second of four.
+// `./dev torture` tries as many as there is time for.
 #include <tracelite/tracelite.h>
 
 #include <boost/test/unit_test.hpp>
+#include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <iostream>
 #include <optional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/support.hpp"
@@ -33,8 +36,21 @@ using tracelite::test::failures;
 using tracelite::test::Torture;
 
 bool at_length() { return std::getenv("TL_TORTURE") != nullptr; }
+struct Part {
+  std::size_t index = 0, count = 1;
+};
+Part part() {
+  Part given;
+  const char* const text = std::getenv("TL_PART");
+  if (text == nullptr) return given;
+  const bool is_one = std::sscanf(text, "%zu/%zu", &given.index, &given.count) == 2 &&
+                      given.index >= 1 && given.index <= given.count;
+  BOOST_REQUIRE_MESSAGE(is_one, "TL_PART is to be such as 2/4");
+  --given.index;
+  return given;
+}
 // So many cases in `./dev test`.
-int short_run(int cases) { return tracelite::test::kUnderSanitizer ? cases / 4 : cases; }
+unsigned short_run(unsigned cases) { return tracelite::test::kUnderSanitizer ? cases / 4 : cases; }
 
 std::string observation(int number, std::size_t payload_size) {
   const std::string n = std::to_string(number);
@@ -58,13 +74,20 @@ std::string trace(int number) {
          n + R"(","traceId":"t)" + n + R"(","name":"good","value":0.5}})" + "\n";
 }
 
+constexpr int kObservationsPerCommit = 12;  // each commit leaves pages, and all are to be tried
+
 // With free pages, some of them from deletion.
 std::string sample(const Folder& folder, int observations, std::size_t payload_size) {
   const std::string path = folder.file("sample.tl");
   {
     const Store store(path);
-    for (int i = 0; i < observations; ++i) store.import_all(observation(i, payload_size));
-    for (int i = 0; i * 10 < observations; ++i) store.import_all(trace(i));
+    std::string events;
+    for (int i = 0; i < observations; ++i) {
+      events += observation(i, payload_size);
+      if (i % 10 == 0) events += trace(i / 10);
+      const bool ends = i + 1 == observations || (i + 1) % kObservationsPerCommit == 0;
+      if (ends) store.import_all(std::exchange(events, {}));
+    }
     (void)store.remove(of_trace("t1"));
     store.import_all(observation(3, payload_size / 2));
   }
@@ -170,7 +193,7 @@ struct Tally {
   }
   void print(const char* what) const {
     std::cout << what << ", cases tried: " << cases() << " (refused " << refused
-              << ", failed on reading " << failed << ", right " << right << ")\n";
+              << ", failed on reading " << failed << ", right " << right << ")" << std::endl;
   }
 };
 
@@ -178,6 +201,8 @@ tl_status open_untrusted(const std::string& path, tl_store** store) {
   tl_options options{};
   options.struct_size = sizeof options;
   options.flags = TL_OPEN_UNTRUSTED;
+  constexpr std::uint64_t kQueueSizeBytes = 65'536;  // to make a larger one takes a while
+  options.queue_size_bytes = kQueueSizeBytes;
   return tl_open(path.c_str(), &options, store);
 }
 
@@ -201,6 +226,8 @@ class Trial {
   Tally tally;
 
   void run(const std::string& damaged) {
+    constexpr std::uint64_t kCasesPerLine = 10'000;
+    if (tally.cases() > 0 && tally.cases() % kCasesPerLine == 0) tally.print("so far");
     const std::string path = folder_.file();
     write_file(path, damaged);
     tl_store* store = nullptr;
@@ -271,7 +298,9 @@ BOOST_AUTO_TEST_CASE(any_byte_that_is_flipped_gives_an_error_or_the_right_answer
     BOOST_TEST_CONTEXT("byte " << at) trial.run(damaged);
   };
   if (at_length()) {
-    for (std::size_t at = 0; at < content.size(); ++at) flip(at);
+    std::cout << content.size() << " bytes are to be flipped\n";
+    const auto [first, parts] = part();
+    for (std::size_t at = first; at < content.size(); at += parts) flip(at);
   } else if (torture.is_long()) {
     while (torture.wants_more(0, 0)) flip(random() % content.size());
   } else {
@@ -279,7 +308,7 @@ BOOST_AUTO_TEST_CASE(any_byte_that_is_flipped_gives_an_error_or_the_right_answer
       flip(at);
       flip(page_size + at);
     }
-    for (int i = 0; i < short_run(400); ++i) flip(random() % content.size());
+    for (unsigned i = 0; i < short_run(400); ++i) flip(random() % content.size());
   }
   trial.tally.print("flipped bytes of a small file");
   torture.report(trial.tally.cases(), failures(), seed);
@@ -315,8 +344,8 @@ BOOST_AUTO_TEST_CASE(random_damage_of_a_larger_file_gives_an_error_or_the_right_
     const std::size_t second = random() % count * size;
     for (std::size_t i = 0; i < size; ++i) std::swap(damaged[first + i], damaged[second + i]);
   };
-  const int usual = at_length() ? 100'000 : short_run(400);
-  for (std::uint64_t i = 0; torture.wants_more(i, static_cast<std::uint64_t>(usual)); ++i) {
+  const std::uint64_t usual = at_length() ? 100'000 / part().count : short_run(400);
+  for (std::uint64_t i = 0; torture.wants_more(i, usual); ++i) {
     std::string damaged = content;
     switch (random() % 6) {
       case 0:
