@@ -370,7 +370,7 @@ class MaskTest(FolderCase):
         for bad in (object(), Json("{"), float("nan")):
             path = self.folder / f"{len(os.listdir(self.folder))}.tl"
             with Store(path, mask=lambda field, payload: bad) as store:
-                with mock.patch("tracelite._store._logger"):
+                with mock.patch("tracelite._opened.logger"):
                     store.put_trace("t", input="x")
                     store.flush()
                 self.assertIn("fully masked", store.get_trace("t").input)

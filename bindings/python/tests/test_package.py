@@ -344,7 +344,7 @@ class TypeTest(FolderCase):
             "program.py:5: note: Revealed type is",
             'Rows[tracelite._rows.Trace]"',
             'program.py:6: note: Revealed type is "builtins.str"',
-            'program.py:7: note: Revealed type is "tracelite._store.Span"',
+            'program.py:7: note: Revealed type is "tracelite._span.Span"',
             'program.py:8: error: Unexpected keyword argument "outptu"',
             'program.py:9: error: Argument "name"',
             'program.py:10: error: Unexpected keyword argument "nmae"',

@@ -17,6 +17,7 @@ TraceliteError, one for each status of the C API.
 
 from ._c import VERSION as __version__
 from ._c import Status
+from ._cursor import Rows
 from ._errors import (
     BusyError,
     CancelledError,
@@ -43,10 +44,11 @@ from ._errors import (
 )
 from ._events import ImportReport, Outcome
 from ._library import LibraryError
-from ._reader import Rows
+from ._reports import CloseReport, DeleteReport, Finding, Space, Statistics
 from ._rows import Aggregate, Media, Observation, Score, Session, Step, Trace
 from ._salvage import SalvageReport, salvage
-from ._store import CloseReport, DeleteReport, Finding, Snapshot, Space, Span, Statistics, Store
+from ._span import Span
+from ._store import Snapshot, Store
 from ._values import (
     CLEAR,
     NULL,

@@ -49,7 +49,7 @@ _S = TypeVar("_S", bound=ctypes.Structure)
 if TYPE_CHECKING:
     from typing_extensions import Concatenate, ParamSpec
 
-    from ._store import Span
+    from ._span import Span
 
     _P = ParamSpec("_P")
     _R = TypeVar("_R")

@@ -23,7 +23,7 @@ from ._values import (
 )
 
 if TYPE_CHECKING:
-    from ._reader import Rows
+    from ._cursor import Rows
 
 
 class Origin(Protocol):

@@ -8,7 +8,8 @@ from typing import List, Optional, Tuple
 
 from . import _c
 from ._events import Caught, Path, Progress
-from ._store import Finding, encoded_path, noting
+from ._reports import Finding, noting
+from ._values import encoded_path
 
 
 @dataclass(frozen=True)

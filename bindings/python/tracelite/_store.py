@@ -1,17 +1,14 @@
-"""The store, live observations and snapshots."""
+"""The store, and snapshots of it."""
 
 from __future__ import annotations
 
-import atexit
 import ctypes
-import logging
 import os
 import secrets
 import threading
 import time
 import warnings
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -22,23 +19,19 @@ from typing import (
     List,
     Mapping,
     Optional,
-    Set,
     Tuple,
+    Union,
 )
-from typing import Union
 
 from . import _c
-from ._c import Field, Status
-from ._errors import ExpiredError, InvalidError, MisuseError, TimedOutError, TraceliteError
-from ._errors import check, last_error
-from ._events import Caught, ImportReport, Outcome, Path, Progress, Source
-from ._events import read_events, reason_name
+from ._c import Status
+from ._cursor import Rows
+from ._errors import ExpiredError, InvalidError, MisuseError, TimedOutError, TraceliteError, check
+from ._events import Caught, ImportReport, Outcome, Path, Progress, Source, read_events, reason_name
 from ._fields import (
     Draft,
-    child_fields,
     filter_struct,
     live_fields,
-    observation_changes,
     observation_fields,
     observation_struct,
     score_fields,
@@ -49,26 +42,19 @@ from ._fields import (
     trace_fields,
     trace_struct,
 )
-from ._gate import Gate, callback_of_writer, is_in_call
-from ._reader import (
-    Changed,
-    Reader,
-    Rows,
-    changed_of,
-    deleting,
-    deleting_securely,
-    following,
-)
+from ._gate import is_in_call
+from ._opened import EXIT_TIMEOUT_S, Log, Mask, Opened, log_callback, logger, mask_callback
+from ._parameters import deleting, deleting_securely, following
+from ._reader import Changed, Reader, changed_of
+from ._reports import CloseReport, DeleteReport, Finding, Space, Statistics, noting
+from ._span import Span
 from ._values import (
-    NULL,
     UINT64_MAX,
     Durability,
-    Form,
     FullPolicy,
-    Payload,
+    encoded_path,
     integer_of,
     milliseconds_of,
-    payload_of,
     text_bytes,
 )
 
@@ -80,307 +66,10 @@ if TYPE_CHECKING:
     else:
         from typing_extensions import Self
 
-Mask = Callable[[str, Payload], object]
-Log = Callable[[int, str, str], object]
+# In the library, before Python looks at signals and whether the store is being closed.
+_WAIT_S = 1.0
 
-_logger = logging.getLogger("tracelite")
-_LOG_LEVELS = {1: logging.DEBUG, 2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
-_EXIT_TIMEOUT_S = 10.0  # for each store that a program leaves open
-_WAIT_S = (
-    1.0  # in the library, before Python looks at signals and whether the store is being closed
-)
-
-
-@dataclass(frozen=True)
-class CloseReport:
-    """What closing found: observations that had not ended, and stay in the file as unfinished."""
-
-    open_span_count: int
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Statistics of the newest commit. oldest_reader_lag: commits that the oldest snapshot of any
-    process is behind. queued_size_bytes: of this store, recorded and not yet durable.
-    """
-
-    format_version: int
-    trace_count: int
-    observation_count: int
-    score_count: int
-    session_count: int
-    user_count: int
-    payload_size_bytes: int
-    file_size_bytes: int
-    commit_number: int
-    oldest_reader_lag: int
-    queued_size_bytes: int
-
-
-@dataclass(frozen=True)
-class Space:
-    """Bytes of the file: of a key space, or, in key space "page", of a table or index of SQLite."""
-
-    key_space: str
-    table: str
-    size_bytes: int
-
-
-@dataclass(frozen=True)
-class DeleteReport:
-    """What delete has deleted."""
-
-    trace_count: int
-    observation_count: int
-    score_count: int
-    session_count: int
-    zeroed_size_bytes: int = 0
-    """Of delete_securely: what was overwritten with zeros."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that check found wrong, or salvage left behind; `where` names the key space or table."""
-
-    where: str
-    message: str
-
-
-# ------------------------------------------------------------------------------ opening, closing
-
-
-class _Opened:
-    """An open file: the handle, and what must live as long as it. Outlives its Store if that is
-    dropped where it cannot be closed."""
-
-    def __init__(self, lib: ctypes.CDLL, handle: int, callbacks: Tuple[object, ...]) -> None:
-        self.lib = lib
-        self.gate = Gate(handle)
-        self.callbacks = callbacks
-        _open_stores.add(self)
-
-    def close(self, timeout: Optional[float]) -> Optional[CloseReport]:
-        timeout_ms = milliseconds_of(timeout, "timeout")
-        report = _c.CloseReport()
-        report.struct_size = ctypes.sizeof(report)
-
-        def close(handle: int) -> Optional[TraceliteError]:
-            status = self.lib.tl_close(handle, timeout_ms, ctypes.byref(report))
-            return last_error(self.lib, status) if status else None
-
-        try:
-            error = self.gate.close(timeout, close)
-        finally:
-            if self.gate.is_closed or self.gate.is_forked:
-                _open_stores.discard(self)
-        if error is not None:
-            error.dropped_count = report.dropped_count
-            raise error
-        return CloseReport(report.open_span_count)
-
-
-_open_stores: Set[_Opened] = set()
-
-
-@atexit.register
-def _close_open_stores() -> None:
-    for opened in list(_open_stores):
-        try:
-            opened.close(_EXIT_TIMEOUT_S)
-        except TraceliteError as error:
-            _logger.error("closing a store at exit: %s", error)
-
-
-def _log_callback(lib: ctypes.CDLL, log: Log) -> Any:
-    def call(context: object, level: int, reason: int, message: bytes) -> None:
-        with callback_of_writer():
-            text = message.decode("utf-8", "replace")
-            log(_LOG_LEVELS.get(level, logging.WARNING), reason_name(lib, reason), text)
-
-    return _c.LogFn(call)
-
-
-def _mask_callback(mask: Mask) -> Any:
-    stored: List[bytes] = [b""]  # valid until the next call
-
-    def call(context: object, field: int, value: Any, masked: Any) -> int:
-        try:
-            with callback_of_writer():
-                struct = value.contents
-                data = ctypes.string_at(struct.data, struct.size_bytes) if struct.data else b""
-                given = Payload(Form.of(struct.form), data)
-                name = Field(field).name.lower()
-                result = mask(name, given)
-                if result is given:
-                    return 0
-                payload = NULL if result is None else payload_of(result, name)
-                stored[0] = payload.data
-                masked[0].form = payload.form.code
-                masked[0].data = ctypes.cast(ctypes.c_char_p(stored[0]), ctypes.c_void_p).value
-                masked[0].size_bytes = len(stored[0])
-                return 0
-        except BaseException as error:
-            # Without the message, which may hold the value.
-            _logger.error("the mask failed with %s", type(error).__name__)
-            return 1
-
-    return _c.MaskFn(call)
-
-
-# ----------------------------------------------------------------------------- live observations
-
-
-class Span:
-    """A live observation: begun, in the file, and unfinished until it ends.
-
-    As a context manager it ends with the block; an exception that leaves the block makes its level
-    ERROR and its status_message the exception. A span that is dropped stays unfinished.
-    """
-
-    __slots__ = ("_store", "_handle", "_lock", "id", "trace_id", "__weakref__")
-
-    id: str
-    trace_id: str
-
-    def __init__(self, store: Store, id: str = "", trace_id: str = "") -> None:
-        # Made before the library fills it, so that no interruption can lose it.
-        self._handle = ctypes.c_void_p()
-        self._store = store
-        self._lock = threading.Lock()
-        self.id = id
-        self.trace_id = trace_id
-
-    def _begin(
-        self,
-        store: int,
-        parent: Optional[int],
-        struct: _c.Observation,
-        ids: Tuple[Optional[str], Optional[str]] = (None, None),
-    ) -> None:
-        lib = self._store._lib
-        handle = self._handle
-        check(lib, lib.tl_begin(store, parent, ctypes.byref(struct), ctypes.byref(handle)))
-        if ids[0] is not None and ids[1] is not None:
-            self.id, self.trace_id = ids[0], ids[1]
-            return
-        trace_id, id = _c.TextOut(), _c.TextOut()
-        check(lib, lib.tl_span_ids(handle, ctypes.byref(trace_id), ctypes.byref(id)))
-        self.id = _c.text_of(id.data, id.size_bytes) or ""
-        self.trace_id = _c.text_of(trace_id.data, trace_id.size_bytes) or ""
-
-    def __repr__(self) -> str:
-        state = "live" if self._handle else "ended"
-        return f"<Span {self.id} of trace {self.trace_id}, {state}>"
-
-    @takes(child_fields)
-    def span(self, **fields: Any) -> Span:
-        """Begins an observation below this one (which may have ended) in its trace."""
-        return self._store.begin(parent=self, **fields)
-
-    begin = span
-
-    @takes(observation_changes)
-    def update(self, **fields: Any) -> None:
-        """Adds to the observation: what is given is written, None stays, CLEAR is taken away."""
-        self.change(fields)
-
-    def change(self, fields: Mapping[str, Any]) -> None:
-        """As update."""
-        struct = _byref(observation_struct(None, fields))
-        store = self._store
-        gate = store._gate
-        with gate.call():
-            gate.pointer()
-            with self._lock:
-                handle = self._handle
-                if not handle:
-                    self._live()
-                status = store._update(handle, struct)
-                if status:
-                    check(store._lib, status)
-
-    def append(self, text: str, field: str = "output") -> None:
-        """Appends text to the output (or input), as a model streams it: what was appended before a
-        crash is in the file. The first one sets completion_start_time, unless it was set.
-
-        The text may grow without limit: the library's memory does not grow with it, unless a mask
-        has to see it whole. Of one longer than 4 MiB the media stay in its text.
-        """
-        data = text_bytes(text, field)
-        code = _STREAMED.get(field)
-        if code is None:
-            raise InvalidError(f"field is {field!r}, but must be output or input", field="field")
-        gate, lib = self._store._gate, self._store._lib
-        with gate.call():
-            gate.handle()
-            with self._lock:
-                check(lib, lib.tl_append(self._live(), code, _c.Text(data, len(data))))
-
-    @takes(observation_changes)
-    def end(self, **fields: Any) -> None:
-        """Ends the observation, at end_time or now, with last fields to add. If the library refuses
-        one of them, it raises InvalidError, and the observation has ended without them.
-        """
-        self.finish(fields)
-
-    def finish(self, fields: Mapping[str, Any]) -> None:
-        """As end."""
-        struct = _byref(observation_struct(None, fields)) if fields else None
-        store = self._store
-        gate = store._gate
-        with gate.call():
-            gate.pointer()
-            with self._lock:
-                handle = self._handle
-                if not handle:
-                    self._live()
-                self._handle = _ENDED
-                status = store._end(handle, struct)
-                if status:
-                    check(store._lib, status)
-
-    def _live(self) -> int:
-        handle = self._handle.value
-        if handle is None:
-            raise MisuseError("the observation has ended")
-        return handle
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
-        if not self._handle:
-            return
-        if error is None or isinstance(error, GeneratorExit):
-            self.end()
-            return
-        try:
-            self.end(level="ERROR", status_message=_message(error))
-        except TraceliteError:  # counted by the library; the caller's own error matters more
-            pass
-
-    def __del__(self) -> None:
-        # Freeing it now would end the observation, which never ended.
-        if getattr(self, "_handle", None):
-            store = self._store
-            store._gate.free_when_closed(store._lib.tl_end, self._handle.value, None)
-
-
-_ENDED = ctypes.c_void_p()
 _byref = ctypes.byref
-_STREAMED = {"output": Field.OUTPUT, "input": Field.INPUT}
-
-
-def _message(error: BaseException) -> str:
-    name = type(error).__name__
-    try:
-        text = str(error)
-    except Exception:
-        text = ""
-    return (f"{name}: {text}" if text else name).encode("utf-8", "backslashreplace").decode()
-
-
-# ------------------------------------------------------------------------------------- the store
 
 
 class Store(Reader):
@@ -498,16 +187,16 @@ class Store(Reader):
                 setattr(options, name + "_size_bytes", len(data))
         callbacks: List[object] = []
         if mask is not None:
-            options.mask = _mask_callback(mask)
+            options.mask = mask_callback(mask)
             callbacks.append(options.mask)
         if log is not None:
-            options.log = _log_callback(lib, log)
+            options.log = log_callback(lib, log)
             callbacks.append(options.log)
         handle = ctypes.c_void_p()
         check(lib, lib.tl_open(encoded, ctypes.byref(options), ctypes.byref(handle)))
         assert handle.value is not None
         self.path = os.fsdecode(encoded)
-        self._opened = _Opened(lib, handle.value, tuple(callbacks))
+        self._opened = Opened(lib, handle.value, tuple(callbacks))
         self._gate = self._opened.gate
         # Without the conversions that cost more than the calls: they get pointers of ctypes only.
         self._begin, self._update, self._end = lib["tl_begin"], lib["tl_update"], lib["tl_end"]
@@ -625,9 +314,9 @@ class Store(Reader):
         warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self)
         if not is_in_call():  # else it is closed at exit
             try:
-                opened.close(_EXIT_TIMEOUT_S)
+                opened.close(EXIT_TIMEOUT_S)
             except TraceliteError as error:
-                _logger.error("closing a dropped store: %s", error)
+                logger.error("closing a dropped store: %s", error)
 
     def _guard(self) -> ContextManager[object]:
         return _NOTHING
@@ -896,28 +585,6 @@ class Store(Reader):
 
 
 _NOTHING = nullcontext()
-
-
-def noting(findings: List[Finding], caught: Caught) -> Any:
-    """A callback for C that adds what it is told."""
-
-    def find(context: object, where: Any, message: Any) -> None:
-        with caught.kept():
-            findings.append(
-                Finding(
-                    _c.text_of(where.data, where.size_bytes) or "",
-                    _c.text_of(message.data, message.size_bytes) or "",
-                )
-            )
-
-    return _c.FindingFn(find)
-
-
-def encoded_path(path: Union[Path, bytes]) -> bytes:
-    encoded = os.fsencode(path)
-    if b"\0" in encoded:
-        raise InvalidError("path holds a zero byte", field="path")
-    return encoded
 
 
 class Snapshot(Reader):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -323,3 +324,11 @@ def milliseconds_of(seconds: Optional[float], field: str, most: int = 0xFFFFFFFE
     if not seconds >= 0:
         raise InvalidError(f"{field} is {seconds!r}, but must not be negative", field=field)
     return int(min(-(-seconds * 1000 // 1), most))
+
+
+def encoded_path(path: Union[str, bytes, os.PathLike[str]]) -> bytes:
+    """As the library takes it."""
+    encoded = os.fsencode(path)
+    if b"\0" in encoded:
+        raise InvalidError("path holds a zero byte", field="path")
+    return encoded

@@ -4,7 +4,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple, Type, TypeVar, Union
 
 from .._fields import Draft
-from .._store import Span
+from .._span import Span
 from .._values import ObservationType
 from . import _values
 from ._arguments import fields_of

@@ -21,7 +21,8 @@ from typing import (
 
 from .. import _errors, _rows
 from .._c import Field
-from .._reader import Reader, Rows
+from .._cursor import Rows
+from .._reader import Reader
 from .._store import Store
 from .._values import Payload
 from ._api_errors import ApiError, Error, NotFoundError

@@ -10,7 +10,8 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 from .._errors import ForkedError, InvalidError, MisuseError, QueueFullError, TraceliteError
 from .._fields import Draft
-from .._store import Span, Store
+from .._span import Span
+from .._store import Store
 from . import _signals
 from ._warn import warn_once
 

@@ -1,0 +1,101 @@
+"""An open file of the library: its handle, its callbacks, and its closing when the program exits."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import logging
+from typing import Any, Callable, List, Optional, Set, Tuple
+
+from . import _c
+from ._c import Field
+from ._errors import TraceliteError, last_error
+from ._events import reason_name
+from ._gate import Gate, callback_of_writer
+from ._reports import CloseReport
+from ._values import NULL, Form, Payload, milliseconds_of, payload_of
+
+Mask = Callable[[str, Payload], object]
+Log = Callable[[int, str, str], object]
+
+logger = logging.getLogger("tracelite")
+EXIT_TIMEOUT_S = 10.0  # for each store that a program leaves open
+_LOG_LEVELS = {1: logging.DEBUG, 2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
+
+
+class Opened:
+    """An open file: the handle, and what must live as long as it. Outlives its Store if that is
+    dropped where it cannot be closed."""
+
+    def __init__(self, lib: ctypes.CDLL, handle: int, callbacks: Tuple[object, ...]) -> None:
+        self.lib = lib
+        self.gate = Gate(handle)
+        self.callbacks = callbacks
+        _open_stores.add(self)
+
+    def close(self, timeout: Optional[float]) -> Optional[CloseReport]:
+        timeout_ms = milliseconds_of(timeout, "timeout")
+        report = _c.CloseReport()
+        report.struct_size = ctypes.sizeof(report)
+
+        def close(handle: int) -> Optional[TraceliteError]:
+            status = self.lib.tl_close(handle, timeout_ms, ctypes.byref(report))
+            return last_error(self.lib, status) if status else None
+
+        try:
+            error = self.gate.close(timeout, close)
+        finally:
+            if self.gate.is_closed or self.gate.is_forked:
+                _open_stores.discard(self)
+        if error is not None:
+            error.dropped_count = report.dropped_count
+            raise error
+        return CloseReport(report.open_span_count)
+
+
+_open_stores: Set[Opened] = set()
+
+
+@atexit.register
+def _close_open_stores() -> None:
+    for opened in list(_open_stores):
+        try:
+            opened.close(EXIT_TIMEOUT_S)
+        except TraceliteError as error:
+            logger.error("closing a store at exit: %s", error)
+
+
+def log_callback(lib: ctypes.CDLL, log: Log) -> Any:
+    def call(context: object, level: int, reason: int, message: bytes) -> None:
+        with callback_of_writer():
+            text = message.decode("utf-8", "replace")
+            log(_LOG_LEVELS.get(level, logging.WARNING), reason_name(lib, reason), text)
+
+    return _c.LogFn(call)
+
+
+def mask_callback(mask: Mask) -> Any:
+    stored: List[bytes] = [b""]  # valid until the next call
+
+    def call(context: object, field: int, value: Any, masked: Any) -> int:
+        try:
+            with callback_of_writer():
+                struct = value.contents
+                data = ctypes.string_at(struct.data, struct.size_bytes) if struct.data else b""
+                given = Payload(Form.of(struct.form), data)
+                name = Field(field).name.lower()
+                result = mask(name, given)
+                if result is given:
+                    return 0
+                payload = NULL if result is None else payload_of(result, name)
+                stored[0] = payload.data
+                masked[0].form = payload.form.code
+                masked[0].data = ctypes.cast(ctypes.c_char_p(stored[0]), ctypes.c_void_p).value
+                masked[0].size_bytes = len(stored[0])
+                return 0
+        except BaseException as error:
+            # Without the message, which may hold the value.
+            logger.error("the mask failed with %s", type(error).__name__)
+            return 1
+
+    return _c.MaskFn(call)
