@@ -21,15 +21,7 @@ from typing import (
 
 from . import _c
 from ._c import Field, Kind, ReadMode, Status
-from ._errors import InternalError, InvalidError, MisuseError, TraceliteError, check
-from ._rows import (
-    Aggregate,
-    Observation,
-    Origin,
-    Score,
-    Session,
-    Step,
-    Trace,
+from ._decoding import (
     group_of,
     observation_of,
     score_of,
@@ -37,6 +29,9 @@ from ._rows import (
     step_of,
     trace_of,
 )
+from ._errors import InternalError, InvalidError, MisuseError, TraceliteError, check
+from ._origin import Origin
+from ._rows import Aggregate, Observation, Score, Session, Step, Trace
 from ._values import UINT64_MAX, Form, Payload, integer_of
 
 if TYPE_CHECKING:

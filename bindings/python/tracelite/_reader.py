@@ -10,22 +10,8 @@ from typing import Any, ContextManager, Dict, Optional, TypeVar, Union
 from . import _c
 from ._c import Field, Kind, ReadMode
 from ._cursor import Decode, Rows, read_pieces
-from ._errors import InvalidError, check
-from ._events import Progress, Target, write_events
-from ._fields import filter_struct, takes
-from ._gate import Gate
-from ._parameters import exporting, listing
-from ._rows import (
-    Aggregate,
-    Media,
-    Observation,
-    Origin,
-    Score,
-    Session,
-    Step,
-    Trace,
+from ._decoding import (
     group_of,
-    hide,
     observation_of,
     score_of,
     session_of,
@@ -33,6 +19,13 @@ from ._rows import (
     trace_of,
     with_children,
 )
+from ._errors import InvalidError, check
+from ._events import Progress, Target, write_events
+from ._fields import filter_struct, takes
+from ._gate import Gate
+from ._origin import Origin, hide
+from ._parameters import exporting, listing
+from ._rows import Aggregate, Media, Observation, Score, Session, Step, Trace
 from ._values import INT64_MAX, UINT64_MAX, Order, Payload, integer_of, text_bytes
 
 _T = TypeVar("_T")
