@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 
 #include "store/errors.hpp"
 
@@ -18,10 +19,9 @@ Result<std::string> real_path(const std::string& path) {
     return make_error(Code::invalid, "the path is empty or contains a NUL", "path");
   }
   const auto resolve = [](const std::string& name) -> std::string {
-    char* const found = realpath(name.c_str(), nullptr);
-    std::string result = found != nullptr ? found : "";
-    std::free(found);  // NOLINT: realpath uses malloc
-    return result;
+    const std::unique_ptr<char, decltype(&std::free)> found(realpath(name.c_str(), nullptr),
+                                                            std::free);
+    return found != nullptr ? found.get() : "";
   };
   std::string whole = resolve(path);
   if (!whole.empty()) return whole;
