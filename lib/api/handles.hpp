@@ -61,9 +61,7 @@ struct StoreState {
 // In a child process everything is left as it is: threads that are not there may have been in the
 // middle of it, or wait for it.
 struct DropStoreState {
-  void operator()(StoreState* state) const {
-    if (state->environment == nullptr || !state->environment->forked()) delete state;
-  }
+  void operator()(StoreState* state) const;
 };
 
 // What a tl_row points to, until the next one.
