@@ -271,6 +271,7 @@ Status close_store(tl_store* store, std::uint32_t timeout_ms, tl_close_report* r
 }
 
 }  // namespace
+
 void DropStoreState::operator()(StoreState* state) const {
   if (state->environment != nullptr && state->environment->forked()) return;
   // It may never have been opened to the end, or closing may have run out of memory.

@@ -36,6 +36,7 @@ using tracelite::test::failures;
 using tracelite::test::Torture;
 
 bool at_length() { return std::getenv("TL_TORTURE") != nullptr; }
+
 struct Part {
   std::size_t index = 0, count = 1;
 };
@@ -49,6 +50,7 @@ Part part() {
   --given.index;
   return given;
 }
+
 // So many cases in `./dev test`.
 unsigned short_run(unsigned cases) { return tracelite::test::kUnderSanitizer ? cases / 4 : cases; }
 
