@@ -71,8 +71,7 @@ Imported import_text(Bytes text, std::size_t piece_bytes) {
                      (one.is_warning ? " w " : " ") + std::string(one.field) + ": " +
                      std::string(one.message) + '\n';
   };
-  auto report = exchange::import_langfuse(read, sink, outcome, {}, kDocumentSizeBytesMax);
-  imported.report = must(std::move(report));
+  must(exchange::import_langfuse(read, sink, outcome, {}, imported.report, kDocumentSizeBytesMax));
   const exchange::ImportReport& counts = imported.report;
   require(counts.succeeded_count + counts.failed_count + counts.ignored_count == counts.event_count,
           "each event succeeds, fails or is ignored");

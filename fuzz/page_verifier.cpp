@@ -59,26 +59,35 @@ class File {
     const std::size_t kind = input.below(9);
     const std::size_t page = page_count() == 0 ? 0 : input.number(2) % page_count();
     switch (kind) {
-      case 0:
-        return overwrite(page * kPageSize + input.number(2) % kPageSize,
-                         input.take(1 + input.below(16)));
+      case 0: {
+        const std::size_t at = input.number(2) % kPageSize;
+        return overwrite(page * kPageSize + at, input.take(1 + input.below(16)));
+      }
       case 1:
         return content_.resize(input.below(2) == 0 ? page * kPageSize
                                                    : input.number(3) % (content_.size() + 1));
       case 2:
         return copy_page(page, input);
-      case 3:
-        return set(page * kPageSize + input.below(sizeof(layout::PageHeader)),
-                   input.number(1 + input.below(2)), 2);
-      case 4:
-        return set(node_at(page, input.byte()) + input.below(16), input.number(2), 2);
-      case 5:  // where the entry is
-        return set(page * kPageSize + sizeof(layout::PageHeader) + 2 * input.below(64),
-                   input.number(2), 2);
-      case 6:
-        return set(input.below(2) * kPageSize + sizeof(layout::PageHeader) +
-                       input.below(sizeof(layout::Meta)),
-                   input.number(2), 1 + input.below(8));
+      case 3: {
+        const std::size_t at = input.below(sizeof(layout::PageHeader));
+        const std::size_t size_bytes = 1 + input.below(2);
+        return set(page * kPageSize + at, input.number(size_bytes), 2);
+      }
+      case 4: {
+        const std::size_t node = node_at(page, input.byte());
+        const std::size_t at = input.below(16);
+        return set(node + at, input.number(2), 2);
+      }
+      case 5: {  // where the entry is
+        const std::size_t index = input.below(64);
+        return set(page * kPageSize + sizeof(layout::PageHeader) + 2 * index, input.number(2), 2);
+      }
+      case 6: {
+        const std::size_t head = input.below(2);
+        const std::size_t at = input.below(sizeof(layout::Meta));
+        const std::uint64_t value = input.number(2);
+        return set(head * kPageSize + sizeof(layout::PageHeader) + at, value, 1 + input.below(8));
+      }
       default:
         return change_value(page, input);
     }

@@ -35,12 +35,23 @@
  *              then tells the reason, for the calling thread, until that thread's next call.
  *              TL_MISUSE is returned for a NULL required argument, TL_INVALID for a value that the
  *              model refuses, TL_FORKED for a handle inherited through fork(); these three are not
- *              repeated below.
+ *              repeated below. Nor are those that whatever touches the file may return: TL_IO,
+ *              TL_CORRUPT, TL_NO_MEMORY, TL_BUSY (no slot for a reader, or somebody held what is
+ *              needed for too long), TL_LIMIT, TL_INTERNAL, and, where others use the file:
+ *              TL_UNSUPPORTED (another version of tracelite has made the index anew), TL_DISK_FULL
+ *              (no address space for what it has grown by), TL_PERMISSION and TL_NOT_FOUND (it was
+ *              compacted, and what took its place cannot be opened). They are named where they say
+ *              more.
  *   Threads    A tl_store may be used from any number of threads at once. A tl_span, a tl_snapshot
  *              and a tl_cursor may be handed between threads, but used by one at a time (but see
  *              tl_cursor_cancel).
  *   Ownership  The library copies everything it is given before it returns. What it gives is valid
  *              as long as the function says, and never freed by the caller.
+ *   Callbacks  A callback runs within the call that it was given to, or on the writer thread (log
+ *              and mask); it must return (no exception, no longjmp). It must not record into,
+ *              flush, delete from, keep or close the store that it is called for: that may wait
+ *              for ever for the very call it runs in. What more it must not do is said where it is
+ *              declared.
  *   Structs    Every struct that may grow starts with struct_size: set it to sizeof the struct, and
  *              zero the rest. A struct of an older or newer version of this header is understood.
  *   Units      Times are nanoseconds since 1970-01-01T00:00:00Z, sizes are bytes, durations carry
@@ -263,7 +274,8 @@ enum {
 /*
  * A trace. Putting a trace with an id that exists adds to it: a field whose bit is in set_mask is
  * written, one whose bit is in clear_mask is cleared, all others stay. tags unite; metadata merges
- * by key; timestamp and environment keep the first value they were given.
+ * by key; timestamp and environment keep the first value they were given. What unites or keeps its
+ * first value is not cleared: its bit in clear_mask says nothing.
  *
  * Limits (MODEL): id 1 to 800 bytes without control characters, name at most 1,000 characters, else
  * TL_INVALID. user_id, session_id, version and each tag 1 to 200 characters, else dropped with a
@@ -333,8 +345,9 @@ typedef struct tl_observation {
 } tl_observation;
 
 /* A score of exactly one of: a trace (trace_id), an observation (trace_id and observation_id), or a
- * session (session_id). Upserts by id; name must not be empty; subject, timestamp and environment
- * keep the first value. */
+ * session (session_id). Upserts by id: each put gives subject, name and a value (value, or
+ * string_value) again; name must not be empty; subject, timestamp and environment keep the first
+ * value. */
 typedef struct tl_score {
   uint32_t struct_size;
   uint64_t set_mask;
@@ -463,10 +476,14 @@ typedef uint32_t tl_open_flags;
 enum {
   /*
    * The file may come from anybody. All of it is looked through before anything is done with it:
-   * its pages, every checksum, and the tables of its index. What is damaged or made up is refused
-   * with TL_CORRUPT; an index with other tables than ours is never read, and another is made in the
-   * file if it is opened for writing, in memory if not. Without this flag a file is trusted as far
-   * as its head and its checksums go, and one that was made to do harm can crash the process.
+   * its pages, every checksum, and the tables and pages of its index. What is damaged or made up is
+   * refused with TL_CORRUPT, also where it is a page of the index whose checksum is wrong (opened
+   * without this flag, tl_reindex mends that). An index whose checksums are right, but which has
+   * other tables than ours or is not sound, is never read: another is made in the file if it is
+   * opened for writing, in memory if not. Of what the file says as it is opened; whoever writes it
+   * while it is open is trusted. Without this flag a file is trusted as far as its head and its
+   * checksums go, and one that was made to do harm can crash the process, or keep it at work for
+   * ever.
    *
    * It takes as long as reading the file, at about 1 GB a second from memory, and meanwhile no
    * other process and no other thread of this one can open or close it. If other processes have
@@ -505,6 +522,9 @@ typedef struct tl_options {
   void *mask_context;
   tl_log_fn log;
   void *log_context;
+  /* Of what is recorded without one. An environment that has to be repaired is told to the log
+   * once, as tl_open returns; so is a release in a variable that is not UTF-8, and then there is
+   * none. */
   tl_text default_environment; /* else LANGFUSE_TRACING_ENVIRONMENT, else "default" */
   tl_text default_release;     /* else LANGFUSE_RELEASE or the usual CI variables, else none */
   uint64_t map_size_bytes;     /* default 256 GiB: address space reserved for the file; grows */
@@ -516,7 +536,8 @@ typedef struct tl_options {
   tl_open_flags flags;            /* TL_OPEN_..., added together */
   /* Default 0: none. While the disk has less room than this, nothing that is recorded is written:
    * it waits in the queue (see full_policy), tl_flush returns TL_DISK_FULL, the log is told, and it
-   * goes on by itself when there is room. tl_delete and tl_compact are not held up. Since 0.1.0. */
+   * goes on by itself when there is room. tl_delete, tl_delete_securely and tl_compact are not held
+   * up, and write what is queued before. Since 0.1.0. */
   uint64_t free_disk_min_bytes;
   /* Caps that keep themselves, 0: none; see below. Since 0.1.0. */
   uint64_t retention_age_ms;     /* a trace goes when its last activity is older */
@@ -533,9 +554,10 @@ typedef struct tl_options {
  * time: what is deleted while it is still recorded begins anew. What names no trace (a score whose
  * trace never came, a session that has only flags) stays until somebody deletes it.
  *
- * The file really gets smaller: when it takes a ninth and 4 MiB more of the disk than is in use,
- * the free pages that no snapshot can reach are given back as holes in the file, where its file
- * system can do that. The size that a folder lists stays; tl_compact makes that small as well.
+ * The file really gets smaller: when it takes more of the disk than is in use, by an eighth of that
+ * and 4 MiB, the free pages that no snapshot can reach are given back as holes in the file, where
+ * its file system can do that. The size that a folder lists stays; tl_compact makes that small as
+ * well.
  *
  * The caps are those of the store, not of the file: whoever opens it says which hold while it is
  * open, and several stores, of one process or of many, may say different ones. The work is done by
@@ -597,12 +619,15 @@ TL_API tl_status tl_open(const char *path, const tl_options *options, tl_store *
 
 /*
  * Waits until everything recorded before this call, by any thread, is durable on disk. *position
- * (may be NULL) receives the number of the commit that holds it. That holds for every
- * tl_options.durability: where commits are not synced each by itself, this syncs the last one.
+ * (may be NULL) receives the number of the newest commit then: it, or one before it, holds what was
+ * recorded, and commits of others may be among them. That holds for every tl_options.durability:
+ * where commits are not synced each by itself, this syncs the last one.
  *
- * timeout_ms: 0 asks without waiting; UINT32_MAX waits without limit.
- * Errors: TL_TIMEOUT (the work goes on), TL_DISK_FULL, TL_IO, TL_CORRUPT (the writer cannot
- * write; what is queued is kept and tried again).
+ * timeout_ms: 0 asks without waiting; UINT32_MAX waits until it is durable or a try has failed.
+ * Errors: TL_TIMEOUT (the work goes on); TL_DISK_FULL, TL_IO, TL_NO_MEMORY, TL_BUSY (it cannot be
+ * written now; it is kept, and tried again until it can); TL_CORRUPT, TL_LIMIT, TL_INTERNAL (all is
+ * durable but records that can never be written, because what they would change is damaged, say:
+ * these were dropped, and counted by TL_REASON_WRITE_FAILED; told once).
  */
 TL_API tl_status tl_flush(tl_store *store, uint32_t timeout_ms, uint64_t *position);
 
@@ -617,17 +642,20 @@ TL_API void tl_drop_when_full(int32_t drops);
 typedef struct tl_close_report {
   uint32_t struct_size;
   uint32_t open_span_count; /* spans still live: they stay in the file as unfinished */
-  uint64_t dropped_count;   /* records that were still queued when the time ran out */
+  uint64_t dropped_count;   /* records that were still queued when it gave up */
 } tl_close_report;
 
 /*
  * Drains the queue, waits until it is durable, closes the file and frees the store. No other call
  * on the store may be running but tl_wait, which returns TL_MISUSE then. Spans, snapshots and
  * cursors still open become invalid handles that may only be freed (tl_end, tl_snapshot_close,
- * tl_cursor_close), and return TL_MISUSE.
+ * tl_cursor_close), and return TL_MISUSE. The file, its lock file and what a snapshot still sees
+ * stay until the last of them is freed.
  *
- * timeout_ms: as in tl_flush. report may be NULL.
- * Errors: TL_TIMEOUT (the file is closed all the same; report->dropped_count tells what was lost),
+ * timeout_ms: what cannot be written (TL_DISK_FULL, TL_IO, ...) is tried again for as long, and
+ * then it is lost; with UINT32_MAX it is lost when one try has failed. A commit that has begun is
+ * waited for in any case, which may take as long as somebody else's tl_compact. report may be NULL.
+ * Errors: TL_TIMEOUT (the store is closed all the same; report->dropped_count tells what was lost),
  * and those of tl_flush. The store is freed in every case but TL_MISUSE.
  */
 TL_API tl_status tl_close(tl_store *store, uint32_t timeout_ms, tl_close_report *report);
@@ -682,18 +710,21 @@ TL_API tl_status tl_update(tl_span *span, const tl_observation *observation);
  *
  * When the observation ends, a streamed text of up to 4 MiB is treated like any other payload: it
  * shares what it has in common with others, and its media are taken out. A longer one stays as it
- * was streamed, with its media in its text. With tl_options.mask set, text of any length is held
- * back in memory, whole, until the observation ends, because the mask sees it whole.
+ * was streamed, with its media in its text. An end that is set earlier does not end the text. With
+ * tl_options.mask set, text of any length is held back in memory, whole, until the observation
+ * ends, because the mask sees it whole.
  *
  * Errors: as tl_put_observation.
  */
 TL_API tl_status tl_append(tl_span *span, tl_field field, tl_text text);
 
 /* Ends a live observation, at observation->end_time_ns or now, with last fields to add (observation
- * may be NULL). Always frees the span. Errors: as tl_put_observation. */
+ * may be NULL). Always frees the span. Errors: as tl_put_observation; with TL_INVALID the end is
+ * recorded all the same, without the fields. */
 TL_API tl_status tl_end(tl_span *span, const tl_observation *observation);
 
-/* The ids of a live observation, for scores, links and children elsewhere; valid until tl_end. */
+/* The ids of a live observation, for scores, links and children elsewhere; valid until tl_end.
+ * trace_id and observation_id may be NULL. */
 TL_API tl_status tl_span_ids(const tl_span *span, tl_text *trace_id, tl_text *observation_id);
 
 /* ============================================================================================== */
@@ -742,11 +773,14 @@ typedef struct tl_import_report {
  * Reads ingestion events from read_fn until its end and records them: a batch object
  * {"batch":[...]}, an array, one event, or JSON Lines of any of these. Each event succeeds or fails
  * by itself; a bad one never spoils its neighbours. Memory is bounded by the queue and the largest
- * line (a batch or array that spans lines is held whole). Returns when everything is durable.
+ * line, of at most 1 GiB (a longer one fails; a batch or array that spans lines is held whole, and
+ * ends the import with TL_LIMIT if it is longer). Where the queue is full this waits, whatever
+ * tl_options.full_policy and tl_drop_when_full say. Returns when everything is durable.
  *
- * outcome_fn, progress (in bytes read) and report may be NULL.
- * Errors: TL_READ_ONLY, TL_CANCELLED, and those of tl_flush. Failed events are not an error of the
- * call: report->failed_count tells.
+ * outcome_fn, progress (in bytes read) and report may be NULL. *report is of what was read so far
+ * where an error is returned, too.
+ * Errors: TL_READ_ONLY, TL_CANCELLED, TL_LIMIT, and those of tl_flush. Failed events are not an
+ * error of the call: report->failed_count tells.
  */
 TL_API tl_status tl_import(tl_store *store, tl_format format, tl_read_fn read_fn,
                            void *read_context, tl_outcome_fn outcome_fn, void *outcome_context,
@@ -768,7 +802,7 @@ typedef struct tl_filter {
   tl_level level;
   tl_type type;
   tl_text model;
-  tl_text metadata_key;   /* a key at the top level of the metadata */
+  tl_text metadata_key;   /* a key at the top level of metadata, of at most 16 MiB of it */
   tl_text metadata_value; /* with metadata_key: its scalar value as text (3, true, abc) */
   int64_t from_ns;        /* inclusive; 0: no bound */
   int64_t to_ns;          /* exclusive; 0: no bound */
@@ -810,8 +844,8 @@ TL_API tl_status tl_export(tl_store *store, tl_snapshot *snapshot, const tl_filt
  * writer. A read with a NULL snapshot sees its own view of "now" for that call or cursor. Close
  * snapshots soon: the file cannot reuse pages that one still sees. (If the address space reserved
  * for the file must grow, an idle snapshot is renewed to a newer commit; its cursors go on from
- * their position. If the file was compacted since, reads answer TL_BUSY instead.) What was recorded
- * but not yet flushed is not seen.
+ * their position, without what was deleted since. If the file was compacted since, reads answer
+ * TL_BUSY instead.) What was recorded but not yet flushed is not seen.
  * Errors: TL_BUSY (too many readers), TL_IO, TL_NO_MEMORY.
  */
 TL_API tl_status tl_snapshot_open(tl_store *store, tl_snapshot **snapshot);
@@ -822,6 +856,7 @@ TL_API void tl_snapshot_close(tl_snapshot *snapshot); /* NULL is fine; cursors o
  * trace_count and latency_ns are 0, and the activities are the first and the last nanosecond of the
  * day. */
 typedef struct tl_aggregate {
+  uint32_t struct_size;
   tl_text key; /* groups: the user id, tag, environment, name or model; the day: "2026-11-21" */
   uint64_t trace_count;
   uint64_t observation_count;
@@ -912,7 +947,8 @@ TL_API tl_status tl_replay(tl_store *store, tl_snapshot *snapshot, tl_text sessi
                            const tl_replay_options *options, tl_cursor **cursor);
 
 /* The next row, or TL_DONE. row->struct_size must be set.
- * Errors: TL_CANCELLED (see tl_cursor_cancel), TL_CORRUPT, TL_IO, TL_NO_MEMORY. */
+ * Errors: TL_CANCELLED (see tl_cursor_cancel), TL_BUSY (see tl_snapshot_open), TL_CORRUPT, TL_IO,
+ * TL_NO_MEMORY. */
 TL_API tl_status tl_next(tl_cursor *cursor, tl_row *row);
 
 /* Makes tl_next return TL_CANCELLED: the call that is under way, within a millisecond or so, and
@@ -958,8 +994,10 @@ enum {
  * Text of tl_append keeps its media until the observation has ended, and for good if it is longer
  * than 4 MiB.
  *
- * Errors: TL_NOT_FOUND (the field is absent), TL_INVALID (no such field or mode), TL_CORRUPT,
- * TL_IO, TL_NO_MEMORY.
+ * Errors: TL_NOT_FOUND (the field is absent), TL_INVALID (no such field or mode), TL_EXPIRED (the
+ * snapshot was renewed, see tl_snapshot_open, and the payload was deleted or written anew since the
+ * row was read: get the row again, and read from the begin), TL_BUSY, TL_CORRUPT, TL_IO,
+ * TL_NO_MEMORY.
  */
 TL_API tl_status tl_payload_read(tl_cursor *cursor, tl_field field, tl_read_mode mode,
                                  uint64_t offset, void *buffer, size_t capacity_bytes,
@@ -974,7 +1012,8 @@ TL_API tl_status tl_payload_size(tl_cursor *cursor, tl_field field, tl_read_mode
  * to character_count characters (0: 200), as stored, that is with references in the place of media.
  * Of BYTES as many bytes. Reads no more of the payload than that needs. *preview is valid until the
  * next preview of this field or the next tl_next; empty where the field is absent or withheld.
- * Errors: TL_INVALID (no such field), TL_CORRUPT, TL_IO, TL_NO_MEMORY. Since 0.1.0.
+ * Errors: TL_INVALID (no such field), and but for TL_NOT_FOUND those of tl_payload_read. Since
+ * 0.1.0.
  */
 TL_API tl_status tl_preview(tl_cursor *cursor, tl_field field, uint32_t character_count,
                             tl_text *preview);

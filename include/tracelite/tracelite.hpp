@@ -234,6 +234,12 @@ class Score : public Value<tl_score, Score> {
   Score &data_type(tl_data_type type) { return set(TL_FIELD_DATA_TYPE, value_.data_type, type); }
   Score &source(tl_source source) { return set(TL_FIELD_SOURCE, value_.source, source); }
   Score &comment(View comment) { return set(TL_FIELD_COMMENT, value_.comment, comment); }
+  Score &metadata(tl_payload json) { return set(TL_FIELD_METADATA, value_.metadata, json); }
+  Score &config_id(View id) { return set(TL_FIELD_CONFIG_ID, value_.config_id, id); }
+  Score &environment(View name) { return set(TL_FIELD_ENVIRONMENT, value_.environment, name); }
+  Score &author(View user_id) {
+    return set(TL_FIELD_AUTHOR_USER_ID, value_.author_user_id, user_id);
+  }
   Score &timestamp(Time at) { return set(TL_FIELD_TIMESTAMP, value_.timestamp_ns, at); }
 };
 
@@ -403,6 +409,16 @@ class Reader {
 
  protected:
   Reader(tl_store *store, tl_snapshot *snapshot) : store_(store), snapshot_(snapshot) {}
+  // One that was moved from is empty: its calls throw TL_MISUSE.
+  Reader(Reader &&other) noexcept
+      : store_(std::exchange(other.store_, nullptr)),
+        snapshot_(std::exchange(other.snapshot_, nullptr)) {}
+  Reader &operator=(Reader &&other) noexcept {
+    store_ = std::exchange(other.store_, nullptr);
+    snapshot_ = std::exchange(other.snapshot_, nullptr);
+    return *this;
+  }
+  ~Reader() = default;
   template <class Open>
   static Cursor open(const Open &open_cursor) {
     tl_cursor *cursor = nullptr;

@@ -98,11 +98,7 @@ bool is_ours(const struct sigaction& action) {
 }
 
 // Nothing may be thrown out of the thread or out of exit().
-void flush(StoreState& state, milliseconds timeout) {
-  ended_well([&] { (void)state.flush(timeout); });
-}
-
-void flush_all() {
+void drain_all() {
   const auto began = steady_clock::now();
   std::vector<std::pair<std::shared_ptr<StoreState>, milliseconds>> open;
   {
@@ -113,22 +109,35 @@ void flush_all() {
     }
   }
   // All of them begin at once.
-  for (const auto& [state, within] : open) flush(*state, milliseconds(0));
+  for (const auto& one : open) {
+    ended_well([&] { (void)one.first->wait_until_durable(milliseconds(0)); });
+  }
   std::ranges::sort(open, {}, [](const auto& one) { return one.second; });
-  for (const auto& [state, within] : open) {
-    const auto left = within - std::chrono::ceil<milliseconds>(steady_clock::now() - began);
-    if (left > milliseconds(0)) flush(*state, left);
+  for (const auto& one : open) {
+    const auto deadline = began + one.second;
+    ended_well([&] { (void)one.first->wait_until_durable_despite_errors(deadline); });
   }
 }
 
 void drain_at_exit() {
-  if (process.load() == getpid()) flush_all();
+  if (process.load() == getpid()) drain_all();
 }
 
 // What would have happened without us happens now.
 void go_on() {
   struct sigaction now = {};
-  sigaction(SIGTERM, nullptr, &now);
+  bool was_removed = false;
+  {
+    const std::scoped_lock lock(drain().mutex);
+    sigaction(SIGTERM, nullptr, &now);
+    was_removed = !drain().has_handler;
+  }
+  if (was_removed) {
+    // The last store was closed as the signal came: what is there now has not seen it.
+    phase.store(Phase::waiting);
+    kill(getpid(), SIGTERM);
+    return;
+  }
   const bool ours = is_ours(now);
   if (is_function(before)) {
     if (ours) {
@@ -162,7 +171,7 @@ void run(int descriptor) {
     const ssize_t count = read(descriptor, &byte, 1);
     if (count < 0 && errno == EINTR) continue;
     if (count != 1) return;
-    flush_all();
+    drain_all();
     go_on();
   }
 }
@@ -200,10 +209,13 @@ Status start_thread() {
   return {};
 }
 
-// With the mutex.
+// With the mutex. A handler that was put over ours may call it; where there is none any more, ours
+// is gone, and is installed anew.
 void install() {
-  if (drain().has_handler) return;
-  sigaction(SIGTERM, nullptr, &before);
+  struct sigaction now = {};
+  sigaction(SIGTERM, nullptr, &now);
+  if (drain().has_handler && is_function(now)) return;
+  before = now;
   struct sigaction own = {};
   own.sa_sigaction = on_sigterm;
   // The calls of the system that a signal interrupts, and the stack, are as they were.

@@ -20,7 +20,12 @@ tl_status report(const Error& error) noexcept;
 tl_status report(Code code, const char* message) noexcept;
 tl_status succeeded();
 
-inline Error misuse(const char* what) { return make_error(Code::misuse, what); }
+inline Error misuse(const char* what, const char* field = "") {
+  return make_error(Code::misuse, what, field);
+}
+inline Error null_argument(const char* name) {
+  return make_error(Code::misuse, std::string(name) + " must not be NULL", name);
+}
 
 // Runs the body of a C function. The body returns a Status.
 template <class Body>

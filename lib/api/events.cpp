@@ -47,8 +47,8 @@ struct ImportCall {
 };
 
 Status import_events(const ImportCall& call) {
-  if (call.store == nullptr) return misuse("store must not be NULL");
-  if (call.read_fn == nullptr) return misuse("read_fn must not be NULL");
+  if (call.store == nullptr) return null_argument("store");
+  if (call.read_fn == nullptr) return null_argument("read_fn");
   if (call.report != nullptr && call.report->struct_size < sizeof(std::uint32_t)) {
     return no_struct_size();
   }
@@ -60,7 +60,7 @@ Status import_events(const ImportCall& call) {
     return call.read_fn(call.read_context, buffer, capacity_bytes);
   };
   const exchange::EventSink sink = [&](model::EventBuilder& sealed) {
-    return recorder.keeps(sealed) ? recorder.record(sealed) : Status();
+    return recorder.keeps(sealed) ? recorder.record(sealed, ingest::WhenFull::wait) : Status();
   };
   exchange::ProgressFunction progress;
   if (call.progress != nullptr) {
@@ -68,41 +68,31 @@ Status import_events(const ImportCall& call) {
       return call.progress(call.progress_context, done_bytes, 0) != 0;
     };
   }
-  auto imported = exchange::import_langfuse(
-      read, sink, outcome_of(recorder, call.outcome_fn, call.outcome_context), progress);
+  exchange::ImportReport imported;
+  Status status = exchange::import_langfuse(
+      read, sink, outcome_of(recorder, call.outcome_fn, call.outcome_context), progress, imported);
   // What was read before a cancel is kept: it is made durable too.
   Status flushed = call.store->state->flush(std::nullopt);
-  if (!imported) return std::move(imported).error();
   if (call.report != nullptr) {
     tl_import_report own{};
-    own.event_count = imported->event_count;
-    own.succeeded_count = imported->succeeded_count;
-    own.warned_count = imported->warned_count;
-    own.failed_count = imported->failed_count;
-    own.ignored_count = imported->ignored_count;
+    own.event_count = imported.event_count;
+    own.succeeded_count = imported.succeeded_count;
+    own.warned_count = imported.warned_count;
+    own.failed_count = imported.failed_count;
+    own.ignored_count = imported.ignored_count;
     copy_out(own, call.report);
   }
-  return flushed;
+  return status ? std::move(flushed) : std::move(status);
 }
 
 Status export_events(tl_store* store, tl_snapshot* snapshot, const tl_filter* given,
                      tl_format format, tl_write_fn write_fn, void* write_context,
                      tl_progress_fn progress_fn, void* progress_context) {
-  if (store == nullptr) return misuse("store must not be NULL");
-  if (write_fn == nullptr) return misuse("write_fn must not be NULL");
+  if (store == nullptr) return null_argument("store");
+  if (write_fn == nullptr) return null_argument("write_fn");
   TL_TRY(check_format(format));
-  TL_TRY(store->state->usable());
-  if (snapshot != nullptr && snapshot->state != store->state) {
-    return misuse("the snapshot belongs to another store");
-  }
+  TL_TRY_ASSIGN(view, snapshot_for(store, snapshot));
   TL_TRY_ASSIGN(filter, convert(given));
-  std::shared_ptr<query::Snapshot> view;
-  if (snapshot != nullptr) {
-    view = snapshot->snapshot;
-  } else {
-    TL_TRY_ASSIGN(opened, query::Snapshot::open(store->state->environment, store->state->readers));
-    view = std::move(opened);
-  }
   exchange::ExportProgress progress;
   if (progress_fn != nullptr) {
     progress = [&](std::uint64_t done) { return progress_fn(progress_context, done, 0) != 0; };

@@ -42,11 +42,26 @@ struct StoreState {
     if (closed.load()) return misuse("the store of this handle has been closed");
     return {};
   }
-  // Everything recorded before is durable when ok, whatever the durability of its commits.
-  Status flush(std::optional<std::chrono::milliseconds> timeout) const {
-    TL_TRY(recorder->flush(timeout));
+  // Everything recorded before is durable when ok, whatever the durability of its commits; it may
+  // have been dropped, which is for the application's next flush to tell.
+  Status wait_until_durable(std::optional<std::chrono::milliseconds> timeout) const {
+    TL_TRY(recorder->wait_until_durable(timeout));
+    return sync_if_needed();
+  }
+  // The same without a deadline, for what makes room on the disk: however little it has.
+  Status wait_until_durable_to_make_room() const {
+    TL_TRY(recorder->wait_until_durable_to_make_room());
+    return sync_if_needed();
+  }
+  [[nodiscard]] Status sync_if_needed() const {
     const bool is_synced = recorder->options().durability == store::Durability::synced;
     return is_synced ? Status() : environment->sync();
+  }
+  // As wait_until_durable until the deadline, however often nothing can be written.
+  Status wait_until_durable_despite_errors(std::chrono::steady_clock::time_point deadline) const;
+  Status flush(std::optional<std::chrono::milliseconds> timeout) const {
+    TL_TRY(wait_until_durable(timeout));
+    return recorder->tell_dropped();
   }
   // Also read_only.
   [[nodiscard]] Status recordable() const {
@@ -63,6 +78,10 @@ struct StoreState {
 struct DropStoreState {
   void operator()(StoreState* state) const;
 };
+
+// The snapshot given, or one of now. Errors: misuse (NULL, closed, of another store), forked, and
+// those of query::Snapshot::open.
+Result<std::shared_ptr<query::Snapshot>> snapshot_for(tl_store* store, tl_snapshot* snapshot);
 
 // What a tl_row points to, until the next one.
 struct RowStorage {

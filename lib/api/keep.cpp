@@ -16,8 +16,8 @@ maintain::ProgressFunction progress_of(tl_progress_fn progress, void* context) {
 }
 
 Status stats(tl_store* store, tl_statistics* given) {
-  if (store == nullptr) return misuse("store must not be NULL");
-  if (given == nullptr) return misuse("statistics must not be NULL");
+  if (store == nullptr) return null_argument("store");
+  if (given == nullptr) return null_argument("statistics");
   if (given->struct_size < sizeof(given->struct_size)) return no_struct_size();
   TL_TRY(store->state->usable());
   const store::Environment& environment = *store->state->environment;
@@ -43,8 +43,8 @@ Status stats(tl_store* store, tl_statistics* given) {
 }
 
 Status counter(tl_store* store, tl_reason reason, std::uint64_t* count) {
-  if (store == nullptr) return misuse("store must not be NULL");
-  if (count == nullptr) return misuse("count must not be NULL");
+  if (store == nullptr) return null_argument("store");
+  if (count == nullptr) return null_argument("count");
   *count = 0;
   if (reason < 0 || reason >= TL_REASON_COUNT) {
     return make_error(Code::invalid, "no such reason", "reason");
@@ -61,8 +61,8 @@ Status counter(tl_store* store, tl_reason reason, std::uint64_t* count) {
 }
 
 Status space(tl_store* store, tl_space_fn line, void* context) {
-  if (store == nullptr) return misuse("store must not be NULL");
-  if (line == nullptr) return misuse("line must not be NULL");
+  if (store == nullptr) return null_argument("store");
+  if (line == nullptr) return null_argument("line");
   TL_TRY(store->state->usable());
   return maintain::space(store->state->environment,
                          [&](Bytes key_space, Bytes table, std::uint64_t size_bytes) {
@@ -80,8 +80,8 @@ Result<std::vector<record::ContainerNumber>> select(const StoreState& state, que
 template <class Erase>
 Status delete_selected(tl_store* store, const tl_filter* given, tl_delete_report* report,
                        const Erase& erase) {
-  if (store == nullptr) return misuse("store must not be NULL");
-  if (given == nullptr) return misuse("filter must not be NULL");
+  if (store == nullptr) return null_argument("store");
+  if (given == nullptr) return null_argument("filter");
   if (report != nullptr && report->struct_size < sizeof(report->struct_size)) {
     return no_struct_size();
   }
@@ -90,7 +90,7 @@ Status delete_selected(tl_store* store, const tl_filter* given, tl_delete_report
   Status status = [&]() -> Status {
     TL_TRY(store->state->recordable());
     TL_TRY_ASSIGN(filter, convert(given));
-    TL_TRY(store->state->flush(std::nullopt));
+    TL_TRY(store->state->wait_until_durable_to_make_room());
     TL_TRY_ASSIGN(containers, select(*store->state, std::move(filter)));
     return erase(store->state->environment, containers, deleted, secure);
   }();
@@ -135,7 +135,7 @@ Status erase_securely(tl_store* store, const tl_filter* filter, std::uint32_t ti
 
 Status check(tl_store* store, tl_finding_fn finding, void* finding_context, tl_progress_fn progress,
              void* progress_context) {
-  if (store == nullptr) return misuse("store must not be NULL");
+  if (store == nullptr) return null_argument("store");
   TL_TRY(store->state->usable());
   const auto found = [&](Bytes where, Bytes message) {
     if (finding != nullptr) finding(finding_context, to_text(where), to_text(message));
@@ -143,27 +143,45 @@ Status check(tl_store* store, tl_finding_fn finding, void* finding_context, tl_p
   return maintain::check(store->state->environment, found, progress_of(progress, progress_context));
 }
 
+// What cannot be written because another version has made the index is written behind it.
+template <class Wait, class Work>
+Status with_all_written(const Wait& wait_until_written, const Work& make_index_anew) {
+  Status written = wait_until_written();
+  const bool is_other_index = !written && written.error().code == Code::unsupported;
+  if (!written && !is_other_index) return written;
+  TL_TRY(make_index_anew());
+  return is_other_index ? wait_until_written() : Status();
+}
+
 Status reindex(tl_store* store, tl_progress_fn progress, void* progress_context) {
-  if (store == nullptr) return misuse("store must not be NULL");
-  TL_TRY(store->state->recordable());
-  TL_TRY(store->state->flush(std::nullopt));
-  return maintain::reindex(store->state->environment, progress_of(progress, progress_context));
+  if (store == nullptr) return null_argument("store");
+  const StoreState& state = *store->state;
+  TL_TRY(state.recordable());
+  return with_all_written([&] { return state.wait_until_durable(std::nullopt); },
+                          [&] {
+                            return maintain::reindex(state.environment,
+                                                     progress_of(progress, progress_context));
+                          });
 }
 
 Status compact(tl_store* store, tl_progress_fn progress, void* progress_context) {
-  if (store == nullptr) return misuse("store must not be NULL");
-  TL_TRY(store->state->recordable());
-  TL_TRY(store->state->flush(std::nullopt));
-  return maintain::compact(store->state->environment, progress_of(progress, progress_context));
+  if (store == nullptr) return null_argument("store");
+  const StoreState& state = *store->state;
+  TL_TRY(state.recordable());
+  return with_all_written([&] { return state.wait_until_durable_to_make_room(); },
+                          [&] {
+                            return maintain::compact(state.environment,
+                                                     progress_of(progress, progress_context));
+                          });
 }
 
 Status backup(tl_store* store, const char* path, tl_progress_fn progress, void* progress_context) {
-  if (store == nullptr) return misuse("store must not be NULL");
+  if (store == nullptr) return null_argument("store");
   if (path == nullptr || *path == '\0') {
     return make_error(Code::misuse, "a path is needed", "path");
   }
   TL_TRY(store->state->usable());
-  if (store->state->recorder != nullptr) TL_TRY(store->state->flush(std::nullopt));
+  if (store->state->recorder != nullptr) TL_TRY(store->state->wait_until_durable(std::nullopt));
   return maintain::backup(store->state->environment, path, progress_of(progress, progress_context));
 }
 

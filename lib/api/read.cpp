@@ -12,23 +12,25 @@
 
 namespace tracelite::api {
 
-namespace {
-
 using SnapshotPointer = std::shared_ptr<query::Snapshot>;
 
-// The snapshot given, or one of now.
 Result<SnapshotPointer> snapshot_for(tl_store* store, tl_snapshot* snapshot) {
-  if (store == nullptr) return misuse("store must not be NULL");
+  if (store == nullptr) return null_argument("store");
   TL_TRY(store->state->usable());
   if (snapshot == nullptr) {
     return query::Snapshot::open(store->state->environment, store->state->readers);
   }
-  if (snapshot->state != store->state) return misuse("the snapshot belongs to another store");
+  TL_TRY(snapshot->state->usable());
+  if (snapshot->state != store->state) {
+    return misuse("the snapshot belongs to another store", "snapshot");
+  }
   return snapshot->snapshot;
 }
 
+namespace {
+
 Status open_snapshot(tl_store* store, tl_snapshot** snapshot) {
-  if (snapshot == nullptr) return misuse("snapshot must not be NULL");
+  if (snapshot == nullptr) return null_argument("snapshot");
   *snapshot = nullptr;
   TL_TRY_ASSIGN(opened, snapshot_for(store, nullptr));
   *snapshot = new tl_snapshot{store->state, std::move(opened)};
@@ -39,7 +41,7 @@ Status open_snapshot(tl_store* store, tl_snapshot** snapshot) {
 template <class Query>
 Status open_cursor(tl_store* store, tl_snapshot* snapshot, bool has_position, tl_cursor** cursor,
                    Query&& query) {
-  if (cursor == nullptr) return misuse("cursor must not be NULL");
+  if (cursor == nullptr) return null_argument("cursor");
   *cursor = nullptr;
   TL_TRY_ASSIGN(view, snapshot_for(store, snapshot));
   TL_TRY_ASSIGN(found, query(std::move(view)));
@@ -92,7 +94,7 @@ Status replay(tl_store* store, tl_snapshot* snapshot, tl_text session_id,
 
 Status changes(tl_store* store, std::uint64_t position, const tl_filter* given,
                std::uint64_t* newest, tl_cursor** cursor) {
-  if (newest == nullptr) return misuse("newest must not be NULL");
+  if (newest == nullptr) return null_argument("newest");
   *newest = position;
   return open_cursor(store, nullptr, false, cursor,
                      [&](SnapshotPointer view) -> Result<std::unique_ptr<query::Cursor>> {
@@ -101,28 +103,42 @@ Status changes(tl_store* store, std::uint64_t position, const tl_filter* given,
                      });
 }
 
+// Shows the row at hand; that of a view renewed since, if it cannot be shown any more as it was.
+// False if it is gone.
+Result<bool> show_row(tl_cursor& cursor, tl_row& row) {
+  for (;;) {
+    Status shown = show(*cursor.cursor, cursor.storage, row);
+    if (shown) return true;
+    if (shown.error().code != Code::expired) return std::move(shown).error();
+    TL_TRY_ASSIGN(is_there, cursor.cursor->read_again(cursor.storage.row));
+    if (!is_there) return false;
+  }
+}
+
 // TL_DONE is no failure: it is returned beside the Status.
 Status next(tl_cursor* cursor, tl_row* given, bool& done) {
   done = false;
-  if (cursor == nullptr) return misuse("cursor must not be NULL");
-  if (given == nullptr) return misuse("row must not be NULL");
+  if (cursor == nullptr) return null_argument("cursor");
+  if (given == nullptr) return null_argument("row");
   TL_TRY(cursor->state->usable());
   tl_row row{};
   if (given->struct_size < sizeof(given->struct_size)) return no_struct_size();
   cursor->has_row = false;
-  TL_TRY_ASSIGN(more, cursor->cursor->next(cursor->storage.row));
-  done = !more;
-  if (more) {
-    TL_TRY(show(*cursor->cursor, cursor->storage, row));
-    cursor->has_row = true;
+  while (!cursor->has_row) {
+    row = {};
+    TL_TRY_ASSIGN(more, cursor->cursor->next(cursor->storage.row));
+    done = !more;
+    if (done) break;
+    TL_TRY_ASSIGN(shown, show_row(*cursor, row));
+    cursor->has_row = shown;
   }
   copy_out(row, given);
   return {};
 }
 
 Status position(tl_cursor* cursor, tl_text* position) {
-  if (cursor == nullptr) return misuse("cursor must not be NULL");
-  if (position == nullptr) return misuse("position must not be NULL");
+  if (cursor == nullptr) return null_argument("cursor");
+  if (position == nullptr) return null_argument("position");
   *position = {};
   TL_TRY(cursor->state->usable());
   if (!cursor->has_position) return misuse("a tree, a replay or a single row has no positions");
@@ -135,7 +151,7 @@ Status position(tl_cursor* cursor, tl_text* position) {
 // The payload of a field of the row at hand.
 Result<const model::PayloadView*> find_payload(tl_cursor* cursor, tl_field field,
                                                tl_read_mode mode) {
-  if (cursor == nullptr) return misuse("cursor must not be NULL");
+  if (cursor == nullptr) return null_argument("cursor");
   TL_TRY(cursor->state->usable());
   if (!cursor->has_row) return misuse("there is no row: call tl_next first");
   if (mode != TL_READ_AS_GIVEN && mode != TL_READ_AS_STORED) {
@@ -154,23 +170,24 @@ Result<const model::PayloadView*> find_payload(tl_cursor* cursor, tl_field field
 
 Status read_payload(tl_cursor* cursor, tl_field field, tl_read_mode mode, std::uint64_t offset,
                     std::span<char> room, std::size_t* size_bytes) {
-  if (size_bytes == nullptr) return misuse("size_bytes must not be NULL");
+  if (size_bytes == nullptr) return null_argument("size_bytes");
   *size_bytes = 0;
-  if (room.data() == nullptr && !room.empty()) return misuse("buffer must not be NULL");
+  if (room.data() == nullptr && !room.empty()) return null_argument("buffer");
   TL_TRY_ASSIGN(view, find_payload(cursor, field, mode));
-  TL_TRY_ASSIGN(read_bytes, cursor->cursor->read_payload(
-                                *view, static_cast<payload::ReadMode>(mode), offset, room));
+  TL_TRY_ASSIGN(read_bytes,
+                cursor->cursor->read_payload(cursor->storage.row, *view,
+                                             static_cast<payload::ReadMode>(mode), offset, room));
   *size_bytes = read_bytes;
   return {};
 }
 
 Status payload_size(tl_cursor* cursor, tl_field field, tl_read_mode mode,
                     std::uint64_t* size_bytes) {
-  if (size_bytes == nullptr) return misuse("size_bytes must not be NULL");
+  if (size_bytes == nullptr) return null_argument("size_bytes");
   *size_bytes = 0;
   TL_TRY_ASSIGN(view, find_payload(cursor, field, mode));
-  TL_TRY_ASSIGN(size,
-                cursor->cursor->payload_size_bytes(*view, static_cast<payload::ReadMode>(mode)));
+  TL_TRY_ASSIGN(size, cursor->cursor->payload_size_bytes(cursor->storage.row, *view,
+                                                         static_cast<payload::ReadMode>(mode)));
   *size_bytes = size;
   return {};
 }
@@ -189,20 +206,22 @@ std::size_t preview_size_bytes(std::string_view text, model::Form form, std::siz
 Status preview(tl_cursor* cursor, tl_field field, std::uint32_t character_count, tl_text* given) {
   constexpr std::uint32_t kCharacterCount = 200;
   constexpr std::uint64_t kCharacterSizeBytesMax = 4;
-  if (given == nullptr) return misuse("preview must not be NULL");
+  if (given == nullptr) return null_argument("preview");
   *given = {"", 0};
   auto found = find_payload(cursor, field, TL_READ_AS_STORED);
   if (!found) return found.error().code == Code::not_found ? Status() : std::move(found).error();
   const model::PayloadView& view = **found;
   if (view.value.form == model::Form::withheld) return {};
   if (character_count == 0) character_count = kCharacterCount;
-  TL_TRY_ASSIGN(whole_size, cursor->cursor->payload_size_bytes(view, payload::ReadMode::as_stored));
+  TL_TRY_ASSIGN(whole_size, cursor->cursor->payload_size_bytes(cursor->storage.row, view,
+                                                               payload::ReadMode::as_stored));
   std::string& text = cursor->previews[field == TL_FIELD_INPUT    ? 0
                                        : field == TL_FIELD_OUTPUT ? 1
                                                                   : 2];
   text.resize(
       static_cast<std::size_t>(std::min(whole_size, kCharacterSizeBytesMax * character_count)));
-  TL_TRY_ASSIGN(size, cursor->cursor->read_payload(view, payload::ReadMode::as_stored, 0, text));
+  TL_TRY_ASSIGN(size, cursor->cursor->read_payload(cursor->storage.row, view,
+                                                   payload::ReadMode::as_stored, 0, text));
   text.resize(preview_size_bytes({text.data(), size}, view.value.form, character_count));
   *given = {text.data(), text.size()};
   return {};
@@ -210,9 +229,9 @@ Status preview(tl_cursor* cursor, tl_field field, std::uint32_t character_count,
 
 Status read_medium(tl_store* store, tl_snapshot* snapshot, tl_text id, std::uint64_t offset,
                    std::span<char> room, std::size_t* size_bytes, tl_medium* given) {
-  if (size_bytes == nullptr) return misuse("size_bytes must not be NULL");
+  if (size_bytes == nullptr) return null_argument("size_bytes");
   *size_bytes = 0;
-  if (room.data() == nullptr && !room.empty()) return misuse("buffer must not be NULL");
+  if (room.data() == nullptr && !room.empty()) return null_argument("buffer");
   if (given != nullptr && given->struct_size < sizeof(given->struct_size)) return no_struct_size();
   TL_TRY_ASSIGN(view, snapshot_for(store, snapshot));
   TL_TRY_ASSIGN(use, view->use());
@@ -294,7 +313,7 @@ tl_status tl_next(tl_cursor* cursor, tl_row* row) {
 
 tl_status tl_cursor_cancel(tl_cursor* cursor) {
   return api::guarded([&]() -> tracelite::Status {
-    if (cursor == nullptr) return api::misuse("cursor must not be NULL");
+    if (cursor == nullptr) return api::null_argument("cursor");
     TL_TRY(cursor->state->usable());
     cursor->cursor->cancel();
     return {};

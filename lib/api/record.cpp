@@ -42,15 +42,15 @@ Status record_sampled(const StoreState& state, EventBuilder& builder, const Stat
 
 // The start of every put: checks the handle, and that the struct can be read.
 template <class Struct>
-Status receive(const tl_store* store, const Struct* given) {
-  if (store == nullptr) return misuse("store must not be NULL");
-  if (given == nullptr) return misuse("the value to put must not be NULL");
+Status receive(const tl_store* store, const Struct* given, const char* name) {
+  if (store == nullptr) return null_argument("store");
+  if (given == nullptr) return null_argument(name);
   TL_TRY(store->state->recordable());
   return given->struct_size < sizeof(given->struct_size) ? no_struct_size() : Status();
 }
 
 Status put_trace(tl_store* store, const tl_trace* given) {
-  TL_TRY(receive(store, given));
+  TL_TRY(receive(store, given, "trace"));
   const Given<tl_trace> own(given);
   const tl_trace& trace = *own;
   EventBuilder builder(EntityKind::trace, false);
@@ -69,7 +69,7 @@ Status put_trace(tl_store* store, const tl_trace* given) {
 }
 
 Status put_observation(tl_store* store, const tl_observation* given) {
-  TL_TRY(receive(store, given));
+  TL_TRY(receive(store, given, "observation"));
   const Given<tl_observation> own(given);
   const tl_observation& observation = *own;
   const bool has_trace = observation.trace_id.data != nullptr;
@@ -87,7 +87,7 @@ Status put_observation(tl_store* store, const tl_observation* given) {
 }
 
 Status put_score(tl_store* store, const tl_score* given) {
-  TL_TRY(receive(store, given));
+  TL_TRY(receive(store, given, "score"));
   const Given<tl_score> own(given);
   const tl_score& score = *own;
   EventBuilder builder(EntityKind::score, false);
@@ -102,7 +102,7 @@ Status put_score(tl_store* store, const tl_score* given) {
 }
 
 Status put_session(tl_store* store, const tl_session* given) {
-  TL_TRY(receive(store, given));
+  TL_TRY(receive(store, given, "session"));
   const Given<tl_session> own(given);
   const tl_session& session = *own;
   EventBuilder builder(EntityKind::session, false);
@@ -120,18 +120,22 @@ Status put_session(tl_store* store, const tl_session* given) {
 // ------------------------------------------------------------------------------ live observations
 
 Status usable(const tl_span* span) {
-  if (span == nullptr) return misuse("the span is NULL: its tl_begin failed, or it has ended");
+  if (span == nullptr) {
+    return misuse("the span is NULL: its tl_begin failed, or it has ended", "span");
+  }
   return span->state->recordable();
 }
 
 Status begin(tl_store* store, tl_span* parent, const tl_observation* given, tl_span** span) {
-  if (span == nullptr) return misuse("span must not be NULL");
+  if (span == nullptr) return null_argument("span");
   *span = nullptr;
-  if (store == nullptr) return misuse("store must not be NULL");
+  if (store == nullptr) return null_argument("store");
   TL_TRY(store->state->recordable());
   if (parent != nullptr) {
     TL_TRY(parent->state->usable());
-    if (parent->state != store->state) return misuse("the parent belongs to another store");
+    if (parent->state != store->state) {
+      return misuse("the parent belongs to another store", "parent");
+    }
   }
   if (given != nullptr && given->struct_size < sizeof(given->struct_size)) return no_struct_size();
   const Given<tl_observation> own(given);
@@ -192,7 +196,7 @@ Status add_fields(tl_span* span, const tl_observation* given, EventBuilder& buil
 
 Status update(tl_span* span, const tl_observation* given) {
   TL_TRY(usable(span));
-  if (given == nullptr) return misuse("the observation must not be NULL");
+  if (given == nullptr) return null_argument("observation");
   if (!span->live.keeps_next()) return {};
   EventBuilder builder = span->live.update();
   std::uint64_t set_mask = 0;
@@ -206,7 +210,7 @@ Status append(tl_span* span, tl_field field, tl_text text) {
     return make_error(Code::invalid, "text can be appended to the output or the input", "field");
   }
   if (text.size_bytes == 0) return {};
-  if (text.data == nullptr) return misuse("the text has a size, but no data");
+  if (text.data == nullptr) return misuse("the text has a size, but no data", "text");
   if (!span->live.keeps_next()) return {};
   return span->live.append(static_cast<Field>(field), from_text(text));
 }
@@ -229,7 +233,7 @@ Status end(tl_span* given_span, const tl_observation* given) {
 }
 
 Status span_ids(const tl_span* span, tl_text* trace_id, tl_text* observation_id) {
-  if (span == nullptr) return usable(span);
+  TL_TRY(usable(span));
   if (trace_id != nullptr) *trace_id = to_text(span->live.trace_id());
   if (observation_id != nullptr) *observation_id = to_text(span->live.id());
   return {};

@@ -1,7 +1,9 @@
 // tl_open, tl_flush, tl_wait, tl_drop_when_full, tl_close.
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <thread>
 
 #include "api/drain.hpp"
 #include "api/handles.hpp"
@@ -10,13 +12,17 @@
 #include "maintain/maintain.hpp"
 #include "maintain/retention.hpp"
 #include "model/limits.hpp"
+#include "payload/json_scanner.hpp"
 
 namespace tracelite::api {
 namespace {
 
-std::optional<std::chrono::milliseconds> timeout_of(std::uint32_t timeout_ms) {
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+std::optional<milliseconds> timeout_of(std::uint32_t timeout_ms) {
   if (timeout_ms == UINT32_MAX) return std::nullopt;
-  return std::chrono::milliseconds(timeout_ms);
+  return milliseconds(timeout_ms);
 }
 
 // The first of the variables that is set and not empty.
@@ -47,6 +53,44 @@ ingest::LogFunction log_of(const tl_options& options) {
              ingest::LogLevel level, model::Reason reason, const std::string& message) {
     log(context, static_cast<tl_log_level>(level), static_cast<tl_reason>(reason), message.c_str());
   };
+}
+
+// What is wrong with a default is said here, once, and not of every record.
+Status set_defaults(const tl_options& options, ingest::Options& own) {
+  const auto warn = [&own](model::Reason reason, const std::string& message) {
+    if (own.log) own.log(ingest::LogLevel::warning, reason, message);
+  };
+  const bool names_environment = options.default_environment.data != nullptr;
+  const std::string environment = names_environment
+                                      ? std::string(from_text(options.default_environment))
+                                      : from_environment({"LANGFUSE_TRACING_ENVIRONMENT"});
+  if (!environment.empty()) {
+    auto [name, is_repaired] = model::repair_environment(environment);
+    if (is_repaired) {
+      warn(model::Reason::environment,
+           "the default environment is \"" + name +
+               "\", and not what was given: it may have up to 40 of a-z, 0-9, - and _");
+    }
+    own.default_environment = std::move(name);
+  }
+  const bool names_release = options.default_release.data != nullptr;
+  // The CI variables that Langfuse's clients look at, in their order.
+  own.default_release =
+      names_release
+          ? std::string(from_text(options.default_release))
+          : from_environment({"LANGFUSE_RELEASE", "VERCEL_GIT_COMMIT_SHA",
+                              "NEXT_PUBLIC_VERCEL_GIT_COMMIT_SHA", "GITHUB_SHA", "CIRCLE_SHA1",
+                              "CI_COMMIT_SHA", "TRAVIS_COMMIT", "BITBUCKET_COMMIT",
+                              "BUILD_SOURCEVERSION", "RENDER_GIT_COMMIT", "SOURCE_VERSION",
+                              "HEROKU_SLUG_COMMIT", "TRACELITE_RELEASE"});
+  if (payload::is_valid_utf8(own.default_release)) return {};
+  if (names_release) {
+    return make_error(Code::invalid, "the text is not valid UTF-8", "default_release");
+  }
+  own.default_release.clear();
+  warn(model::Reason::none,
+       "the release that an environment variable names is not valid UTF-8: there is none");
+  return {};
 }
 
 Result<ingest::Options> convert(const tl_options& options) {
@@ -88,19 +132,7 @@ Result<ingest::Options> convert(const tl_options& options) {
   own.free_disk_min_bytes = options.free_disk_min_bytes;
   own.mask = mask_of(options);
   own.log = log_of(options);
-  own.default_environment = from_text(options.default_environment);
-  if (options.default_environment.data == nullptr) {
-    own.default_environment = from_environment({"LANGFUSE_TRACING_ENVIRONMENT"});
-  }
-  own.default_release = from_text(options.default_release);
-  if (options.default_release.data == nullptr) {
-    // The CI variables that Langfuse's clients look at, in their order.
-    own.default_release = from_environment(
-        {"LANGFUSE_RELEASE", "VERCEL_GIT_COMMIT_SHA", "NEXT_PUBLIC_VERCEL_GIT_COMMIT_SHA",
-         "GITHUB_SHA", "CIRCLE_SHA1", "CI_COMMIT_SHA", "TRAVIS_COMMIT", "BITBUCKET_COMMIT",
-         "BUILD_SOURCEVERSION", "RENDER_GIT_COMMIT", "SOURCE_VERSION", "HEROKU_SLUG_COMMIT",
-         "TRACELITE_RELEASE"});
-  }
+  TL_TRY(set_defaults(options, own));
   return own;
 }
 
@@ -163,7 +195,7 @@ Status provide_index(StoreState& state, const store::OpenOptions& options,
 }
 
 Status open_store(const char* path, const tl_options* given, tl_store** store) {
-  if (store == nullptr) return misuse("store must not be NULL");
+  if (store == nullptr) return null_argument("store");
   *store = nullptr;
   if (path == nullptr || *path == '\0') {
     return make_error(Code::misuse, "a path is needed", "path");
@@ -204,11 +236,12 @@ Status open_store(const char* path, const tl_options* given, tl_store** store) {
       recording.log(ingest::LogLevel::warning, model::Reason::none,
                     "what a crash left behind could not be removed: " + reclaimed.error().message);
     }
+    recording.is_from_stranger = open_options.untrusted;
     recording.chore = chore_of(retention, state->environment, recording.log);
     TL_TRY_ASSIGN(recorder, ingest::Recorder::start(state->environment, std::move(recording)));
     state->recorder = std::move(recorder);
     if (options.drain_on_sigterm_ms != 0) {
-      TL_TRY(drain_at_the_end(state, std::chrono::milliseconds(options.drain_on_sigterm_ms)));
+      TL_TRY(drain_at_the_end(state, milliseconds(options.drain_on_sigterm_ms)));
     }
   }
   *store = new tl_store{state};
@@ -216,7 +249,7 @@ Status open_store(const char* path, const tl_options* given, tl_store** store) {
 }
 
 Status flush_store(tl_store* store, std::uint32_t timeout_ms, std::uint64_t* position) {
-  if (store == nullptr) return misuse("store must not be NULL");
+  if (store == nullptr) return null_argument("store");
   TL_TRY(store->state->usable());
   if (store->state->recorder == nullptr) {
     if (position != nullptr) *position = store->state->environment->last_transaction_id();
@@ -229,8 +262,8 @@ Status flush_store(tl_store* store, std::uint32_t timeout_ms, std::uint64_t* pos
 
 Status wait_for_commit(tl_store* store, std::uint64_t position, std::uint32_t timeout_ms,
                        std::uint64_t* newest) {
-  if (store == nullptr) return misuse("store must not be NULL");
-  if (newest == nullptr) return misuse("newest must not be NULL");
+  if (store == nullptr) return null_argument("store");
+  if (newest == nullptr) return null_argument("newest");
   *newest = position;
   const std::shared_ptr<StoreState> state = store->state;  // tl_close frees the store meanwhile
   TL_TRY(state->usable());
@@ -240,7 +273,7 @@ Status wait_for_commit(tl_store* store, std::uint64_t position, std::uint32_t ti
 }
 
 Status close_store(tl_store* store, std::uint32_t timeout_ms, tl_close_report* report) {
-  if (store == nullptr) return misuse("store must not be NULL");
+  if (store == nullptr) return null_argument("store");
   if (report != nullptr && report->struct_size < sizeof(report->struct_size)) {
     return no_struct_size();
   }
@@ -252,12 +285,17 @@ Status close_store(tl_store* store, std::uint32_t timeout_ms, tl_close_report* r
   if (state.environment->forked()) {
     status = state.usable();
   } else if (state.recorder != nullptr) {
-    status = state.flush(timeout_of(timeout_ms));
+    // A writer that cannot write is given the time that there is, and where that has no limit,
+    // once.
+    const auto timeout = timeout_of(timeout_ms);
+    status = timeout ? state.wait_until_durable_despite_errors(steady_clock::now() + *timeout)
+                     : state.wait_until_durable(timeout);
     do_not_drain(state);
     state.closed.store(true);
-    // What the flush left over gets no more time.
-    const auto left = status ? std::optional<std::chrono::milliseconds>() : timeout_of(0);
+    // What is left over gets no more time.
+    const auto left = status ? std::optional<milliseconds>() : milliseconds(0);
     own.dropped_count = state.recorder->close(left).dropped_count;
+    if (status) status = state.recorder->tell_dropped();
   }
   state.closed.store(true);
   if (!state.environment->forked()) state.watch.close();
@@ -271,6 +309,17 @@ Status close_store(tl_store* store, std::uint32_t timeout_ms, tl_close_report* r
 }
 
 }  // namespace
+
+Status StoreState::wait_until_durable_despite_errors(steady_clock::time_point deadline) const {
+  for (;;) {
+    const auto now = steady_clock::now();
+    const auto left = std::chrono::ceil<milliseconds>(deadline - now);
+    Status status = wait_until_durable(std::max(left, milliseconds(0)));
+    if (status || now >= deadline) return status;
+    std::this_thread::sleep_until(
+        std::min(deadline, steady_clock::now() + milliseconds(ingest::kRetryPause)));
+  }
+}
 
 void DropStoreState::operator()(StoreState* state) const {
   if (state->environment != nullptr && state->environment->forked()) return;

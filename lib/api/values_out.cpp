@@ -37,13 +37,13 @@ void show_tags(RowStorage& storage, const std::vector<Bytes>& tags, std::uint64_
 }
 
 // The size without the bytes; of merged metadata the size of its visible text.
-Status show_payload(query::Cursor& cursor, std::uint64_t& mask, tl_field field,
-                    const model::PayloadView& view, tl_payload& to) {
+Status show_payload(query::Cursor& cursor, const query::Row& row, std::uint64_t& mask,
+                    tl_field field, const model::PayloadView& view, tl_payload& to) {
   to = {};
   if (view.value.form == model::Form::absent) return {};
   std::uint64_t size_bytes = view.value.size_bytes;
   if (view.is_tree) {
-    TL_TRY_ASSIGN(visible, cursor.payload(view));
+    TL_TRY_ASSIGN(visible, cursor.payload(row, view));
     if (visible.empty()) return {};
     size_bytes = visible.size();
   }
@@ -73,9 +73,9 @@ Status show_trace(query::Cursor& cursor, RowStorage& storage) {
   storage.metadata = view.metadata;
   storage.input = view.input;
   storage.output = view.output;
-  TL_TRY(show_payload(cursor, mask, TL_FIELD_METADATA, view.metadata, trace.metadata));
-  TL_TRY(show_payload(cursor, mask, TL_FIELD_INPUT, view.input, trace.input));
-  return show_payload(cursor, mask, TL_FIELD_OUTPUT, view.output, trace.output);
+  TL_TRY(show_payload(cursor, storage.row, mask, TL_FIELD_METADATA, view.metadata, trace.metadata));
+  TL_TRY(show_payload(cursor, storage.row, mask, TL_FIELD_INPUT, view.input, trace.input));
+  return show_payload(cursor, storage.row, mask, TL_FIELD_OUTPUT, view.output, trace.output);
 }
 
 void show_usage(RowStorage& storage, const model::ObservationView& view,
@@ -134,9 +134,10 @@ Status show_observation(query::Cursor& cursor, RowStorage& storage) {
   storage.metadata = view.metadata;
   storage.input = view.input;
   storage.output = view.output;
-  TL_TRY(show_payload(cursor, mask, TL_FIELD_METADATA, view.metadata, observation.metadata));
-  TL_TRY(show_payload(cursor, mask, TL_FIELD_INPUT, view.input, observation.input));
-  return show_payload(cursor, mask, TL_FIELD_OUTPUT, view.output, observation.output);
+  TL_TRY(show_payload(cursor, storage.row, mask, TL_FIELD_METADATA, view.metadata,
+                      observation.metadata));
+  TL_TRY(show_payload(cursor, storage.row, mask, TL_FIELD_INPUT, view.input, observation.input));
+  return show_payload(cursor, storage.row, mask, TL_FIELD_OUTPUT, view.output, observation.output);
 }
 
 Status show_score(query::Cursor& cursor, RowStorage& storage) {
@@ -172,7 +173,7 @@ Status show_score(query::Cursor& cursor, RowStorage& storage) {
   show_time(mask, TL_FIELD_TIMESTAMP, view.timestamp_ns, score.timestamp_ns);
   show_text(mask, TL_FIELD_AUTHOR_USER_ID, view.author_user_id, score.author_user_id);
   storage.metadata = view.metadata;
-  return show_payload(cursor, mask, TL_FIELD_METADATA, view.metadata, score.metadata);
+  return show_payload(cursor, storage.row, mask, TL_FIELD_METADATA, view.metadata, score.metadata);
 }
 
 void show_session(RowStorage& storage) {
@@ -193,6 +194,7 @@ void show_aggregate(RowStorage& storage) {
   const query::Aggregate& from = storage.row.aggregate;
   tl_aggregate& to = storage.aggregate;
   to = {};
+  to.struct_size = sizeof to;
   to.key = to_text(from.key);
   to.trace_count = from.trace_count;
   to.observation_count = from.observation_count;

@@ -32,8 +32,9 @@ class Exporter {
   Exporter(std::shared_ptr<query::Snapshot> snapshot, const WriteFunction& write)
       : snapshot_(std::move(snapshot)), write_(write) {}
 
-  Status trace(const query::Row& row);
-  Status entity(const Entity& entity, Bytes trace_id);
+  // Of a row that has gone in a view that was renewed since, nothing is written.
+  Status trace(query::Row& row);
+  Status entity(query::Row& row);
   Status finish() { return write_out(0); }
 
  private:
@@ -94,9 +95,11 @@ Result<std::vector<Item>> Exporter::members(const EntityReader& reader,
   return items;
 }
 
-Status Exporter::trace(const query::Row& row) {
+Status Exporter::trace(query::Row& row) {
   {
     TL_TRY_ASSIGN(use, snapshot_->use());
+    TL_TRY_ASSIGN(is_there, query::read_again(use, row));
+    if (!is_there) return {};
     const EntityReader reader(use.transaction());
     TL_TRY(append(reader, row.entity, row.entity.id));
     for (const RecordKind kind : {RecordKind::observation, RecordKind::stray, RecordKind::score}) {
@@ -109,10 +112,12 @@ Status Exporter::trace(const query::Row& row) {
   return write_out(kWriteSizeBytes);
 }
 
-Status Exporter::entity(const Entity& entity, Bytes trace_id) {
+Status Exporter::entity(query::Row& row) {
   {
     TL_TRY_ASSIGN(use, snapshot_->use());
-    TL_TRY(append(EntityReader(use.transaction()), entity, trace_id));
+    TL_TRY_ASSIGN(is_there, query::read_again(use, row));
+    if (!is_there) return {};
+    TL_TRY(append(EntityReader(use.transaction()), row.entity, {}));
   }
   return write_out(kWriteSizeBytes);
 }
@@ -147,14 +152,14 @@ Status export_langfuse(const std::shared_ptr<query::Snapshot>& snapshot,
     TL_TRY_ASSIGN(more, scores->next(row));
     if (!more) break;
     TL_TRY_ASSIGN(written, belongs_to_trace(snapshot, row.entity));
-    if (!written) TL_TRY(exporter.entity(row.entity, {}));
+    if (!written) TL_TRY(exporter.entity(row));
   }
   const query::ListOrder by_id{query::OrderBy::name, true};
   TL_TRY_ASSIGN(sessions, query::list(snapshot, query::Kind::session, filter, by_id, {}, 0));
   while (true) {
     TL_TRY_ASSIGN(more, sessions->next(row));
     if (!more) break;
-    if (!row.entity.orders.empty()) TL_TRY(exporter.entity(row.entity, {}));
+    if (!row.entity.orders.empty()) TL_TRY(exporter.entity(row));
   }
   return exporter.finish();
 }

@@ -8,7 +8,6 @@
 #include "exchange/json_members.hpp"
 #include "exchange/json_writer.hpp"
 #include "exchange/langfuse_event.hpp"
-#include "model/limits.hpp"
 #include "model/time.hpp"
 #include "payload/base64.hpp"
 #include "payload/sha256.hpp"
@@ -16,7 +15,6 @@
 namespace tracelite::exchange {
 namespace {
 
-using model::DataType;
 using model::Entity;
 using model::EntityKind;
 using model::Field;
@@ -224,20 +222,6 @@ Status append_observation(const Entity& entity, Bytes trace_id, const PayloadLoa
   return {};
 }
 
-// The data type that fits the value. Events that were recorded without a data type can leave one
-// behind that does not.
-DataType fitting_data_type(const model::ScoreView& view) {
-  const DataType type = view.data_type;
-  if (type == DataType::numeric || type == DataType::boolean) {
-    if (!view.value) return DataType::categorical;
-    return *view.value == 0 || *view.value == 1 ? type : DataType::numeric;
-  }
-  if (!view.string_value) return DataType::numeric;
-  const std::size_t characters = model::count_characters(*view.string_value);
-  const bool too_long = characters < 1 || characters > model::kScoreTextCharactersMax;
-  return type == DataType::text && too_long ? DataType::categorical : type;
-}
-
 Status append_score(const Entity& entity, const PayloadLoader& load, std::string& out) {
   const model::ScoreView view = model::view_score(entity);
   start_event(entity, {}, "score-create", out);
@@ -253,7 +237,7 @@ Status append_score(const Entity& entity, const PayloadLoader& load, std::string
   body.number(Field::value, view.value);
   // Langfuse takes the text of a score as its value; beside a number it has its own name.
   body.text(view.value ? Field::string_value : Field::value, view.string_value);
-  const auto type = static_cast<std::size_t>(fitting_data_type(view));
+  const auto type = static_cast<std::size_t>(view.data_type);
   body.choice(Field::data_type, model::kDataTypeNames[type - 1]);
   body.choice(Field::source, model::kSourceNames[static_cast<std::size_t>(view.source)]);
   body.text(Field::comment, view.comment);
@@ -268,8 +252,8 @@ Status append_score(const Entity& entity, const PayloadLoader& load, std::string
 }
 
 void append_session(const Entity& entity, const PayloadLoader& load, std::string& out) {
+  if (entity.orders.empty()) return;  // it is only named, by traces or scores
   const model::SessionView view = model::view_session(entity);
-  if (!view.is_public && !view.is_bookmarked) return;
   start_event(entity, {}, "session-update", out);
   BodyWriter body(load, out);
   body.id("id", view.id);

@@ -36,13 +36,12 @@ std::size_t broken_element_size(Bytes text) {
 class EventTaker {
  public:
   EventTaker(const EventSink& sink, const OutcomeFunction& outcome,
-             std::function<Status()> progress)
-      : sink_(sink), outcome_(outcome), progress_(std::move(progress)) {}
+             std::function<Status()> progress, ImportReport& report)
+      : sink_(sink), outcome_(outcome), progress_(std::move(progress)), report_(report) {}
 
   // `text` is a line or a document that starts in `line`, with what check_json said of it.
   Status take(Bytes text, std::uint64_t line, const std::optional<JsonError>& error);
   void take_failure(std::uint64_t line, Bytes event_id, const Error& error);
-  [[nodiscard]] const ImportReport& report() const { return report_; }
 
  private:
   Status take_elements(Bytes array);
@@ -62,7 +61,7 @@ class EventTaker {
   const EventSink& sink_;
   const OutcomeFunction& outcome_;
   std::function<Status()> progress_;
-  ImportReport report_;
+  ImportReport& report_;
   std::uint64_t line_ = 0;
   Bytes unread_;  // where the line number was counted to, and on
 };
@@ -180,9 +179,10 @@ void EventTaker::take_failure(std::uint64_t line, Bytes event_id, const Error& e
 Status EventTaker::succeed(ParsedEvent&& parsed) {
   Outcome outcome;
   outcome.line = line_;
-  outcome.index = report_.event_count++;
+  outcome.index = report_.event_count;
   outcome.event_id = parsed.event_id;
   if (parsed.event) TL_TRY(sink_(*parsed.event));
+  ++report_.event_count;
   ++(parsed.event ? report_.succeeded_count : report_.ignored_count);
   const std::vector<model::Warning> none;
   const std::vector<model::Warning>& warnings = parsed.event ? parsed.event->warnings() : none;
@@ -202,13 +202,14 @@ Status EventTaker::succeed(ParsedEvent&& parsed) {
 class Importer {
  public:
   Importer(const ReadFunction& read, const EventSink& sink, const OutcomeFunction& outcome,
-           const ProgressFunction& progress, std::size_t size_bytes_max)
+           const ProgressFunction& progress, ImportReport& report, std::size_t size_bytes_max)
       : window_(read),
         progress_(progress),
-        taker_(sink, outcome, [this] { return report_progress(); }),
+        taker_(
+            sink, outcome, [this] { return report_progress(); }, report),
         size_bytes_max_(size_bytes_max) {}
 
-  Result<ImportReport> run();
+  Status run();
 
  private:
   enum class Shape : std::uint8_t { lines, document };
@@ -356,25 +357,20 @@ Status Importer::take_too_long_line() {
   return {};
 }
 
-Result<ImportReport> Importer::run() {
+Status Importer::run() {
   TL_TRY(start());
   TL_TRY_ASSIGN(shape, find_shape());
-  if (shape == Shape::document) {
-    const Bytes text = window_.bytes();
-    TL_TRY(taker_.take(text, line_, payload::check_json(text)));
-  } else {
-    TL_TRY(take_lines());
-  }
-  return taker_.report();
+  if (shape == Shape::lines) return take_lines();
+  const Bytes text = window_.bytes();
+  return taker_.take(text, line_, payload::check_json(text));
 }
 
 }  // namespace
 
-Result<ImportReport> import_langfuse(const ReadFunction& read, const EventSink& sink,
-                                     const OutcomeFunction& outcome,
-                                     const ProgressFunction& progress,
-                                     std::size_t document_size_bytes_max) {
-  return Importer(read, sink, outcome, progress, document_size_bytes_max).run();
+Status import_langfuse(const ReadFunction& read, const EventSink& sink,
+                       const OutcomeFunction& outcome, const ProgressFunction& progress,
+                       ImportReport& report, std::size_t document_size_bytes_max) {
+  return Importer(read, sink, outcome, progress, report, document_size_bytes_max).run();
 }
 
 }  // namespace tracelite::exchange

@@ -46,11 +46,12 @@ struct ImportReport {
 };
 
 // Reads to the end. One outcome a failed event; of any other, its warnings and then its success.
-// `outcome` and `progress` may be empty. Errors: cancelled (by read or progress), limit (a document
-// that spans lines is too large), and those of the sink.
-Result<ImportReport> import_langfuse(
-    const ReadFunction& read, const EventSink& sink, const OutcomeFunction& outcome,
-    const ProgressFunction& progress,
-    std::size_t document_size_bytes_max = model::kDocumentSizeBytesMax);
+// `outcome` and `progress` may be empty; `report` is of what was taken so far in case of an error,
+// too. Errors: cancelled (by read or progress), limit (a document that spans lines is too large),
+// and those of the sink.
+Status import_langfuse(const ReadFunction& read, const EventSink& sink,
+                       const OutcomeFunction& outcome, const ProgressFunction& progress,
+                       ImportReport& report,
+                       std::size_t document_size_bytes_max = model::kDocumentSizeBytesMax);
 
 }  // namespace tracelite::exchange

@@ -13,8 +13,10 @@
 namespace tracelite::index {
 
 using Attributes = std::vector<std::pair<std::string, std::optional<std::string>>>;
+// Each key once, with its last value, in the order of these.
 Attributes attributes_of(Bytes metadata_json_object);
-// Those that an entity has now. Errors: corrupt, io, no_memory.
+// Those that an entity has now; none where its metadata is too large for the index. Errors:
+// corrupt, io, no_memory.
 Result<Attributes> read_attributes(const record::EntityReader& reader, const model::Entity& entity);
 
 // A value as the rows have it: a scalar's text, a hash if that is long, nothing if it is no scalar.

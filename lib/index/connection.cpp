@@ -256,6 +256,8 @@ Status Connection::begin(store::WriteTransaction& transaction) {
   return {};
 }
 
+bool Connection::is_empty() const { return state_->file.was_empty(); }
+
 Status Connection::commit() {
   State& state = *state_;
   if (state.transaction == nullptr) return misuse("no batch has begun");

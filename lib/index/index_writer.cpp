@@ -193,8 +193,13 @@ void add(record::Statistics& statistics, const CountChanges& changes) {
 
 Status IndexWriter::State::change_attributes(const Change& change) {
   const auto apply = [&](bool is_there, const Attributes& all, const Attributes& others) -> Status {
+    std::vector<const Attributes::value_type*> sorted;
+    sorted.reserve(others.size());
+    for (const auto& other : others) sorted.push_back(&other);
+    const auto is_less = [](const auto* a, const auto* b) { return *a < *b; };
+    std::sort(sorted.begin(), sorted.end(), is_less);
     for (const auto& attribute : all) {
-      if (std::find(others.begin(), others.end(), attribute) != others.end()) continue;
+      if (std::binary_search(sorted.begin(), sorted.end(), &attribute, is_less)) continue;
       TL_TRY_ASSIGN(term, terms.number(TermKind::metadata_key, attribute.first));
       const RecordKind kind =
           change.key.kind == RecordKind::stray ? RecordKind::observation : change.key.kind;

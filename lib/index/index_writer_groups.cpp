@@ -6,6 +6,22 @@
 
 namespace tracelite::index {
 
+namespace {
+
+// Of a stranger's rows, which may say anything.
+std::int64_t add_saturated(std::int64_t a, std::int64_t b) {
+  std::int64_t sum = 0;
+  if (!__builtin_add_overflow(a, b, &sum)) return sum;
+  return a < 0 ? INT64_MIN : INT64_MAX;
+}
+std::int64_t subtract_saturated(std::int64_t a, std::int64_t b) {
+  std::int64_t difference = 0;
+  if (!__builtin_sub_overflow(a, b, &difference)) return difference;
+  return a < b ? INT64_MIN : INT64_MAX;
+}
+
+}  // namespace
+
 Result<int> IndexWriter::State::use_group(TermKind kind, Bytes text, int difference) {
   TL_TRY_ASSIGN(term, terms.number(kind, text));
   TL_TRY_ASSIGN(existence, terms.use(term, difference));
@@ -95,7 +111,8 @@ Status IndexWriter::State::find_begin(TermNumber term, GroupRow& row) {
     if (!found) break;
     const std::int64_t moment = traces.integer(0);
     if (first_ns && moment > moment_of(*first_ns) &&
-        (!has_start || (start_ns && moment - row.reach.lead > moment_of(*start_ns)))) {
+        (!has_start ||
+         (start_ns && subtract_saturated(moment, row.reach.lead) > moment_of(*start_ns)))) {
       break;
     }
     const std::int64_t time_ns = traces.integer(1);
@@ -120,7 +137,7 @@ Status IndexWriter::State::find_end(TermNumber term, GroupRow& row) {
   for (;;) {
     TL_TRY_ASSIGN(found, traces.step());
     if (!found) break;
-    const std::int64_t reached = traces.integer(0) + row.reach.span;
+    const std::int64_t reached = add_saturated(traces.integer(0), row.reach.span);
     if (last_ns && traces.integer(0) < moment_of(*last_ns) &&
         (!has_activity || (activity_ns && reached < moment_of(*activity_ns))) &&
         (!has_end || (end_ns && reached < moment_of(*end_ns)))) {

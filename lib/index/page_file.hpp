@@ -84,6 +84,9 @@ class Connection {
   // must be neither moved nor destroyed before commit() or rollback() has returned. On failure the
   // LMDB transaction is still the caller's. Errors: as attach.
   Status begin(store::WriteTransaction& transaction);
+  // Of a batch that has begun: there was no page before it. That may be so although the batch
+  // before it had left a schema: a file that is compacted without a record has no index.
+  [[nodiscard]] bool is_empty() const;
   // Commits both; the LMDB transaction also if no page changed. On failure neither is committed, as
   // after rollback(), and the error is the one that spoilt the batch: disk_full or io with LMDB's
   // engine_code (MDB_MAP_FULL: grow, and run the batch again); misuse if a statement is running.

@@ -56,6 +56,8 @@ class PageFile {
   // True while SQLite has a read or write transaction open.
   [[nodiscard]] bool locked() const { return lock_level_ != SQLITE_LOCK_NONE; }
   [[nodiscard]] bool committed() const { return committed_; }
+  // As the transaction was attached.
+  [[nodiscard]] bool was_empty() const { return page_count_before_ == 0; }
   // What store/ said when a callback failed last, or when the write transaction was spoilt.
   [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
 

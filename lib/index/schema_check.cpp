@@ -12,19 +12,24 @@
 
 #include "index/memory_database.hpp"
 #include "index/page_file.hpp"
+#include "index/page_header.hpp"
 #include "index/schema.hpp"
 #include "index/statement.hpp"
+#include "index/tree_walk.hpp"
 
 namespace tracelite::index {
 namespace {
 
 struct Tables {
   std::string rows;  // type, name, table and SQL of each, with a zero behind each of them
-  std::size_t row_count = 0;
-  std::vector<std::int64_t> roots;  // pages, each once, in order
+  std::vector<std::uint32_t> roots;  // pages
+
+  void add(Bytes type, Bytes name, Bytes table, Bytes sql, std::int64_t root) {
+    for (const Bytes text : {type, name, table, sql}) rows.append(text).push_back('\0');
+    roots.push_back(static_cast<std::uint32_t>(root));
+  }
 };
 
-// SQLite has parsed what stands there by then, but made nothing of it.
 Result<Tables> read_tables(sqlite3* connection) {
   Tables tables;
   TL_TRY_ASSIGN(statement, Statement::prepare(connection,
@@ -32,14 +37,10 @@ Result<Tables> read_tables(sqlite3* connection) {
                                               "sqlite_master ORDER BY rowid"));
   for (;;) {
     TL_TRY_ASSIGN(more, statement.step());
-    if (!more) break;
-    for (int i = 0; i < 4; ++i) tables.rows.append(statement.bytes(i)).push_back('\0');
-    ++tables.row_count;
-    tables.roots.push_back(statement.integer(4));
+    if (!more) return tables;
+    tables.add(statement.bytes(0), statement.bytes(1), statement.bytes(2), statement.bytes(3),
+               statement.integer(4));
   }
-  std::sort(tables.roots.begin(), tables.roots.end());
-  tables.roots.erase(std::unique(tables.roots.begin(), tables.roots.end()), tables.roots.end());
-  return tables;
 }
 
 Result<Tables> make_expected_tables() {
@@ -62,6 +63,36 @@ Result<const Tables*> expected_tables() {
   return mine.release();
 }
 
+// Of its table of tables, which is small: a few pages.
+constexpr std::uint64_t kTablePagesMax = 64;
+
+// As SQLite would read them, which is not let to them before they are ours: there may be some that
+// it looks into by itself.
+Result<Tables> read_tables(TreeWalk& walk) {
+  Tables tables;
+  TL_TRY(walk.walk(1, kTablePagesMax, [&tables](Bytes row) -> Status {
+    constexpr std::size_t kColumnCount = 5;
+    constexpr std::size_t kRoot = 3;
+    const auto columns = decode_row(row, kColumnCount);
+    if (!columns) return damaged_index("its table of tables makes no sense");
+    const auto& all = *columns;
+    tables.add(all[0].bytes, all[1].bytes, all[2].bytes, all[4].bytes, all[kRoot].integer);
+    return {};
+  }));
+  return tables;
+}
+
+Status quick_check(store::ReadTransaction& transaction) {
+  TL_TRY_ASSIGN(connection, Connection::open_reader(transaction));
+  TL_TRY_ASSIGN(statement, Statement::prepare(connection->handle(), "PRAGMA quick_check(1)"));
+  for (;;) {
+    TL_TRY_ASSIGN(more, statement.step());
+    if (auto failure = page_failure(connection->handle())) return *std::move(failure);
+    if (!more) return {};
+    if (statement.bytes(0) != "ok") return damaged_index(std::string(statement.bytes(0)));
+  }
+}
+
 }  // namespace
 
 std::string schema_without_comments() {
@@ -79,21 +110,27 @@ std::string schema_without_comments() {
 
 Status check_schema(store::ReadTransaction& transaction) {
   TL_TRY_ASSIGN(expected, expected_tables());
-  TL_TRY_ASSIGN(connection, Connection::open_reader(transaction));
-  TL_TRY_ASSIGN(found, read_tables(connection->handle()));
-  if (found.row_count == 0) {
-    TL_TRY_ASSIGN(records, transaction.statistics(store::KeySpace::record));
-    if (records.entries == 0) return {};
+  TL_TRY_ASSIGN(walk, TreeWalk::open(transaction));
+  Tables found;
+  if (walk.page_count() > 0) {
+    TL_TRY_ASSIGN(tables, read_tables(walk));
+    found = std::move(tables);
   }
-  // Page 1 is that of the table of tables. Pages that there are none of are told where one is read.
-  const bool has_roots = found.roots.size() == expected->roots.size() && found.roots.front() > 1;
-  const bool has_rows = found.row_count == expected->row_count && found.rows == expected->rows;
-  if (has_rows && has_roots) return {};
-  const std::string path = transaction.environment()->path();
-  return make_error(Code::corrupt, "the index of " + path +
-                                       " is not one that tracelite makes; open it once for "
-                                       "writing, or run `tracelite reindex " +
-                                       path + "`");
+  TL_TRY_ASSIGN(records, transaction.statistics(store::KeySpace::record));
+  const bool may_lack_tables = walk.page_count() == 0 && records.entries == 0;
+  // Writers rely on the pages, too: their statements outlive an index that is made anew.
+  const bool is_ours = found.rows == expected->rows && found.roots == expected->roots;
+  if (!may_lack_tables && !is_ours) {
+    const std::string path = transaction.environment()->path();
+    return make_error(Code::corrupt, "the index of " + path +
+                                         " is not one that tracelite makes; open it once for "
+                                         "writing, or run `tracelite reindex " +
+                                         path + "`");
+  }
+  for (const std::uint32_t root : found.roots) TL_TRY(walk.walk(root, walk.page_count(), {}));
+  TL_TRY(walk.walk_free_pages());
+  TL_TRY(walk.check_all_taken());
+  return walk.page_count() > 0 ? quick_check(transaction) : Status();
 }
 
 }  // namespace tracelite::index

@@ -1,5 +1,6 @@
-// Whether SQLite's own table of tables says byte for byte what schema.hpp creates: whoever made the
-// file may have put triggers, views or other tables there.
+// Whether SQLite's own table of tables says byte for byte what schema.hpp creates, and its trees
+// are trees: whoever made the file may have put triggers, views or other tables there, or pages
+// that name each other for ever.
 #pragma once
 
 #include <string>
@@ -13,8 +14,8 @@ namespace tracelite::index {
 // a connection is opened.
 std::string schema_without_comments();
 
-// Before any other statement runs on the index. A file without records need not have one. Errors:
-// corrupt (it is another one), and those of Connection::open_reader.
+// Before SQLite is let to the index. A file without records need not have one. Reads each page of
+// it twice. Errors: corrupt (it is another one), and those of Connection::open_reader.
 Status check_schema(store::ReadTransaction& transaction);
 
 }  // namespace tracelite::index

@@ -48,7 +48,7 @@ Result<std::optional<TermNumber>> Terms::number_by(Statement& statement, TermKin
                                                    Bytes text) {
   statement.bind(1, static_cast<std::int64_t>(kind));
   statement.bind_text(2, text);
-  statement.bind(3, &statement == &find_ ? hash(kind, text) : last_number_ + 1);
+  statement.bind(3, &statement == &find_ ? hash(kind, text) : wrapping_add(last_number_, 1));
   const ResetGuard guard(statement);
   TL_TRY_ASSIGN(row, statement.step());
   if (!row) return std::optional<TermNumber>();
@@ -104,9 +104,13 @@ Result<int> Terms::use(TermNumber term, int difference) {
     if (row) read.stored = read.now = read_uses_.integer(0);
     known = uses_.emplace(term, read).first;
   }
-  const std::int64_t before = std::exchange(known->second.now, known->second.now + difference);
-  if (before == 0 && before + difference > 0) return 1;
-  return before > 0 && before + difference <= 0 ? -1 : 0;
+  const std::int64_t before = known->second.now;
+  // A stranger's row may say anything.
+  std::int64_t after = 0;
+  if (__builtin_add_overflow(before, std::int64_t{difference}, &after)) after = before;
+  known->second.now = after;
+  if (before == 0 && after > 0) return 1;
+  return before > 0 && after <= 0 ? -1 : 0;
 }
 
 Status Terms::write_uses() {

@@ -30,7 +30,7 @@ int TraceMembers::change(TermNumber term, bool has_sums, int difference) {
     members_.insert(at, {term, has_sums, static_cast<std::uint64_t>(difference)});
     return 1;
   }
-  const std::int64_t count = static_cast<std::int64_t>(at->count) + difference;
+  const std::int64_t count = wrapping_add(static_cast<std::int64_t>(at->count), difference);
   if (count > 0) {
     at->count = static_cast<std::uint64_t>(count);
     return 0;
@@ -54,7 +54,7 @@ std::vector<TermNumber> TraceMembers::terms() const {
 void TraceMembers::encode(std::string& out) const {
   TermNumber previous = 0;
   for (const Member& member : members_) {
-    const auto distance = static_cast<std::uint64_t>(member.term - previous);
+    const auto distance = static_cast<std::uint64_t>(wrapping_subtract(member.term, previous));
     append_varint(out, distance << 2 | (member.has_sums ? 2 : 0) | (member.count > 1 ? 1 : 0));
     if (member.count > 1) append_varint(out, member.count);
     previous = member.term;

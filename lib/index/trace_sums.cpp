@@ -104,7 +104,8 @@ bool TraceSums::take_off(const TraceSums& other) {
   input_tokens -= other.input_tokens;
   output_tokens -= other.output_tokens;
   total_tokens -= other.total_tokens;
-  cost -= other.cost;
+  // In a stranger's row they need not have been added before.
+  if (__builtin_sub_overflow(cost, other.cost, &cost)) return false;
   if (observation_count() > 0) return true;
   earliest_start_ns = last_activity_ns = 0;
   latest_end_ns.reset();
@@ -119,7 +120,7 @@ bool TraceSums::change(const Figures* before, const Figures* after) {
     input_tokens -= tokens(before->input_tokens);
     output_tokens -= tokens(before->output_tokens);
     total_tokens -= tokens(before->total_tokens);
-    cost -= before->cost;
+    if (__builtin_sub_overflow(cost, before->cost, &cost)) return false;
   }
   if (after != nullptr) add(*after);
   return true;

@@ -7,7 +7,10 @@
 #include "ingest/applier_strays.hpp"
 #include "ingest/joiner.hpp"
 #include "ingest/pending.hpp"
+#include "model/view.hpp"
+#include "payload/group_format.hpp"
 #include "record/changes.hpp"
+#include "record/session_group.hpp"
 
 namespace tracelite::ingest {
 
@@ -28,11 +31,19 @@ namespace {
 
 constexpr std::size_t kNodeSizeBytes = 64;  // of a hash map, with its bucket
 
-bool refers_to_stored_payload(const Event& event) {
-  return std::any_of(
-      event.entity.registers.begin(), event.entity.registers.end(), [](const Register& reg) {
-        return model::is_payload(reg.field) && PayloadValue::decode(reg.value).is_stored;
-      });
+// Those that were stored in parts, before their records.
+std::vector<payload::PayloadNumber> stored_payloads(const std::vector<Event>& events) {
+  std::vector<payload::PayloadNumber> numbers;
+  for (const Event& event : events) {
+    const auto some = record::stored_payloads(event.entity);
+    numbers.insert(numbers.end(), some.begin(), some.end());
+  }
+  return numbers;
+}
+
+// It lies where nothing can be put behind it: as a payload that shares text, or with references.
+bool is_finished(const PayloadValue& text) {
+  return text.has_media() || (text.is_stored && (text.number & payload::kInGroup) != 0);
 }
 
 }  // namespace
@@ -40,7 +51,7 @@ bool refers_to_stored_payload(const Event& event) {
 void Applier::forget() {
   containers_.clear();
   containers_size_bytes_ = 0;
-  groups_.clear();
+  sharers_.clear();
   chapters_.clear();
 }
 
@@ -49,7 +60,7 @@ Status Applier::apply(store::WriteTransaction& transaction, const std::vector<Ev
   TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
   statistics_ = statistics;
   changed_.clear();
-  has_pending_ = std::any_of(events.begin(), events.end(), refers_to_stored_payload);
+  pending_ = stored_payloads(events);
   TL_TRY(media_.put(transaction, events));
   TL_TRY_ASSIGN(works, gather(events));
   for (Work& work : works) TL_TRY(place(work));
@@ -144,6 +155,10 @@ Status Applier::apply_one(Work& work) {
 
 Status Applier::finish() {
   TL_TRY(media_.drop_unused(*transaction_));
+  // What no record has claimed is of an event that repeats another, or loses against one.
+  for (const payload::PayloadNumber number : pending_) {
+    TL_TRY(drop_pending(*transaction_, payloads_, number));
+  }
   TL_TRY(payloads_.flush(*transaction_));
   TL_TRY(index_.flush());
   index::add(statistics_, index_.take_counts());
@@ -160,7 +175,7 @@ Status Applier::apply_trace(Work& work) {
   TL_TRY_ASSIGN(after, join(&*before, work));
   if (after == *before) return {};
   TL_TRY_ASSIGN(attributed, attributes_if_changed(&*before, &after));
-  TL_TRY(choose_group(work.container, after));
+  TL_TRY(choose_sharers(work.container, after));
   TL_TRY(save(key, &*before, after));
   changed_.push_back(key);
   return index_.trace_changed(
@@ -315,26 +330,30 @@ Result<ContainerNumber> Applier::container_of_subject(const Entity& score) {
   return container_of(DirectoryKind::trace, view.trace_id);
 }
 
-Result<payload::GroupNumber> Applier::group_of(ContainerNumber container) {
-  if (const auto known = groups_.find(container); known != groups_.end()) return known->second;
-  TL_TRY_ASSIGN(header, EntityReader(*transaction_).load({container, RecordKind::header, 0}));
-  if (!header) return make_error(Code::corrupt, "a container has no header record");
-  TL_TRY(choose_group(container, *header));
-  return groups_.at(container);
+Result<payload::GroupNumber> Applier::group_of(ContainerNumber container, const Entity& entity) {
+  auto known = sharers_.find(container);
+  if (known == sharers_.end()) {
+    TL_TRY_ASSIGN(header, EntityReader(*transaction_).load({container, RecordKind::header, 0}));
+    if (!header) return make_error(Code::corrupt, "a container has no header record");
+    TL_TRY(choose_sharers(container, *header));
+    known = sharers_.find(container);
+  }
+  if (known->second == container) return container;
+  return record::session_group(*transaction_, payloads_, known->second, entity);
 }
 
 // Once a trace names its session, what it records from then on goes there.
-Status Applier::choose_group(ContainerNumber container, const Entity& header) {
-  payload::GroupNumber group = container;
+Status Applier::choose_sharers(ContainerNumber container, const Entity& header) {
+  ContainerNumber sharers = container;
   if (header.kind == EntityKind::trace) {
     const auto session_id = model::view_trace(header).session_id;
     if (session_id) {
       TL_TRY_ASSIGN(session, container_of(DirectoryKind::session, *session_id));
-      group = session;
+      sharers = session;
     }
   }
-  if (groups_.size() * kNodeSizeBytes >= kGroupCacheSizeBytesMax) groups_.clear();
-  groups_[container] = group;
+  if (sharers_.size() * kNodeSizeBytes >= kSharersCacheSizeBytesMax) sharers_.clear();
+  sharers_[container] = sharers;
   return {};
 }
 
@@ -350,49 +369,59 @@ Result<Entity> Applier::join(const Entity* before, Work& work) {
     joined = std::move(work.entity);
     joined->has_stray = before != nullptr && before->has_stray;
   } else {
-    std::optional<Entity> ended;  // as `before`, but that nothing goes behind these fields
-    if (!work.begun_anew.empty()) ended = *before;
-    for (const Field field : work.begun_anew) {
-      if (Register* reg = ended->find(field)) {
-        reg->flags = static_cast<std::uint8_t>(reg->flags & ~Register::kStreamed);
-      }
-    }
-    const Entity& stored = ended ? *ended : *before;
-    TL_TRY(append_streams(stored, work.entity));
+    TL_TRY_ASSIGN(altered, append_streams(*before, work));
     record::MetadataReader metadata(*transaction_);
-    joined = model::join(stored, work.entity, metadata);
+    joined = model::join(altered ? *altered : *before, work.entity, metadata);
     if (!joined) return joined;
   }
-  TL_TRY(finish_payloads(*joined));
+  TL_TRY(finish_payloads(before, *joined));
   return joined;
 }
 
-// Streamed text behind text that is stored out of line already is added to it there.
-Status Applier::append_streams(const Entity& before, Entity& event) {
-  for (Register& reg : event.registers) {
+// Makes what was appended go behind the text that is stored: there, if that grows by itself in the
+// file. What joins with the event then is `before` as it is returned, or as it is (nullopt).
+Result<std::optional<Entity>> Applier::append_streams(const Entity& before, Work& work) {
+  std::optional<Entity> altered;
+  for (Register& reg : work.entity.registers) {
     const Register* stored = before.find(reg.field);
     if (!reg.streamed() || stored == nullptr || !stored->streamed()) continue;
-    if (event.order_of(reg) <= before.order_of(*stored)) continue;
+    const auto change_stored = [&]() -> Register& {
+      if (!altered) altered = before;
+      return *altered->find(reg.field);
+    };
+    if (work.has_begun_anew(reg.field)) {
+      Register& replaced = change_stored();
+      replaced.flags = static_cast<std::uint8_t>(replaced.flags & ~Register::kStreamed);
+      continue;
+    }
+    if (work.entity.order_of(reg) <= before.order_of(*stored)) continue;
     const PayloadValue head = PayloadValue::decode(stored->value);
-    const PayloadValue tail = PayloadValue::decode(reg.value);
-    if (!head.is_stored || tail.is_stored) continue;
-    TL_TRY(payloads_.append(*transaction_, head.number, tail.bytes));
-    reg.value = PayloadValue::encode_stored(head.form, head.number,
-                                            head.stored_size_bytes + tail.bytes.size());
+    if (is_finished(head)) {
+      const payload::ValueReader values(*transaction_);
+      TL_TRY_ASSIGN(text, values.read_all(head, payload::ReadMode::as_given));
+      change_stored().value = PayloadValue::encode_inline(head.form, text);
+    } else if (head.is_stored) {
+      const PayloadValue tail = PayloadValue::decode(reg.value);
+      TL_TRY(payloads_.append(*transaction_, head.number, tail.bytes));
+      reg.value = PayloadValue::encode_stored(head.form, head.number,
+                                              head.stored_size_bytes + tail.bytes.size());
+    }
   }
-  return {};
+  return altered;
 }
 
-// A stream that has ended is written anew as one payload, which may share text with others. Its
-// media, and those of metadata that was merged, are taken out now. A longer one than any that may
-// share stays where it is, so that memory does not depend on how long it has grown.
-Status Applier::finish_payloads(Entity& entity) {
-  const Register* end = entity.find(Field::end_time);
-  const bool has_ended = end != nullptr && !end->cleared();
+// A streamed text of an observation that has ended is written anew as one payload, which may share
+// text with others. Its media, and those of metadata that was merged, are taken out now. A longer
+// one than any that may share stays where it is, so that memory does not depend on how long it has
+// grown. It remains streamed: what is appended still goes behind it.
+Status Applier::finish_payloads(const Entity* before, Entity& entity) {
+  const bool had_ended = before != nullptr && model::has_ended(*before);
+  const bool has_ended = model::has_ended(entity);
   for (Register& reg : entity.registers) {
     if (reg.tree()) TL_TRY(media_.take_out(*transaction_, reg));
     if (!reg.streamed() || !has_ended) continue;
-    reg.flags = static_cast<std::uint8_t>(reg.flags & ~Register::kStreamed);
+    const Register* stored = before == nullptr ? nullptr : before->find(reg.field);
+    if (had_ended && stored != nullptr && stored->value == reg.value) continue;
     const PayloadValue value = PayloadValue::decode(reg.value);
     if (value.stored_size_bytes > payload::kSharedPayloadSizeBytesMax) continue;
     if (value.is_stored) {
@@ -410,9 +439,9 @@ Status Applier::show_observation(const index::Change& change) {
 }
 
 Status Applier::save(const RecordKey& key, const Entity* before, Entity& after) {
-  TL_TRY_ASSIGN(group, group_of(key.container));
+  TL_TRY_ASSIGN(group, group_of(key.container, after));
   TL_TRY(record::save(*transaction_, payloads_, key, before, after, group));
-  if (has_pending_) TL_TRY(claim_pending(*transaction_, after));
+  if (!pending_.empty()) TL_TRY(claim_pending(*transaction_, after));
   statistics_.payload_size_bytes += model::payload_size_bytes(after);
   if (before != nullptr) statistics_.payload_size_bytes -= model::payload_size_bytes(*before);
   return {};

@@ -5,6 +5,7 @@
 // scores). Must not know threads, queues or when to commit.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,6 +45,9 @@ class Applier {
     record::EntityKey natural_key = 0;
 
     [[nodiscard]] const model::Entity& look() const { return only ? only->entity : entity; }
+    [[nodiscard]] bool has_begun_anew(model::Field field) const {
+      return std::find(begun_anew.begin(), begun_anew.end(), field) != begun_anew.end();
+    }
   };
 
   Result<std::vector<Work>> gather(const std::vector<model::Event>& events);
@@ -61,14 +65,16 @@ class Applier {
   Result<record::Chapter> next_chapter(record::ContainerNumber container);
   Result<record::ContainerNumber> container_of_subject(const model::Entity& score);
   Result<model::Entity> join(const model::Entity* before, Work& work);
-  Status append_streams(const model::Entity& before, model::Entity& event);
-  Status finish_payloads(model::Entity& entity);
+  Result<std::optional<model::Entity>> append_streams(const model::Entity& before, Work& work);
+  Status finish_payloads(const model::Entity* before, model::Entity& entity);
   // Into the index, and on the list of what has changed.
   Status show_observation(const index::Change& change);
   Status save(const record::RecordKey& key, const model::Entity* before, model::Entity& after);
-  // What the payloads of a container share text with: its session's, or else its own.
-  Result<payload::GroupNumber> group_of(record::ContainerNumber container);
-  Status choose_group(record::ContainerNumber container, const model::Entity& header);
+  // What the payloads of a container's record share text with: those of its session, or else its
+  // own.
+  Result<payload::GroupNumber> group_of(record::ContainerNumber container,
+                                        const model::Entity& entity);
+  Status choose_sharers(record::ContainerNumber container, const model::Entity& header);
   Result<std::string> container_id(record::ContainerNumber container);
 
   // The attributes of an entity now; taken before a save frees what they are read from.
@@ -89,16 +95,17 @@ class Applier {
   store::WriteTransaction* transaction_ = nullptr;  // during apply()
   record::Statistics statistics_;
   std::vector<record::RecordKey> changed_;  // what readers see otherwise than before
-  bool has_pending_ = false;                // an event refers to payloads on the pending list
-  std::unordered_map<std::string, record::ContainerNumber> containers_;  // kind, then id
-  std::size_t containers_size_bytes_ = 0;                                // about
-  std::unordered_map<record::ContainerNumber, payload::GroupNumber> groups_;
+  // Payloads on the pending list that the events refer to.
+  std::vector<payload::PayloadNumber> pending_;
+  std::unordered_map<std::string, record::ContainerNumber> containers_;           // kind, then id
+  std::size_t containers_size_bytes_ = 0;                                         // about
+  std::unordered_map<record::ContainerNumber, record::ContainerNumber> sharers_;  // its session's
   std::unordered_map<record::ContainerNumber, record::OpenChapter> chapters_;
 };
 
 // More are looked up in the file again.
 inline constexpr std::size_t kContainerCacheSizeBytesMax = std::size_t{2} << 20;
-inline constexpr std::size_t kGroupCacheSizeBytesMax = std::size_t{1} << 20;
+inline constexpr std::size_t kSharersCacheSizeBytesMax = std::size_t{1} << 20;
 inline constexpr std::size_t kChapterCacheSizeBytesMax = std::size_t{1} << 20;
 
 }  // namespace tracelite::ingest

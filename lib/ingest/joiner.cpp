@@ -15,7 +15,7 @@ constexpr std::size_t kIsFirst = std::numeric_limits<std::size_t>::max();
 Status Joiner::add(const model::Entity& event, model::MetadataSource& metadata) {
   bool sets_payload = false;
   for (const model::Register& reg : event.registers) {
-    if (!model::is_payload(reg.field)) continue;
+    if (!model::is_payload(reg.field) || reg.weak()) continue;  // `{}` writes nothing
     if (reg.streamed()) {
       begun_anew_ |= set_ & bit(reg.field);
     } else {

@@ -62,17 +62,23 @@ bool LiveObservation::keeps_next() {
 EventBuilder LiveObservation::update() const { return {EntityKind::observation, true}; }
 
 Status LiveObservation::record(EventBuilder& builder) {
-  TL_TRY(builder.id(id_));
-  TL_TRY(builder.trace_id(trace_id_));
-  last_stamp_ns_ = std::max(recorder_->next_stamp_ns(), last_stamp_ns_ + 1);
-  TL_TRY(builder.seal(last_stamp_ns_));
-  return recorder_->record(builder);
+  Status sealed = [&]() -> Status {
+    TL_TRY(builder.id(id_));
+    TL_TRY(builder.trace_id(trace_id_));
+    last_stamp_ns_ = std::max(recorder_->next_stamp_ns(), last_stamp_ns_ + 1);
+    return builder.seal(last_stamp_ns_);
+  }();
+  if (sealed) return recorder_->record(builder);
+  recorder_->refused(sealed.error());
+  return sealed;
 }
 
 Status LiveObservation::append(Field field, Bytes text) {
   if (!payload::is_valid_utf8(text)) {
-    return make_error(Code::invalid, "appended text must be valid UTF-8",
-                      std::string(model::field_name(field)));
+    Error refused = make_error(Code::invalid, "appended text must be valid UTF-8",
+                               std::string(model::field_name(field)));
+    recorder_->refused(refused);
+    return refused;
   }
   if (recorder_->options().mask) {
     std::string& held = field == Field::input ? held_input_ : held_output_;

@@ -3,6 +3,7 @@
 
 #include "ingest/pending.hpp"
 #include "model/media.hpp"
+#include "payload/media_check.hpp"
 #include "payload/media_scan.hpp"
 
 namespace tracelite::ingest {
@@ -24,17 +25,35 @@ void MediaBatch::take_out(model::Event& event) {
   }
 }
 
-std::vector<MediaBatch::Brought*> MediaBatch::too_large(std::uint64_t size_bytes_max) {
+MediaBatch::OfEvents MediaBatch::brought_by(const std::vector<model::Event>& events) {
+  OfEvents found;
+  if (brought_.empty()) return found;
+  for (const model::Event& event : events) {
+    for (const Register& reg : event.entity.registers) {
+      if (!model::is_payload(reg.field) || reg.cleared()) continue;
+      model::MediaWalker walker(PayloadValue::decode(reg.value).media_list);
+      while (walker.next()) {
+        const auto brought = brought_.find(walker.use().hash);
+        if (brought != brought_.end()) found.emplace(brought->first, &brought->second);
+      }
+    }
+  }
+  return found;
+}
+
+std::vector<MediaBatch::Brought*> MediaBatch::too_large(const std::vector<model::Event>& events,
+                                                        std::uint64_t size_bytes_max) {
+  const OfEvents all = brought_by(events);
   std::uint64_t size_bytes = 0;
-  for (const auto& [hash, brought] : brought_) {
-    if (brought.number == 0) size_bytes += brought.medium.bytes.size();
+  for (const auto& [hash, brought] : all) {
+    if (brought->number == 0) size_bytes += brought->medium.bytes.size();
   }
   std::vector<Brought*> large;
-  for (auto& [hash, brought] : brought_) {
+  for (const auto& [hash, brought] : all) {
     if (size_bytes <= size_bytes_max) break;
-    if (brought.number != 0) continue;
-    large.push_back(&brought);
-    size_bytes -= brought.medium.bytes.size();
+    if (brought->number != 0) continue;
+    large.push_back(brought);
+    size_bytes -= brought->medium.bytes.size();
   }
   return large;
 }
@@ -42,38 +61,44 @@ std::vector<MediaBatch::Brought*> MediaBatch::too_large(std::uint64_t size_bytes
 Status MediaBatch::put(store::WriteTransaction& transaction,
                        const std::vector<model::Event>& events) {
   put_.clear();
-  if (brought_.empty()) return {};
-  for (const model::Event& event : events) {
-    for (const Register& reg : event.entity.registers) {
-      if (!model::is_payload(reg.field) || reg.cleared()) continue;
-      const PayloadValue value = PayloadValue::decode(reg.value);
-      model::MediaWalker walker(value.media_list);
-      while (walker.next()) {
-        const auto brought = brought_.find(walker.use().hash);
-        if (brought == brought_.end()) continue;
-        TL_TRY(put_one(transaction, brought->second.medium, brought->second.number,
-                       brought->second.since));
-      }
-    }
+  of_events_ = brought_by(events);
+  for (const auto& [hash, brought] : of_events_) {
+    TL_TRY(put_one(transaction, brought->medium, brought->number, brought->since));
   }
   return {};
 }
 
+Result<bool> MediaBatch::is_in_file(const store::Transaction& transaction, Bytes hash) {
+  TL_TRY_ASSIGN(head, payload::find_medium(transaction, hash));
+  if (!head) return false;
+  // What this transaction has put may not stay.
+  if (!is_from_stranger_ || put_.contains(hash) || checked_.contains(hash)) return true;
+  const Status sound = payload::check_bytes_of_medium(transaction, hash);
+  if (!sound && sound.error().code != Code::corrupt) return sound.error();
+  if (!sound) return false;
+  if (checked_.size() >= kCheckedCountMax) checked_.clear();
+  checked_.emplace(hash);
+  return true;
+}
+
 Status MediaBatch::put_one(store::WriteTransaction& transaction, const payload::Medium& medium,
                            payload::PayloadNumber number, std::uint64_t since) {
+  TL_TRY_ASSIGN(is_there, is_in_file(transaction, medium.hash));
+  if (is_there) return {};
+  // A head whose bytes are others keeps its uses, and the bytes stay: whose they are nobody knows.
   TL_TRY_ASSIGN(head, payload::find_medium(transaction, medium.hash));
-  if (head) return {};
-  bool is_stored = false;
+  const std::uint64_t use_count = head ? head->use_count : 0;
+  put_.emplace(medium.hash);
   if (number != 0) {
     // Once used, it is on the list no more, and gone if nobody uses it now.
-    TL_TRY_ASSIGN(pending, is_pending(transaction, number, since));
-    is_stored = pending;
+    TL_TRY_ASSIGN(is_stored, is_pending(transaction, number, since));
+    if (is_stored) {
+      TL_TRY(claim_pending(transaction, number));
+      return payload::put_medium_head(transaction, medium.hash,
+                                      {use_count, medium.bytes.size(), number, medium.mime});
+    }
   }
-  put_.push_back({medium.hash, is_stored});
-  if (is_stored) TL_TRY(claim_pending(transaction, number));
-  if (!is_stored) return payload::put_medium(transaction, payloads_, medium);
-  return payload::put_medium_head(transaction, medium.hash,
-                                  {0, medium.bytes.size(), number, medium.mime});
+  return payload::put_medium(transaction, payloads_, medium, use_count);
 }
 
 Status MediaBatch::take_out(store::WriteTransaction& transaction, Register& reg) {
@@ -89,19 +114,20 @@ Status MediaBatch::take_out(store::WriteTransaction& transaction, Register& reg)
 }
 
 Status MediaBatch::drop_unused(store::WriteTransaction& transaction) {
-  for (const Put& put : put_) {
-    TL_TRY_ASSIGN(head, payload::find_medium(transaction, put.hash));
+  for (const std::string& hash : put_) {
+    TL_TRY_ASSIGN(head, payload::find_medium(transaction, hash));
     if (!head || head->use_count > 0) continue;
-    TL_TRY(payload::erase_medium_head(transaction, put.hash));
-    if (!put.was_pending) {
-      TL_TRY(payloads_.erase(transaction, head->number));
-      continue;
-    }
-    TL_TRY(add_pending(transaction, head->number));
-    const auto brought = brought_.find(put.hash);
-    if (brought != brought_.end()) brought->second.since = transaction.id();
+    TL_TRY(payload::erase_medium_head(transaction, hash));
+    TL_TRY(payloads_.erase(transaction, head->number));
+  }
+  // The file had them already, or got them from somebody else meanwhile.
+  for (const auto& [hash, brought] : of_events_) {
+    if (brought->number == 0) continue;
+    TL_TRY_ASSIGN(is_left, is_pending(transaction, brought->number, brought->since));
+    if (is_left) TL_TRY(drop_pending(transaction, payloads_, brought->number));
   }
   put_.clear();
+  of_events_.clear();
   return {};
 }
 

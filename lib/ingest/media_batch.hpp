@@ -6,6 +6,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,11 @@ namespace tracelite::ingest {
 
 class MediaBatch {
  public:
-  explicit MediaBatch(payload::PayloadWriter& payloads) : payloads_(payloads) {}
+  // `is_from_stranger`: the bytes of a medium that is in the file already may not be those of its
+  // hash. Then they are looked at when it is used for the first time, and where they are others the
+  // medium is stored anew.
+  MediaBatch(payload::PayloadWriter& payloads, bool is_from_stranger)
+      : payloads_(payloads), is_from_stranger_(is_from_stranger) {}
 
   // Forgets the batch before.
   void clear() { brought_.clear(); }
@@ -24,35 +29,45 @@ class MediaBatch {
   // ended: a piece may hold half of a medium.
   void take_out(model::Event& event);
 
-  // Media whose bytes should be stored before, in transactions of their own, because all of them
-  // are too much for one. `number` is 0 until they are, and then the pending payload that they are.
+  // Media of these events whose bytes should be stored before, in transactions of their own,
+  // because all of them are too much for one. `number` is 0 until they are, and then the pending
+  // payload that they are. What the mask has taken away is not among them.
   struct Brought {
     payload::Medium medium;
     payload::PayloadNumber number = 0;
     std::uint64_t since = 0;  // the transaction that began it
   };
-  std::vector<Brought*> too_large(std::uint64_t size_bytes_max);
+  std::vector<Brought*> too_large(const std::vector<model::Event>& events,
+                                  std::uint64_t size_bytes_max);
 
+  // Whether the file has it. Errors: corrupt (its head), io, no_memory.
+  Result<bool> is_in_file(const store::Transaction& transaction, Bytes hash);
   // At the begin of a transaction that writes these events: puts what they refer to and the file
   // does not have.
   Status put(store::WriteTransaction& transaction, const std::vector<model::Event>& events);
   // Takes the media out of a payload that came to be within the transaction: merged metadata, or a
   // stream that has ended.
   Status take_out(store::WriteTransaction& transaction, model::Register& reg);
-  // At its end: what was put and nobody uses goes.
+  // At its end: what was put, or stored before, and nobody uses goes.
   Status drop_unused(store::WriteTransaction& transaction);
 
+  // Media of a stranger's file whose bytes were looked at: that many hashes are remembered.
+  static constexpr std::size_t kCheckedCountMax = 4096;
+
  private:
-  struct Put {
-    std::string hash;
-    bool was_pending = false;
-  };
+  // By hash.
+  using OfEvents = std::map<Bytes, Brought*>;
+  OfEvents brought_by(const std::vector<model::Event>& events);
   Status put_one(store::WriteTransaction& transaction, const payload::Medium& medium,
                  payload::PayloadNumber number, std::uint64_t since);
 
   payload::PayloadWriter& payloads_;
   std::map<std::string, Brought, std::less<>> brought_;  // by hash
-  std::vector<Put> put_;                                 // in the transaction at hand
+  // In the transaction at hand: hashes of what was put, and what its events bring.
+  std::set<std::string, std::less<>> put_;
+  OfEvents of_events_;
+  const bool is_from_stranger_;
+  std::set<std::string, std::less<>> checked_;  // have the bytes of their hash in the file
 };
 
 }  // namespace tracelite::ingest

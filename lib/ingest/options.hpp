@@ -15,6 +15,9 @@ namespace tracelite::ingest {
 inline constexpr std::uint32_t kDefaultCommitIntervalMs = 50;
 inline constexpr std::uint64_t kDefaultQueueSizeBytes = std::uint64_t{16} << 20;
 
+// The field of the error that says that the disk has less room than the options ask for.
+inline constexpr std::string_view kFreeDiskMinField = "free_disk_min_bytes";
+
 enum class FullPolicy : std::uint8_t { wait = 0, drop = 1 };
 
 struct Payload {
@@ -42,8 +45,9 @@ struct Options {
   LogFunction log;
   int compression_level = store::kQuickPacking.level;
   std::size_t dictionary_size_bytes = store::kQuickPacking.dictionary_size_bytes_max;
-  std::uint64_t free_disk_min_bytes = 0;  // with less nothing is written
+  std::uint64_t free_disk_min_bytes = 0;  // with less nothing is written: kFreeDiskMinField
   ChoreFunction chore;                    // empty: none
+  bool is_from_stranger = false;          // what is in the file may not be what it says
   std::string default_environment;        // empty: none
   std::string default_release;            // empty: none
 };

@@ -61,6 +61,12 @@ Status claim_pending(store::WriteTransaction& transaction, const model::Entity& 
   return {};
 }
 
+Status drop_pending(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
+                    payload::PayloadNumber number) {
+  TL_TRY_ASSIGN(was_there, transaction.erase(KeySpace::meta, pending_key(number)));
+  return was_there ? payloads.erase(transaction, number) : Status();
+}
+
 Status reclaim_pending(store::Environment& environment) {
   if (!environment.opened_alone()) return {};
   const std::uint64_t opened_at = environment.opened_at_transaction_id();
@@ -73,9 +79,7 @@ Status reclaim_pending(store::Environment& environment) {
   TL_TRY_ASSIGN(orphans, list_orphans(transaction, opened_at));
   payload::PayloadWriter payloads;
   for (const payload::PayloadNumber number : orphans) {
-    TL_TRY(payloads.erase(transaction, number));
-    auto erased = transaction.erase(KeySpace::meta, pending_key(number));
-    if (!erased) return std::move(erased).error();
+    TL_TRY(drop_pending(transaction, payloads, number));
   }
   return transaction.commit();
 }

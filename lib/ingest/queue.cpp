@@ -19,37 +19,66 @@ bool& thread_drops() {
 
 // ------------------------------------------------------------------------------ who records
 
-Status Queue::wait_for_room(Lock& lock, std::size_t size_bytes) {
-  const auto ready = [&] {
-    if (closed_ || ring_.has_room(size_bytes)) return true;
-    is_short_ = true;
-    not_empty_.notify_one();
-    return false;
-  };
-  bool room = ready();
-  if (!room && options_.full_policy == FullPolicy::wait && !thread_drops()) {
-    room = true;
-    if (options_.queue_wait_ms == 0) {
-      not_full_.wait(lock, ready);
-    } else {
-      room = not_full_.wait_for(lock, milliseconds(options_.queue_wait_ms), ready);
-    }
-  }
-  if (room) return {};
-  return make_error(Code::queue_full,
-                    "the recording queue is full (" + std::to_string(ring_.used_bytes()) + " of " +
-                        std::to_string(ring_.capacity_bytes()) +
-                        " bytes): the record was dropped; raise queue_size_bytes, or let "
-                        "recording wait");
+bool Queue::may_wait(WhenFull when_full) const {
+  return when_full == WhenFull::wait ||
+         (options_.full_policy == FullPolicy::wait && !thread_drops());
 }
 
-Result<Ring::Place> Queue::reserve_when_there_is_room(std::size_t size_bytes) {
+// One for which the room that is given back does not suffice would never get it beside many that
+// take it at once. It takes precedence then, and all others that can wait do so.
+bool Queue::is_turn_of(const Waiting& waiting) {
+  if (first_ != nullptr && first_ != &waiting) return false;
+  if (ring_.has_room(waiting.size_bytes)) return true;
+  if (first_ == nullptr && ring_.given_back() != waiting.since) {
+    first_ = &waiting;
+    others_wait_.store(true, std::memory_order_relaxed);
+  }
+  is_short_ = true;
+  not_empty_.notify_one();
+  return false;
+}
+
+void Queue::end_precedence(const Waiting& waiting) {
+  if (first_ != &waiting) return;
+  first_ = nullptr;
+  others_wait_.store(false, std::memory_order_relaxed);
+  not_full_.notify_all();
+}
+
+bool Queue::wait_for_room(Lock& lock, const Waiting& waiting, WhenFull when_full) {
+  const auto ready = [&] { return closed_ || is_turn_of(waiting); };
+  if (when_full != WhenFull::wait && options_.queue_wait_ms != 0) {
+    return not_full_.wait_for(lock, milliseconds(options_.queue_wait_ms), ready);
+  }
+  not_full_.wait(lock, ready);
+  return true;
+}
+
+Result<Ring::Place> Queue::reserve_when_there_is_room(std::size_t size_bytes, WhenFull when_full) {
+  const bool waits = may_wait(when_full);
   Lock lock(mutex_);
+  const Waiting waiting{size_bytes, ring_.given_back()};
+  // However it ends: there may be no memory for what the ring has no room for.
+  const struct Precedence {
+    Queue& queue;
+    const Waiting& of;
+    ~Precedence() { queue.end_precedence(of); }
+  } precedence{*this, waiting};
   for (;;) {
     if (closed_) return make_error(Code::misuse, "the store is being closed");
-    Ring::Place place = ring_.reserve(size_bytes);
-    if (place.data != nullptr) return place;
-    TL_TRY(wait_for_room(lock, size_bytes));
+    // Who cannot wait takes what there is.
+    if (!waits || is_turn_of(waiting)) {
+      Ring::Place place = ring_.reserve(size_bytes);
+      if (place.data != nullptr) return place;
+    }
+    if (waits && wait_for_room(lock, waiting, when_full)) continue;
+    is_short_ = true;
+    not_empty_.notify_one();
+    return make_error(Code::queue_full,
+                      "the recording queue is full (" + std::to_string(ring_.used_bytes()) +
+                          " of " + std::to_string(ring_.capacity_bytes()) +
+                          " bytes): the record was dropped; raise queue_size_bytes, or let "
+                          "recording wait");
   }
 }
 
@@ -165,31 +194,35 @@ bool Queue::wait_to_retry(Error error) {
 
 // ------------------------------------------------------------------------------ others
 
-Status Queue::flush(std::optional<milliseconds> timeout) {
+Status Queue::wait_until_durable(std::optional<milliseconds> timeout) {
   Lock lock(mutex_);
   const Ring::Position wanted = ring_.reserved();
-  if (ring_.given_back() >= wanted && !dropped_) return {};
+  if (ring_.given_back() >= wanted) return {};
   flush_until_ = std::max(flush_until_, wanted);
   const std::uint64_t failures_before = failure_count_;
   not_empty_.notify_one();
+  // Where a try has succeeded before this thread saw that one had failed, it waits on.
   const auto ready = [&] {
-    return ring_.given_back() >= wanted || failure_count_ > failures_before;
+    return ring_.given_back() >= wanted || (failure_count_ > failures_before && error_);
   };
   if (timeout) {
     progress_.wait_for(lock, *timeout, ready);
   } else {
     progress_.wait(lock, ready);
   }
-  if (ring_.given_back() >= wanted) {
-    if (!dropped_) return {};
-    Error dropped = std::move(*dropped_);
-    dropped_.reset();
-    return dropped;
-  }
+  if (ring_.given_back() >= wanted) return {};
   if (error_) return *error_;
   return make_error(Code::timeout, "not everything is durable yet: " +
                                        std::to_string(wanted - ring_.given_back()) +
                                        " bytes are still being written; flush again");
+}
+
+Status Queue::tell_dropped() {
+  const Lock lock(mutex_);
+  if (!dropped_) return {};
+  Error dropped = std::move(*dropped_);
+  dropped_.reset();
+  return dropped;
 }
 
 bool Queue::is_wanted() const { return !ring_.is_empty() || is_closed(); }

@@ -4,8 +4,9 @@
 // by the position in the ring behind the last event of a commit.
 //
 // Who records takes a place and fills it without a lock, unless the queue is full or the writer has
-// to be woken. The writer sleeps until a position that it names is passed: it is woken once when
-// something comes, and once more if much comes before the commit interval is over.
+// to be woken. Of those that wait for room nobody starves: one that has waited in vain once gets
+// what comes next. The writer sleeps until a position that it names is passed: it is woken once
+// when something comes, and once more if much comes before the commit interval is over.
 #pragma once
 
 #include <atomic>
@@ -44,6 +45,10 @@ struct Batch {
 // that must not wait.
 bool& thread_drops();
 
+// What to do when the queue is full: what the store and the thread have chosen, or to wait, for
+// work that waits for the disk anyway.
+enum class WhenFull : std::uint8_t { as_chosen, wait };
+
 class Queue {  // NOLINT(clang-analyzer-optin.performance.Padding): the ring has lines of its own
  public:
   explicit Queue(const Options& options)
@@ -52,10 +57,11 @@ class Queue {  // NOLINT(clang-analyzer-optin.performance.Padding): the ring has
   // Takes an event in: `fill(char*)` writes its bytes, and must not fail. Errors: queue_full (by
   // policy, that of the thread included, or the wait ran out), misuse (closed).
   template <class Fill>
-  Status push(std::size_t size_bytes, const Fill& fill) {
-    Ring::Place place = ring_.reserve(size_bytes);
+  Status push(std::size_t size_bytes, WhenFull when_full, const Fill& fill) {
+    Ring::Place place;
+    if (!others_wait_.load(std::memory_order_relaxed)) place = ring_.reserve(size_bytes);
     if (place.data == nullptr) {
-      TL_TRY_ASSIGN(late, reserve_when_there_is_room(size_bytes));
+      TL_TRY_ASSIGN(late, reserve_when_there_is_room(size_bytes, when_full));
       place = std::move(late);
     }
     fill(place.data);
@@ -80,15 +86,17 @@ class Queue {  // NOLINT(clang-analyzer-optin.performance.Padding): the ring has
   // Nobody reads the events any more.
   static void release(Batch& batch);
   // The batch is durable: its room is free again. If some of its events were dropped, `dropped`
-  // says why, and the next flush returns it.
+  // says why, for tell_dropped.
   void done(Batch& batch, std::optional<Error> dropped);
   // The batch could not be written: tells who waits in flush, and waits a little. False: the queue
   // is closed and its deadline has passed, so the batch is lost.
   bool wait_to_retry(Error error);
 
-  // Waits until everything pushed before is durable. Errors: timeout, or why the writer cannot
-  // write.
-  Status flush(std::optional<std::chrono::milliseconds> timeout);
+  // Waits until everything pushed before is durable, or was dropped. Errors: timeout, or why the
+  // writer cannot write; it goes on trying.
+  Status wait_until_durable(std::optional<std::chrono::milliseconds> timeout);
+  // The error of what was dropped since this was asked last.
+  Status tell_dropped();
 
   // No more pushes; the writer drains what is left until the deadline, then gives up.
   void close(std::optional<std::chrono::steady_clock::time_point> deadline);
@@ -103,8 +111,17 @@ class Queue {  // NOLINT(clang-analyzer-optin.performance.Padding): the ring has
  private:
   using Lock = std::unique_lock<std::mutex>;
   using Deadline = std::optional<std::chrono::steady_clock::time_point>;
-  Result<Ring::Place> reserve_when_there_is_room(std::size_t size_bytes);
-  Status wait_for_room(Lock& lock, std::size_t size_bytes);
+  Result<Ring::Place> reserve_when_there_is_room(std::size_t size_bytes, WhenFull when_full);
+  // Who waits for room.
+  struct Waiting {
+    std::size_t size_bytes = 0;
+    Ring::Position since = 0;  // what was given back when it came
+  };
+  [[nodiscard]] bool may_wait(WhenFull when_full) const;
+  bool is_turn_of(const Waiting& waiting);
+  void end_precedence(const Waiting& waiting);
+  // False: not in the time that the options give.
+  bool wait_for_room(Lock& lock, const Waiting& waiting, WhenFull when_full);
   void wake_writer();
   // False: closed, and the deadline has passed.
   bool wait_for_events();
@@ -118,11 +135,13 @@ class Queue {  // NOLINT(clang-analyzer-optin.performance.Padding): the ring has
   const Options& options_;
   Ring ring_;
   std::atomic<Ring::Position> wake_at_{kAwake};  // the writer sleeps until this is reserved
+  std::atomic<bool> others_wait_{false};         // for `first_`
   mutable std::mutex mutex_;                     // of all below
+  const Waiting* first_ = nullptr;  // gets the room that comes; null: whoever asks for it
   std::condition_variable not_full_, not_empty_, progress_;
   Ring::Position flush_until_ = 0;  // somebody waits for this
   std::optional<Error> error_;      // of the last try, until one succeeds
-  std::optional<Error> dropped_;    // not yet told by a flush
+  std::optional<Error> dropped_;    // not yet told
   std::uint64_t failure_count_ = 0;
   bool is_short_ = false;  // an event found no room since the last take
   bool closed_ = false;

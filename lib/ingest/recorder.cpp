@@ -48,13 +48,14 @@ GivenChecker Recorder::checker() {
   });
 }
 
-Status Recorder::record(model::EventBuilder& sealed) {
+Status Recorder::record(model::EventBuilder& sealed, WhenFull when_full) {
   // Who would soon have to wait for the writer does a part of its work instead.
   if (queue_.may_soon_wait()) {
     GivenChecker checks = checker();
     sealed.check_payloads(checks);
   }
-  Status pushed = queue_.push(sealed.size_bytes(), [&](char* out) { sealed.write(out); });
+  Status pushed =
+      queue_.push(sealed.size_bytes(), when_full, [&](char* out) { sealed.write(out); });
   if (!pushed) {
     if (pushed.error().code == Code::queue_full) {
       count(model::Reason::queue_full);
@@ -79,9 +80,13 @@ std::int64_t Recorder::next_stamp_ns() {
   return stamp;
 }
 
-Result<std::uint64_t> Recorder::flush(std::optional<std::chrono::milliseconds> timeout) {
-  TL_TRY(queue_.flush(timeout));
-  return environment_->last_transaction_id();
+Status Recorder::wait_until_durable_to_make_room() {
+  const MakingRoom making(making_room_);
+  for (;;) {
+    Status status = queue_.wait_until_durable(std::nullopt);
+    // The writer may have looked at the disk before this call.
+    if (status || status.error().field != kFreeDiskMinField) return status;
+  }
 }
 
 CloseReport Recorder::close(std::optional<std::chrono::milliseconds> timeout) {

@@ -45,7 +45,7 @@ class Recorder {  // NOLINT(clang-analyzer-optin.performance.Padding): the queue
 
   // Reports the warnings, and queues a sealed event that the sample rate keeps: its payloads are
   // copied. Errors: queue_full, misuse (closing).
-  Status record(model::EventBuilder& sealed);
+  Status record(model::EventBuilder& sealed, WhenFull when_full = WhenFull::as_chosen);
   Status record(model::EventBuilder&& sealed) { return record(sealed); }
   // Whether the sample rate keeps an event of this trace, or of what has no trace. False is
   // counted.
@@ -66,8 +66,15 @@ class Recorder {  // NOLINT(clang-analyzer-optin.performance.Padding): the queue
   // Strictly increasing, even when the clock steps back.
   std::int64_t next_stamp_ns();
 
-  // Durable when ok; the number of the newest commit then. Errors: timeout, disk_full, io, corrupt.
-  Result<std::uint64_t> flush(std::optional<std::chrono::milliseconds> timeout);
+  // Everything recorded before is durable when ok, or was dropped. Errors: timeout, or why nothing
+  // can be written: it is kept, and tried again.
+  Status wait_until_durable(std::optional<std::chrono::milliseconds> timeout) {
+    return queue_.wait_until_durable(timeout);
+  }
+  // The same, however little room the disk has: for what makes room there.
+  Status wait_until_durable_to_make_room();
+  // Why events were dropped that can never be written, told once. Errors: corrupt, limit, internal.
+  Status tell_dropped() { return queue_.tell_dropped(); }
   CloseReport close(std::optional<std::chrono::milliseconds> timeout);
 
   [[nodiscard]] std::uint64_t queued_size_bytes() const { return queue_.waiting_size_bytes(); }
@@ -76,6 +83,18 @@ class Recorder {  // NOLINT(clang-analyzer-optin.performance.Padding): the queue
   [[nodiscard]] bool forked() const { return environment_->forked(); }
 
  private:
+  // As long as there is one, free_disk_min_bytes counts for nothing.
+  class MakingRoom {
+   public:
+    explicit MakingRoom(std::atomic<int>& count) : count_(count) { ++count_; }
+    ~MakingRoom() { --count_; }
+    MakingRoom(const MakingRoom&) = delete;
+    MakingRoom& operator=(const MakingRoom&) = delete;
+
+   private:
+    std::atomic<int>& count_;
+  };
+
   Recorder(std::shared_ptr<store::Environment> environment, Options options);
   void log(LogLevel level, model::Reason reason, const std::string& message) const;
 
@@ -83,6 +102,7 @@ class Recorder {  // NOLINT(clang-analyzer-optin.performance.Padding): the queue
   const Options options_;
   Queue queue_;
   std::atomic<std::int64_t> last_stamp_ns_{0};
+  std::atomic<int> making_room_{0};
   std::array<std::atomic<std::uint64_t>, model::kReasonCount> counters_{};
   std::thread writer_;
   friend class Writer;

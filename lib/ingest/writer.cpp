@@ -68,6 +68,15 @@ void Writer::do_chores(steady_clock::duration time_for_it) {
   }
 }
 
+// What the caps give back may be what is missing. No longer than until the next try: who flushes is
+// told of the failure after it.
+void Writer::make_room_on_disk() {
+  const ChoreFunction& chore = recorder_.options().chore;
+  const auto until = steady_clock::now() + kRetryPause;
+  bool more = static_cast<bool>(chore);
+  while (more && !recorder_.queue_.is_closed()) more = chore() && steady_clock::now() < until;
+}
+
 // False: the batch is lost, because there was no memory until the queue was over.
 bool Writer::decode(Batch& batch, std::vector<Event>& events) {
   while (!ended_well([&] { try_decode(batch, events); })) {
@@ -122,6 +131,9 @@ void Writer::mask(Event& event) {
     if (reg.field == Field::metadata) {
       *masked = {Form::json, payload::metadata_object(masked->form, masked->bytes)};
     }
+    // As if it had been given so.
+    reg.flags = static_cast<std::uint8_t>(reg.flags & ~Register::kWeak);
+    if (model::is_weak_payload(masked->form, masked->bytes)) reg.flags |= Register::kWeak;
     std::optional<payload::WithoutMedia> kept;
     if (value.has_media() && masked->form != Form::bytes) {
       kept = payload::keep_media(value, masked->bytes);
@@ -154,6 +166,7 @@ bool Writer::write(std::vector<Event>& events) {
       status = no_memory();
     }
     log(Reason::none, "writing failed and is tried again: ", status.error());
+    if (status.error().code == Code::disk_full) make_room_on_disk();
     if (!recorder_.queue_.wait_to_retry(std::move(status).error())) return false;
   }
 }
@@ -181,7 +194,7 @@ void Writer::log(Reason reason, const char* what, const Error& why) {
 Status Writer::try_write(std::vector<Event>& events) {
   while (true) {
     for (Event& event : events) TL_TRY(store_large_payloads(event));
-    TL_TRY(store_large_media());
+    TL_TRY(store_large_media(events));
     TL_TRY_ASSIGN(written, write_in_transaction(events));
     if (written) return {};
   }
@@ -208,6 +221,10 @@ Status Writer::prepare(store::WriteTransaction& transaction) {
     connection_ = std::move(connection);
   }
   TL_TRY(connection_->begin(transaction));
+  if (connection_->is_empty()) {
+    applier_.reset();
+    index_.reset();
+  }
   if (index_ == nullptr) {
     TL_TRY_ASSIGN(index, index::IndexWriter::open(connection_->handle()));
     index_ = std::move(index);
@@ -218,7 +235,7 @@ Status Writer::prepare(store::WriteTransaction& transaction) {
 
 Status Writer::has_disk_left() const {
   const std::uint64_t least = recorder_.options().free_disk_min_bytes;
-  if (least == 0) return {};
+  if (least == 0 || recorder_.making_room_.load() > 0) return {};
   TL_TRY_ASSIGN(left, recorder_.environment_->free_disk_bytes());
   if (left >= least) return {};
   return make_error(Code::disk_full,
@@ -226,7 +243,7 @@ Status Writer::has_disk_left() const {
                         std::to_string(left) + " bytes left, less than free_disk_min_bytes (" +
                         std::to_string(least) +
                         "): nothing is written until there is more; make room",
-                    "free_disk_min_bytes");
+                    std::string(kFreeDiskMinField));
 }
 
 Result<bool> Writer::write_in_transaction(std::vector<Event>& events) {
@@ -277,6 +294,8 @@ void Writer::write_last_counters() {
   const bool any = std::any_of(left.begin(), left.end(), [](std::uint64_t n) { return n > 0; });
   if (!any || recorder_.environment_->forked()) return;
   std::vector<Event> none;
+  // free_disk_min_bytes holds up what is recorded, not that it was dropped for want of room.
+  const Recorder::MakingRoom making(recorder_.making_room_);
   const auto status = write_in_transaction(none);
   if (!status) {
     recorder_.log(LogLevel::warning, Reason::none,
@@ -303,12 +322,12 @@ Status Writer::store_large_payloads(Event& event) {
   return {};
 }
 
-Status Writer::store_large_media() {
-  for (MediaBatch::Brought* large : media_.too_large(kPayloadPartSizeBytes)) {
+Status Writer::store_large_media(const std::vector<Event>& events) {
+  for (MediaBatch::Brought* large : media_.too_large(events, kPayloadPartSizeBytes)) {
     {
       TL_TRY_ASSIGN(snapshot, recorder_.environment_->begin_read());
-      TL_TRY_ASSIGN(head, payload::find_medium(snapshot, large->medium.hash));
-      if (head) continue;
+      TL_TRY_ASSIGN(is_there, media_.is_in_file(snapshot, large->medium.hash));
+      if (is_there) continue;
     }
     TL_TRY_ASSIGN(stored, store_in_parts(large->medium.bytes, true));
     large->number = stored.number;

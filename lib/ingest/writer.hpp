@@ -18,7 +18,8 @@ namespace tracelite::ingest {
 
 class Writer {
  public:
-  explicit Writer(Recorder& recorder) : recorder_(recorder) {}
+  explicit Writer(Recorder& recorder)
+      : recorder_(recorder), media_(payloads_, recorder.options().is_from_stranger) {}
 
   // Until the queue is closed and drained, or given up.
   void run();
@@ -27,6 +28,8 @@ class Writer {
   // After a batch, or at the start: as long as there is nothing to write, or for as long as the
   // batch has taken.
   void do_chores(std::chrono::steady_clock::duration time_for_it);
+  // What there is to do when the disk is full.
+  void make_room_on_disk();
   // Takes the coded events out of the batch, so that each is in memory once. False: the queue is
   // over, and there was no memory for it until then.
   bool decode(Batch& batch, std::vector<model::Event>& events);
@@ -44,7 +47,7 @@ class Writer {
   Status prepare(store::WriteTransaction& transaction);
   // Moves payloads that are too large for one transaction out of the event.
   Status store_large_payloads(model::Event& event);
-  Status store_large_media();
+  Status store_large_media(const std::vector<model::Event>& events);
   struct StoredInParts;
   // A new payload, or with is_medium the bytes of a medium, on the pending list.
   Result<StoredInParts> store_in_parts(Bytes bytes, bool is_medium);
@@ -67,7 +70,7 @@ class Writer {
   Recorder& recorder_;
   std::map<payload::PayloadNumber, StoredInParts> stored_in_parts_;
   payload::PayloadWriter payloads_;
-  MediaBatch media_{payloads_};
+  MediaBatch media_;
   std::unique_ptr<index::Connection> connection_;
   std::unique_ptr<index::IndexWriter> index_;
   std::unique_ptr<Applier> applier_;

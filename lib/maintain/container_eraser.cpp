@@ -152,14 +152,18 @@ Status ContainerEraser::erase_left() {
     TL_TRY_ASSIGN(container, reader_.find_session(session_id));
     if (container) TL_TRY(erase_alone(*container));
   }
-  for (const ContainerNumber container : containers) {
-    TL_TRY_ASSIGN(header, reader_.load({container, RecordKind::header, 0}));
-    if (!header) continue;
-    TL_TRY_ASSIGN(needed, is_needed(container, *header));
-    if (needed) continue;
-    TL_TRY(record::erase(transaction_, payloads_, {container, RecordKind::header, 0}, *header));
-  }
+  for (const ContainerNumber container : containers) TL_TRY(erase_bare(container));
   return {};
+}
+
+Result<bool> ContainerEraser::erase_bare(ContainerNumber container) {
+  const RecordKey key{container, RecordKind::header, 0};
+  TL_TRY_ASSIGN(header, reader_.load(key));
+  if (!header) return false;
+  TL_TRY_ASSIGN(needed, is_needed(container, *header));
+  if (needed) return false;
+  TL_TRY(record::erase(transaction_, payloads_, key, *header));
+  return true;
 }
 
 Result<bool> ContainerEraser::is_needed(ContainerNumber container, const Entity& header) {

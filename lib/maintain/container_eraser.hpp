@@ -41,6 +41,9 @@ class ContainerEraser {
   // Erases a container, or a part of one that is too large. A session to which a trace belongs
   // stays, and what is gone already is no error.
   Status erase(record::ContainerNumber container);
+  // Erases a container that has no record of its own, that nothing is in, and no trace belongs to:
+  // it was only named for a while. True if it did.
+  Result<bool> erase_bare(record::ContainerNumber container);
   [[nodiscard]] bool is_full() const { return steps_ >= steps_max_; }
   // Containers of which a part was erased: to be erased in the next transaction.
   std::vector<record::ContainerNumber> take_unfinished() { return std::move(unfinished_); }

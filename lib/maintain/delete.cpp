@@ -5,6 +5,7 @@
 #include "maintain/deleter.hpp"
 #include "maintain/reindex.hpp"
 #include "maintain/sweep.hpp"
+#include "maintain/testing.hpp"
 #include "record/statistics.hpp"
 #include "store/free_pages.hpp"
 #include "store/packed_space.hpp"
@@ -36,7 +37,9 @@ Status run(Deleter& deleter, std::size_t count, const ProgressFunction& progress
 class OwnCommits {
  public:
   explicit OwnCommits(std::uint64_t begin) : last_(begin) {}
+  // When it is over. One that was none has left its number to the next one.
   void add(const store::WriteTransaction& transaction) {
+    if (!transaction.has_committed()) return;
     if (transaction.id() != last_ + 1) is_unbroken_ = false;
     last_ = transaction.id();
   }
@@ -49,10 +52,11 @@ class OwnCommits {
 };
 
 Status write_nothing_new(store::WriteTransaction& transaction, OwnCommits& own) {
-  own.add(transaction);
   TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
   TL_TRY(record::write_statistics(transaction, statistics));
-  return transaction.commit();
+  TL_TRY(transaction.commit());
+  own.add(transaction);
+  return {};
 }
 
 // What was erased may still lie in blocks that have a patch over them.
@@ -60,10 +64,11 @@ Status renew_blocks(store::Environment& environment, OwnCommits& own) {
   for (std::optional<std::string> behind = std::string(); behind;) {
     const std::string from = *behind;
     const auto renew = [&](store::WriteTransaction& transaction) -> Status {
-      own.add(transaction);
       TL_TRY_ASSIGN(next, store::renew_patched_blocks(transaction, from));
+      TL_TRY(transaction.commit());
+      own.add(transaction);
       behind = std::move(next);
-      return transaction.commit();
+      return {};
     };
     TL_TRY(store::write(environment, renew));
   }
@@ -71,19 +76,16 @@ Status renew_blocks(store::Environment& environment, OwnCommits& own) {
 }
 
 Status overwrite(store::Environment& environment, std::optional<std::chrono::milliseconds> timeout,
-                 OwnCommits& own, SecureReport& secure) {
+                 bool begins_anew, OwnCommits& own, SecureReport& secure) {
   using std::chrono::steady_clock;
   const auto began = steady_clock::now();
-  store::FreePagesRequest request;
-  request.overwrites = true;
-  {
-    TL_TRY_ASSIGN(newest, environment.begin_read());
-    request.until_transaction = newest.id();
-  }
-  const auto clear = [&]() -> Status {
-    TL_TRY_ASSIGN(done, store::clear_free_pages(environment, request));
-    secure.zeroed_bytes += done.size_bytes;
-    secure.remaining_bytes = done.held_size_bytes;
+  const auto overwrite_all = [&](store::FreePageOverwriting& free_pages) -> Status {
+    for (bool more = true; more;) {
+      TL_TRY_ASSIGN(done, free_pages.step());
+      secure.zeroed_bytes += done.size_bytes;
+      secure.remaining_bytes = done.held_size_bytes;
+      more = done.is_more;
+    }
     return {};
   };
   const auto scrub = [&]() -> Status {
@@ -94,16 +96,22 @@ Status overwrite(store::Environment& environment, std::optional<std::chrono::mil
   // What a commit has given up is free for good two commits later. Overwritten before each of them
   // as well: LMDB may take a free page for a commit and give it up again without having written it,
   // and what a commit gives up must have no unused bytes that say something.
+  store::FreePageOverwriting first(environment, begins_anew);
+  TL_TRY(overwrite_all(first));
+  TL_TRY(scrub());
+  // Of what others have given up before they were scrubbed, too.
+  store::FreePageOverwriting second(environment, false);
   for (int i = 0; i < 2; ++i) {
-    TL_TRY(clear());
-    TL_TRY(scrub());
+    TL_TRY(overwrite_all(second));
+    if (i > 0) TL_TRY(scrub());
     TL_TRY(store::write(environment, [&](store::WriteTransaction& transaction) {
       return write_nothing_new(transaction, own);
     }));
   }
   for (;;) {
-    TL_TRY(clear());
+    TL_TRY(overwrite_all(second));
     if (secure.remaining_bytes == 0 || (timeout && steady_clock::now() - began >= *timeout)) break;
+    ++testing::held_back_count;
     // Nobody tells when a snapshot of another process is closed.
     std::this_thread::sleep_for(kLookAgain);
   }
@@ -114,6 +122,17 @@ Status overwrite(store::Environment& environment, std::optional<std::chrono::mil
                     std::to_string(secure.remaining_bytes) +
                         " bytes of deleted pages can still be read through snapshots that are "
                         "open, of this process or another; close them and delete again");
+}
+
+// Sessions and traces that records had named before they named others.
+Status erase_bare_containers(store::Environment& environment) {
+  DeleteReport none;
+  Deleter deleter(environment, {kBounds}, none);
+  for (std::optional<record::ContainerNumber> next = record::ContainerNumber{}; next;) {
+    TL_TRY_ASSIGN(behind, deleter.erase_bare(*next));
+    next = behind;
+  }
+  return {};
 }
 
 }  // namespace
@@ -144,14 +163,16 @@ Status delete_securely(const std::shared_ptr<store::Environment>& environment,
   const std::uint64_t waited_at_commit = std::exchange(secure.waits_at_commit, 0);
   TL_TRY(delete_containers(environment, containers, progress, report));
   OwnCommits own(waited_at_commit);
-  if (environment->last_transaction_id() != waited_at_commit) {
+  const bool begins_anew = environment->last_transaction_id() != waited_at_commit;
+  if (begins_anew) {
+    TL_TRY(erase_bare_containers(*environment));
     TL_TRY(store::write(*environment, [&](store::WriteTransaction& transaction) {
       own = OwnCommits(transaction.id());
       return rebuild_index(transaction, {});
     }));
   }
   TL_TRY(renew_blocks(*environment, own));
-  return overwrite(*environment, timeout, own, secure);
+  return overwrite(*environment, timeout, begins_anew, own, secure);
 }
 
 }  // namespace tracelite::maintain

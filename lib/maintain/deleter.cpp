@@ -7,6 +7,7 @@
 
 #include "maintain/container_eraser.hpp"
 #include "model/out_of_memory.hpp"
+#include "record/records.hpp"
 #include "record/statistics.hpp"
 #include "store/write.hpp"
 
@@ -86,6 +87,7 @@ Status Deleter::prepare(store::WriteTransaction& transaction) {
     connection_ = std::move(connection);
   }
   TL_TRY(connection_->begin(transaction));
+  if (connection_->is_empty()) index_.reset();
   if (index_ == nullptr) {
     TL_TRY_ASSIGN(index, index::IndexWriter::open(connection_->handle()));
     index_ = std::move(index);
@@ -149,6 +151,42 @@ Status Deleter::erase_some(store::WriteTransaction& transaction, std::size_t con
   }
   index::add(statistics, batch.counts);
   return record::write_statistics(transaction, statistics);
+}
+
+// ------------------------------------------------------------------------------ bare containers
+
+Result<std::optional<ContainerNumber>> Deleter::erase_bare(ContainerNumber first) {
+  std::optional<ContainerNumber> next;
+  TL_TRY(store::write(environment_, [&](store::WriteTransaction& transaction) {
+    Status status =
+        without_exceptions([&]() -> Status { return erase_bare(transaction, first, next); });
+    forget_all();
+    return status;
+  }));
+  return next;
+}
+
+Status Deleter::erase_bare(store::WriteTransaction& transaction, ContainerNumber first,
+                           std::optional<ContainerNumber>& next) {
+  TL_TRY(prepare(transaction));
+  TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
+  ContainerEraser eraser(transaction, payloads_, *index_, statistics, 0, 0);
+  bool has_erased = false;
+  next = first;
+  for (std::size_t seen = 0; next && seen < options_.bounds.containers_max; ++seen) {
+    record::RecordCursor cursor(transaction);
+    TL_TRY_ASSIGN(found, cursor.seek({*next, record::RecordKind::header, 0}));
+    const ContainerNumber container = found ? cursor.key().container : 0;
+    next.reset();
+    if (!found) break;
+    next = container + 1;
+    TL_TRY_ASSIGN(erased, eraser.erase_bare(container));
+    has_erased = has_erased || erased;
+  }
+  if (!has_erased) return {};
+  TL_TRY(payloads_.flush(transaction));
+  TL_TRY(index_->flush());
+  return connection_->commit();
 }
 
 }  // namespace tracelite::maintain

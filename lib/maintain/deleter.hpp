@@ -53,6 +53,9 @@ class Deleter {
   // if there is nothing either way; of no more than so many containers. A damaged container is
   // passed over, and told by damage(). Errors: read_only, disk_full, corrupt, busy, io, no_memory.
   Status step(const Choice& choose = {}, std::size_t containers_max = SIZE_MAX);
+  // One transaction, which erases containers that were only named for a while: of the next ones
+  // from `first` on. Gives where to go on; nothing: that was all. Errors: as step().
+  Result<std::optional<record::ContainerNumber>> erase_bare(record::ContainerNumber first);
   // Nothing if all that was begun is gone.
   [[nodiscard]] Status damage() const;
   // Damaged containers, and by retention also those that were erased and had no trace to be seen:
@@ -72,6 +75,8 @@ class Deleter {
   Status transact(store::WriteTransaction& transaction, const Choice& choose,
                   std::size_t containers_max, Batch& batch);
   Status erase_some(store::WriteTransaction& transaction, std::size_t containers_max, Batch& batch);
+  Status erase_bare(store::WriteTransaction& transaction, record::ContainerNumber first,
+                    std::optional<record::ContainerNumber>& next);
   Status prepare(store::WriteTransaction& transaction);
   void forget_all();
   void go_behind(const Batch& batch);

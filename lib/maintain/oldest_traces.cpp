@@ -27,7 +27,6 @@ void OldestTraces::restart() {
   is_at_end_ = is_second_round_ = false;
   bucket_ = std::numeric_limits<std::int64_t>::min();
   kept_count_ = 0;
-  sessions_.clear();
 }
 
 Result<std::vector<OldestTraces::Row>> OldestTraces::read_window(sqlite3* index,
@@ -77,6 +76,7 @@ Status OldestTraces::take(const std::vector<Row>& rows, std::int64_t before_ns, 
 Result<Containers> OldestTraces::older_than(std::int64_t before_ns, sqlite3* index,
                                             const store::Transaction& transaction,
                                             const std::set<ContainerNumber>& passed_over) {
+  sessions_.clear();
   Containers found;
   for (std::size_t seen = 0; seen < kRowsMax && found.empty() && !is_at_end_; seen += kFoundMax) {
     TL_TRY_ASSIGN(window, read_window(index, kFoundMax));
@@ -89,6 +89,7 @@ Result<Containers> OldestTraces::older_than(std::int64_t before_ns, sqlite3* ind
 Result<Containers> OldestTraces::oldest(sqlite3* index, const store::Transaction& transaction,
                                         const std::set<ContainerNumber>& passed_over) {
   constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
+  sessions_.clear();
   Containers found;
   for (std::size_t seen = 0; seen < kRowsMax && found.empty() && !is_at_end_; seen += kFoundMax) {
     constexpr std::size_t kWindowSize = 2 * kFoundMax;

@@ -67,7 +67,9 @@ class OldestTraces {
   // The position: of this bucket of the index so many rows stay.
   std::int64_t bucket_ = std::numeric_limits<std::int64_t>::min();
   std::int64_t kept_count_ = 0;
-  std::map<index::TermNumber, bool> sessions_;  // whether it is bookmarked; false: or no session
+  // Whether it is bookmarked; false: or no session. Of one transaction: the next one may find other
+  // bookmarks, and in an index that was made anew other numbers.
+  std::map<index::TermNumber, bool> sessions_;
 };
 
 }  // namespace tracelite::maintain

@@ -54,7 +54,7 @@ Status renew_index(const std::shared_ptr<store::Environment>& environment, bool 
     is_foreign = ours.error().code != Code::unsupported;
   }
   if (at_start) {
-    at_start(is_foreign ? "the index is not one that tracelite makes, and is made anew"
+    at_start(is_foreign ? "the index is damaged, or not one that tracelite makes, and is made anew"
                         : "the index was made by another version of tracelite, and is made anew");
   }
   return store::write(*environment, [&](store::WriteTransaction& transaction) {

@@ -20,6 +20,9 @@ constexpr std::int64_t kNsOfMs = 1'000'000;
 constexpr std::int64_t kPassNsMin = 1'000 * kNsOfMs;
 constexpr std::int64_t kPassesOfAge = 256;
 constexpr std::uint64_t kSlackShare = 32;
+// More than the newest logs of some sessions keep (record/session_group.hpp).
+constexpr std::uint64_t kExpectedSizeBytesMin = std::uint64_t{4} << 20;
+constexpr std::uint64_t kFreedShareMin = 8;
 constexpr std::uint64_t kFreeSizeBytesMax = std::uint64_t{4} << 20;
 constexpr std::uint64_t kFreeShare = 8;
 constexpr store::FreePagesRequest kHoles{.run_page_count_min = 4,
@@ -97,7 +100,7 @@ Result<bool> Retention::try_step() {
       TL_TRY_ASSIGN(due, look());
       if (due == Stage::idle) return false;
       if (due == Stage::holes) return give_back_some();
-      begin(due);
+      TL_TRY(begin(due));
       return erase_some();
     }
     case Stage::age:
@@ -140,9 +143,14 @@ Result<bool> Retention::is_age_due() {
 Result<bool> Retention::is_size_due() {
   if (rules_.size_bytes == 0) return false;
   TL_TRY_ASSIGN(in_use_bytes, size_in_use_bytes(*environment_));
-  if (in_use_bytes <= rules_.size_bytes) least_in_use_bytes_ = 0;
-  return in_use_bytes > rules_.size_bytes &&
-         in_use_bytes > least_in_use_bytes_ + rules_.size_bytes / kSlackShare;
+  if (in_use_bytes <= rules_.size_bytes) {
+    least_in_use_bytes_ = 0;
+    has_told_of_shared_ = false;
+  }
+  const std::uint64_t slack_bytes = rules_.size_bytes / kSlackShare;
+  // Somebody has made room meanwhile, by compacting say: what could not be reached may be now.
+  if (in_use_bytes + slack_bytes < least_in_use_bytes_) least_in_use_bytes_ = 0;
+  return in_use_bytes > rules_.size_bytes && in_use_bytes > least_in_use_bytes_ + slack_bytes;
 }
 
 Result<bool> Retention::are_holes_due() {
@@ -156,12 +164,21 @@ Result<bool> Retention::are_holes_due() {
 
 // ------------------------------------------------------------------------------ a run
 
-void Retention::begin(Stage stage) {
+Status Retention::begin(Stage stage) {
+  if (stage == Stage::size) {
+    TL_TRY_ASSIGN(in_use_bytes, size_in_use_bytes(*environment_));
+    TL_TRY_ASSIGN(transaction, environment_->begin_read());
+    TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
+    began_in_use_bytes_ = in_use_bytes;
+    began_payload_bytes_ = statistics.payload_size_bytes;
+  }
   stage_ = stage;
+  is_shared_ = false;
   report_ = {};
   oldest_.restart();
   deleter_.emplace(*environment_, Deleter::Options{kRetentionBounds, rules_.durability, true},
                    report_);
+  return {};
 }
 
 std::uint64_t Retention::wanted_bytes() const {
@@ -180,6 +197,19 @@ Result<std::size_t> Retention::count_of_step() {
       std::clamp<std::uint64_t>(count, 1, kRetentionBounds.containers_max));
 }
 
+Result<bool> Retention::makes_room(std::uint64_t in_use_bytes) {
+  TL_TRY_ASSIGN(transaction, environment_->begin_read());
+  TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
+  const std::uint64_t left_bytes = std::min(statistics.payload_size_bytes, began_payload_bytes_);
+  const double share = static_cast<double>(began_payload_bytes_ - left_bytes) /
+                       static_cast<double>(std::max<std::uint64_t>(began_payload_bytes_, 1));
+  const auto expected_bytes =
+      static_cast<std::uint64_t>(share * static_cast<double>(began_in_use_bytes_));
+  const std::uint64_t freed_bytes =
+      began_in_use_bytes_ - std::min(in_use_bytes, began_in_use_bytes_);
+  return expected_bytes < kExpectedSizeBytesMin || freed_bytes >= expected_bytes / kFreedShareMin;
+}
+
 Result<bool> Retention::erase_some() {
   const auto choose = [this](sqlite3* index, const store::Transaction& transaction) {
     return stage_ == Stage::age
@@ -193,6 +223,11 @@ Result<bool> Retention::erase_some() {
     TL_TRY_ASSIGN(in_use_bytes, size_in_use_bytes(*environment_));
     // A trace of which a part is gone goes as a whole.
     const bool is_small = in_use_bytes <= wanted_bytes() && !deleter_->has_unfinished();
+    if (!is_over && !is_small && !deleter_->has_unfinished()) {
+      TL_TRY_ASSIGN(makes, makes_room(in_use_bytes));
+      is_shared_ = !makes;
+      is_over = is_shared_;
+    }
     least_in_use_bytes_ = is_over && !is_small ? in_use_bytes : 0;
     is_over = is_over || is_small;
   }
@@ -233,7 +268,16 @@ void Retention::finish() {
                    (report_.traces == 1 ? " trace with " : " traces with ") +
                    std::to_string(report_.observations) + " observations");
   }
-  if (least_in_use_bytes_ > 0) {
+  if (is_shared_) {
+    if (!has_told_of_shared_) {
+      log(true,
+          "deleting has made little room, because what is newer or kept shares text with "
+          "it: retention_size_bytes (" +
+              std::to_string(rules_.size_bytes) +
+              ") cannot be kept, nothing more was deleted; compact the file");
+    }
+    has_told_of_shared_ = true;
+  } else if (least_in_use_bytes_ > 0) {
     log(true, "the file uses " + std::to_string(least_in_use_bytes_) +
                   " bytes and nothing is left that may be deleted: retention_size_bytes (" +
                   std::to_string(rules_.size_bytes) + ") cannot be kept; compact the file");

@@ -31,9 +31,13 @@ inline constexpr DeletionBounds kRetentionBounds{512, 2'048, 64};
 // without those that are free) are more than the cap, and ends a 32nd below it, so that it is not
 // due again at once.
 //
-// Free pages are given back to the file system (store/free_pages.hpp) when the file takes more than
-// a ninth and 4 MiB more of the disk than its pages in use; shorter runs than 16 KiB are left to
-// the next commits.
+// Free pages are given back to the file system (store/free_pages.hpp) when the file takes more of
+// the disk than its pages in use, by more than an eighth of these and 4 MiB; shorter runs than 16
+// KiB are left to the next commits.
+//
+// What shares text with what stays frees little when it goes. So a run by size ends when traces
+// have gone that should have freed much, and an eighth of that is not free: what is newer must not
+// go for it. What a trace should free is its share of the payloads.
 //
 // By size, a step erases at most half as many traces as would do if all were of one size, or one,
 // so that not much more goes than must.
@@ -60,8 +64,10 @@ class Retention {
   [[nodiscard]] std::uint64_t wanted_bytes() const;
   // How many traces the next step may erase.
   Result<std::size_t> count_of_step();
-  void begin(Stage stage);
+  Status begin(Stage stage);
   Result<bool> erase_some();
+  // By size, with so much in use: whether what was erased since the run began has made room.
+  Result<bool> makes_room(std::uint64_t in_use_bytes);
   Result<bool> sweep_some();
   Result<bool> give_back_some();
   void finish();
@@ -76,9 +82,13 @@ class Retention {
   std::int64_t before_ns_ = 0;                // by age: what is older goes
   std::uint64_t looked_at_commit_ = 0;        // for size and holes
   std::uint64_t least_in_use_bytes_ = 0;      // by size: less could not be reached
-  bool makes_holes_ = true;                   // the file system does
-  std::uint64_t no_holes_until_commit_ = 0;   // there was little to be given back
-  std::int64_t silent_until_ns_ = 0;          // after a failure
+  // By size: what the run began with.
+  std::uint64_t began_in_use_bytes_ = 0, began_payload_bytes_ = 0;
+  bool is_shared_ = false;                   // by size: what was erased has made little room
+  bool has_told_of_shared_ = false;          // since the file was small enough
+  bool makes_holes_ = true;                  // the file system does
+  std::uint64_t no_holes_until_commit_ = 0;  // there was little to be given back
+  std::int64_t silent_until_ns_ = 0;         // after a failure
   OldestTraces oldest_;
   DeleteReport report_;
   std::optional<Deleter> deleter_;

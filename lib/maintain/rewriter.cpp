@@ -10,6 +10,7 @@
 #include "model/out_of_memory.hpp"
 #include "payload/media_store.hpp"
 #include "record/changes.hpp"
+#include "record/session_group.hpp"
 #include "store/sealed.hpp"
 
 namespace tracelite::maintain {
@@ -113,22 +114,22 @@ Status Rewriter::copy_container(ContainerNumber container) {
   // One that only gave its name to what is gone; see ensure_header().
   if (header->orders.empty() && !has_more) return {};
 
-  TL_TRY_ASSIGN(group, group_of(container, *header));
+  TL_TRY_ASSIGN(sharers, sharers_of(container, *header));
   TL_TRY(begin());
   TL_TRY_ASSIGN(there, EntityReader(*writing_).load(key));
   if (!there) {
     TL_TRY(add_to_directory(*writing_, key, *header));
     ++record_count_;
   }
-  TL_TRY(copy_record(key, *header, group));
+  TL_TRY(copy_record(key, *header, sharers));
   for (const RecordKind kind : {RecordKind::observation, RecordKind::score, RecordKind::stray}) {
-    if (has_more) TL_TRY(copy_kind(container, kind, group));
+    if (has_more) TL_TRY(copy_kind(container, kind, sharers));
   }
   return {};
 }
 
 // What ingest chooses for what comes next: the session's container, if a trace names one.
-Result<payload::GroupNumber> Rewriter::group_of(ContainerNumber container, const Entity& header) {
+Result<ContainerNumber> Rewriter::sharers_of(ContainerNumber container, const Entity& header) {
   if (header.kind != model::EntityKind::trace) return container;
   const auto session_id = model::view_trace(header).session_id;
   if (!session_id) return container;
@@ -157,7 +158,7 @@ Status Rewriter::ensure_header(ContainerNumber session) {
 
 // In the order of time, so that each call of an agent finds the one before it to compare its
 // history with.
-Status Rewriter::copy_kind(ContainerNumber container, RecordKind kind, payload::GroupNumber group) {
+Status Rewriter::copy_kind(ContainerNumber container, RecordKind kind, ContainerNumber sharers) {
   record::RecordCursor cursor(from_);
   TL_TRY_ASSIGN(more, cursor.seek({container, kind, 0}));
   std::vector<Ordered> some;
@@ -181,13 +182,13 @@ Status Rewriter::copy_kind(ContainerNumber container, RecordKind kind, payload::
       TL_TRY(begin());
       TL_TRY(add_to_directory(*writing_, one.key, *entity));
       ++record_count_;
-      TL_TRY(copy_record(one.key, *entity, group));
+      TL_TRY(copy_record(one.key, *entity, sharers));
     }
   }
   return {};
 }
 
-Status Rewriter::copy_record(const RecordKey& key, Entity& entity, payload::GroupNumber group) {
+Status Rewriter::copy_record(const RecordKey& key, Entity& entity, ContainerNumber sharers) {
   if (record_count_ % kRecordsPerReport == 0) {
     TL_TRY(steps_.at(0, record_count_, std::max(record_count_, steps_.expected())));
   }
@@ -214,6 +215,11 @@ Status Rewriter::copy_record(const RecordKey& key, Entity& entity, payload::Grou
     }
   }
   TL_TRY(begin());
+  payload::GroupNumber group = sharers;
+  if (sharers != key.container) {
+    TL_TRY_ASSIGN(of_session, record::session_group(*writing_, payloads_, sharers, entity));
+    group = of_session;
+  }
   TL_TRY(record::save(*writing_, payloads_, key, nullptr, entity, group));
   uncommitted_size_bytes_ += size_bytes;
   return uncommitted_size_bytes_ < kCommitSizeBytes ? Status() : commit();

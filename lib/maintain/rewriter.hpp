@@ -77,14 +77,15 @@ class Rewriter {
   Status copy_records();
   Status copy_container(record::ContainerNumber container);
   Status copy_kind(record::ContainerNumber container, record::RecordKind kind,
-                   payload::GroupNumber group);
+                   record::ContainerNumber sharers);
   Status copy_record(const record::RecordKey& key, model::Entity& entity,
-                     payload::GroupNumber group);
+                     record::ContainerNumber sharers);
   Status copy_media(const model::PayloadValue& value);
   Result<payload::PayloadNumber> copy_pieces(payload::PayloadNumber from, std::uint64_t size_bytes,
                                              bool is_medium);
-  Result<payload::GroupNumber> group_of(record::ContainerNumber container,
-                                        const model::Entity& header);
+  // Whose log the payloads of a container lie in: its session's, or its own.
+  Result<record::ContainerNumber> sharers_of(record::ContainerNumber container,
+                                             const model::Entity& header);
   Status ensure_header(record::ContainerNumber session);
   Status build_index();
   Result<bool> index_some(record::RecordCursor& records, IndexBuilder& builder,

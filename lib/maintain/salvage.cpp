@@ -214,6 +214,8 @@ Result<SalvageReport> salvage(const std::string& given_path, const std::string& 
   TL_TRY_ASSIGN(guard, store::Guard::open_existing(path));
   // Nobody opens it meanwhile, and so nobody writes it.
   TL_TRY(guard.lock_door(kDoorPatience));
+  // Opened for a child that is forked meanwhile as well: it inherits the descriptor.
+  const store::Door door(guard);
   TL_TRY_ASSIGN(user, guard.other_user());
   if (user) {
     return make_error(Code::busy, path + " is open; close it where it is, or salvage a copy of it",

@@ -57,11 +57,18 @@ struct TableSize {
 Result<std::vector<TableSize>> table_sizes(store::ReadTransaction& transaction) {
   std::vector<TableSize> sizes;
   TL_TRY_ASSIGN(pages, transaction.statistics(KeySpace::page));
-  if (pages.entries == 0 || !check_index_is_ours(transaction, true)) return sizes;
+  if (pages.entries == 0) return sizes;
+  const Status ours = check_index_is_ours(transaction, true);
+  if (!ours) {
+    const Code code = ours.error().code;
+    if (code == Code::corrupt || code == Code::unsupported) return sizes;
+    return ours.error();
+  }
   TL_TRY_ASSIGN(connection, index::Connection::open_reader(transaction));
   auto statement = index::Statement::prepare(
       connection->handle(), "SELECT name, pageno FROM dbstat WHERE aggregate = TRUE ORDER BY name");
-  if (!statement) return sizes;
+  if (!statement && statement.error().code == Code::internal) return sizes;  // there is no dbstat
+  if (!statement) return statement.error();
   while (true) {
     TL_TRY_ASSIGN(more, statement->step());
     if (!more) return sizes;

@@ -120,7 +120,7 @@ Status Sweep::empty() {
   return store::write(environment_, [](store::WriteTransaction& transaction) -> Status {
     // Somebody may have recorded meanwhile.
     TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
-    if (!is_empty(statistics)) return transaction.commit();
+    if (!is_empty(statistics)) return {};
     TL_TRY(erase_bare_headers(transaction));
     // All that is sealed by now is of no use; and it needs dictionaries to be read.
     TL_TRY(transaction.clear(KeySpace::sealed));

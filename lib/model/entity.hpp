@@ -2,6 +2,8 @@
 //
 // join() is commutative, associative and idempotent, so an entity is a function of the set of its
 // events whatever their order, repetition or batches. An event is simply an entity with one order.
+// Streamed text is the exception: its pieces are joined in their order, each once, and only with
+// each other before anything that sets the field comes between (ingest/joiner.hpp).
 //
 // Knows no I/O: a payload's bytes are either here (inline) or somewhere else (stored, by number).
 //
@@ -69,13 +71,14 @@ struct PayloadValue {
   static std::string encode_inline(Form form, Bytes bytes, const PayloadMedia& media = {});
   static std::string encode_stored(Form form, std::uint64_t number, std::uint64_t stored_size_bytes,
                                    const PayloadMedia& media = {});
+  friend bool operator==(const PayloadValue&, const PayloadValue&) = default;
 };
 
 struct Register {
   enum Flag : std::uint8_t {
     kCleared = 1,   // an explicit null
     kWeak = 2,      // counts only where nothing else was written: defaults, `{}`, implied types
-    kStreamed = 4,  // a payload that grows by appending; joins by concatenation within a batch
+    kStreamed = 4,  // a payload that was appended and grows so; joins by concatenation in a batch
     kTree = 8,      // metadata merged from several events: the payload is a coded MetadataTree
   };
 

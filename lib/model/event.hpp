@@ -125,6 +125,10 @@ class EventBuilder {
 
 // Of checked JSON.
 bool is_empty_object(Bytes json);
+// An empty object writes nothing where anything else was written.
+inline bool is_weak_payload(Form form, Bytes bytes) {
+  return form == Form::json && is_empty_object(bytes);
+}
 
 // The rules for single values, shared with queries.
 Status check_id(Bytes id, std::string_view field);

@@ -25,6 +25,10 @@ inline constexpr int kCostPowerOfTenMax = 20;
 // Deeper objects in metadata are one value: they are replaced whole, not merged by key.
 inline constexpr std::size_t kMetadataMergeDepthMax = 64;
 
+// Any metadata can be recorded. Of what is larger the index has no keys, so that whoever makes one,
+// of a stranger's file as well, needs no more memory for it (tests/index/attributes_test.cpp).
+inline constexpr std::size_t kIndexedMetadataSizeBytesMax = std::size_t{16} << 20;
+
 // ---- ours, of media: what passes one stays in its payload (tests/payload/media_scan_test.cpp)
 
 // Of base64; what is shorter would take more room as a reference, its place and a medium.

@@ -77,8 +77,7 @@ Register register_of(const Part& part, PayloadChecker& checker) {
   }
   auto flags =
       static_cast<std::uint8_t>(part.head.flags & ~(PartHead::kGiven | PartHead::kUnchecked));
-  // An empty object writes nothing where anything else was written.
-  if (form == Form::json && is_empty_object(bytes)) flags |= Register::kWeak;
+  if (is_weak_payload(form, bytes)) flags |= Register::kWeak;
   return {field, flags, 0, PayloadValue::encode_inline(form, bytes)};
 }
 

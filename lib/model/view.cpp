@@ -245,6 +245,11 @@ SessionView view_session(const Entity& entity) {
   return view;
 }
 
+bool has_ended(const Entity& entity) {
+  const Register* end = entity.find(Field::end_time);
+  return end != nullptr && !end->cleared();
+}
+
 std::uint64_t payload_size_bytes(const Entity& entity) {
   std::uint64_t sum = 0;
   for (const Register& reg : entity.registers) {

@@ -86,6 +86,8 @@ TraceView view_trace(const Entity& entity);
 ObservationView view_observation(const Entity& entity);
 ScoreView view_score(const Entity& entity);
 SessionView view_session(const Entity& entity);
+// Whether an end is written: of an observation.
+bool has_ended(const Entity& entity);
 
 // The bytes of the payloads of an entity as they were given, summed.
 std::uint64_t payload_size_bytes(const Entity& entity);

@@ -61,13 +61,16 @@ void GroupReader::keep(GroupPosition at, Bytes bytes) {
   if (kept(at) != nullptr) return;
   // A history that has grown takes the place of what it was: only its new end is copied.
   if (begun_with_ != nullptr && begun_size_bytes_ >= begun_with_->bytes.size() / 2) {
-    begun_with_->number = payload_number(at);
+    begun_with_->number = 0;  // while it is neither
     begun_with_->bytes.resize(begun_size_bytes_);
     begun_with_->bytes.append(bytes.substr(begun_size_bytes_));
+    begun_with_->number = payload_number(at);
     return;
   }
-  kept_[next_kept_].number = payload_number(at);
-  kept_[next_kept_].bytes.assign(bytes);
+  Kept& place = kept_[next_kept_];
+  place.number = 0;
+  place.bytes.assign(bytes);
+  place.number = payload_number(at);
   next_kept_ = (next_kept_ + 1) % kKeptPayloadCount;
 }
 
@@ -97,6 +100,7 @@ Result<RecipeHead> GroupReader::recipe_head(GroupPosition at) {
 // The last operation comes first in the list, because it is worked off from the end.
 Status GroupReader::expand(GroupNumber group, const Task& task, char*& out) {
   const std::uint64_t from = task.operation.at;
+  if (from > kOperationOffsetMax) return group_damage(group, "a recipe refers beyond its base");
   const std::uint64_t to = from + task.operation.size_bytes;
   if (Kept* base = kept({group, task.base_position}); base != nullptr) {
     if (to > base->bytes.size()) return group_damage(group, "a recipe refers beyond its base");
@@ -108,7 +112,6 @@ Status GroupReader::expand(GroupNumber group, const Task& task, char*& out) {
     return {};
   }
   if (task.depth > kRecipeDepthMax) return group_damage(group, "recipes refer too deep");
-  if (to < from) return group_damage(group, "a recipe refers beyond its base");
   TL_TRY_ASSIGN(recipe, decode({group, task.base_position}, to));
   operations_.clear();
   append_slice(recipe->operations, recipe->starts, from, to - from, operations_);
@@ -132,6 +135,8 @@ Result<const GroupReader::Decoded*> GroupReader::decode(GroupPosition at, std::u
   Decoded& recipe = known->second;
   const std::uint64_t whole = recipe.head.recipe.size_bytes;
   if (to > whole) return group_damage(at.group, "a recipe refers beyond its base");
+  // One too many is there if memory ran out between the two.
+  recipe.starts.resize(recipe.operations.size());
   while (recipe.size_bytes < to) {
     TL_TRY_ASSIGN(bytes, window(at.group, recipe.position, kOperationHeadSizeBytesMax));
     const auto read = read_operation_head(bytes, recipe.position);
@@ -142,10 +147,10 @@ Result<const GroupReader::Decoded*> GroupReader::decode(GroupPosition at, std::u
     if (operation.size_bytes > whole - recipe.size_bytes) {
       return group_damage(at.group, "a recipe is too long");
     }
+    recipe.starts.push_back(recipe.size_bytes);
+    recipe.operations.push_back(operation);
     recipe.position += read->size_bytes;
     if (operation.source == Source::literal) recipe.position += operation.size_bytes;
-    recipe.operations.push_back(operation);
-    recipe.starts.push_back(recipe.size_bytes);
     recipe.size_bytes += operation.size_bytes;
     ++operation_count_;
   }
@@ -201,6 +206,7 @@ Result<Bytes> GroupReader::window(GroupNumber group, std::uint64_t position,
   joined_.assign(bytes);
   while (joined_.size() < size_bytes) {
     const auto more = log(group, position + joined_.size());
+    if (!more && more.error().code != Code::corrupt) return more.error();
     if (!more) break;  // the log ends; what is cut off does not parse
     joined_.append(more->substr(0, size_bytes - joined_.size()));
   }

@@ -16,6 +16,7 @@ constexpr std::size_t kLoadedWindowSizeBytesMax = kLogWindowSizeBytesMax / 2;
 constexpr std::size_t kRecipeOverheadSizeBytesMax =
     kRecipeHeadSizeBytesMax + kOperationCountMax * kOperationHeadSizeBytesMax;
 constexpr std::size_t kPiecesKeptMax = 32'768;
+constexpr std::uint64_t kSegmentSizeBytesUsual = 2 * kSegmentSizeBytesMin;
 
 Result<std::uint64_t> seed_of_file(store::WriteTransaction& transaction) {
   TL_TRY_ASSIGN(known, read_piece_seed(transaction));
@@ -85,6 +86,19 @@ Status GroupWriter::erase_in_file(store::WriteTransaction& transaction, GroupNum
     }
   }
   return remove(transaction, number, slots);
+}
+
+Result<std::uint64_t> GroupWriter::kept_size_bytes(store::WriteTransaction& transaction,
+                                                   GroupNumber number) const {
+  if (const auto known = groups_.find(number); known != groups_.end()) {
+    return known->second->end() + known->second->slots.size() * kSegmentSizeBytesUsual;
+  }
+  const auto head = read_head(transaction, number);
+  // Damage to what is there must not keep anybody from recording more.
+  if (!head && head.error().code == Code::corrupt) return kLogSizeBytesMax;
+  if (!head) return head.error();
+  if (!*head) return std::uint64_t{0};
+  return (*head)->size_bytes + (*head)->slot_count * kSegmentSizeBytesUsual;
 }
 
 std::optional<Bytes> GroupWriter::unwritten_log(GroupNumber number, std::uint64_t position) const {

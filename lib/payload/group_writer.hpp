@@ -24,6 +24,9 @@ class GroupWriter : public UnwrittenLogs {
   Result<std::optional<PayloadNumber>> put(store::WriteTransaction& transaction, GroupNumber number,
                                            Bytes bytes);
   Status erase(store::WriteTransaction& transaction, GroupPosition at);
+  // As PayloadWriter::kept_size_bytes.
+  Result<std::uint64_t> kept_size_bytes(store::WriteTransaction& transaction,
+                                        GroupNumber number) const;
   Status flush(store::WriteTransaction& transaction);
   void forget();
 

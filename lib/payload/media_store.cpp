@@ -67,10 +67,11 @@ Status put_medium_head(store::WriteTransaction& transaction, Bytes hash, const M
 }
 
 Status put_medium(store::WriteTransaction& transaction, PayloadWriter& payloads,
-                  const Medium& medium) {
+                  const Medium& medium, std::uint64_t use_count) {
   TL_TRY_ASSIGN(number, payloads.create_medium(transaction));
   TL_TRY(payloads.append(transaction, number, medium.bytes));
-  return put_medium_head(transaction, medium.hash, {0, medium.bytes.size(), number, medium.mime});
+  return put_medium_head(transaction, medium.hash,
+                         {use_count, medium.bytes.size(), number, medium.mime});
 }
 
 Status erase_medium_head(store::WriteTransaction& transaction, Bytes hash) {

@@ -46,11 +46,11 @@ Result<std::optional<MediumHead>> find_medium(const store::Transaction& transact
 Result<std::optional<MediumHead>> find_medium_by_id(const store::Transaction& transaction,
                                                     Bytes id);
 
-// For media that are new. The bytes must be there already; nobody uses it yet.
+// The bytes must be there already.
 Status put_medium_head(store::WriteTransaction& transaction, Bytes hash, const MediumHead& head);
-// Bytes and head of a medium that the file does not have.
+// Bytes and head of a medium. One that nobody uses yet has no uses.
 Status put_medium(store::WriteTransaction& transaction, PayloadWriter& payloads,
-                  const Medium& medium);
+                  const Medium& medium, std::uint64_t use_count = 0);
 // Removes the head alone.
 Status erase_medium_head(store::WriteTransaction& transaction, Bytes hash);
 

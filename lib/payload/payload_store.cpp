@@ -375,6 +375,11 @@ Result<PayloadNumber> PayloadWriter::put(store::WriteTransaction& transaction, G
   return put(transaction, bytes);
 }
 
+Result<std::uint64_t> PayloadWriter::kept_size_bytes(store::WriteTransaction& transaction,
+                                                     GroupNumber group) const {
+  return state_->groups.kept_size_bytes(transaction, group);
+}
+
 Status PayloadWriter::flush(store::WriteTransaction& transaction) {
   return state_->groups.flush(transaction);
 }

@@ -84,6 +84,10 @@ class PayloadWriter {
   // Stores a payload that shares text with others of its group, if it may; by itself if not. Only
   // flush() writes all of it; until then readers of this same transaction find it in memory.
   Result<PayloadNumber> put(store::WriteTransaction& transaction, GroupNumber group, Bytes bytes);
+  // About what the file keeps for a group until its last payload goes: its log, and the long pieces
+  // that it has in common with others or not. 0: there is none. Errors: corrupt, io.
+  Result<std::uint64_t> kept_size_bytes(store::WriteTransaction& transaction,
+                                        GroupNumber group) const;
   // To be called before a commit that follows a put with a group.
   Status flush(store::WriteTransaction& transaction);
   void forget();

@@ -175,7 +175,7 @@ std::optional<OperationHead> read_operation_head(Bytes bytes, std::uint64_t posi
       break;
     }
   }
-  if (reader.failed()) return std::nullopt;
+  if (reader.failed() || operation.at > kOperationOffsetMax) return std::nullopt;
   head.size_bytes = bytes.size() - reader.rest().size();
   if (operation.source == Source::literal) operation.at = position + head.size_bytes;
   return head;

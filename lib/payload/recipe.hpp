@@ -56,6 +56,8 @@ struct Recipe {
 inline constexpr std::size_t kRecipeDepthMax = 64;
 // A payload that would need more operations is written without a base. So reading one is bounded.
 inline constexpr std::size_t kOperationCountMax = std::size_t{1} << 16;
+// What a recipe refers to is shorter than that; so an offset with a size added never wraps around.
+inline constexpr std::uint64_t kOperationOffsetMax = UINT32_MAX;
 inline constexpr std::size_t kRecipeHeadSizeBytesMax = 30;
 inline constexpr std::size_t kOperationHeadSizeBytesMax = 30;
 

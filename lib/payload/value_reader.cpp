@@ -132,20 +132,32 @@ Result<std::size_t> ValueReader::read_into(const PayloadValue& value, ReadMode m
   return done;
 }
 
-Result<std::string> ValueReader::read_all(const PayloadValue& value, ReadMode mode) const {
-  if (!value.is_stored && (mode == ReadMode::as_stored || !value.has_media())) {
-    return std::string(value.bytes);
-  }
+Result<std::string> ValueReader::read_all(const PayloadValue& value, ReadMode mode,
+                                          std::uint64_t size_bytes_max) const {
+  const auto too_long = [] {
+    return make_error(Code::corrupt, "a payload is longer than it may be");
+  };
+  if (size_bytes(value, mode) > size_bytes_max) return too_long();
   if (value.number == 0 && value.is_stored) return std::string();
-  if (mode == ReadMode::as_stored || !value.has_media()) return payloads_.read_all(value.number);
-  // Not at once: a damaged list may name any size.
+  if (mode == ReadMode::as_given && value.has_media()) return read_all_as_given(value);
+  if (!value.is_stored) return std::string(value.bytes);
+  if (size_bytes_max == UINT64_MAX) return payloads_.read_all(value.number);
+  std::string all;
+  TL_TRY(payloads_.read(value.number, 0, size_bytes_max + 1, all));
+  if (all.size() > size_bytes_max) return too_long();
+  return all;
+}
+
+// Not at once: a damaged list may name any size.
+Result<std::string> ValueReader::read_all_as_given(const PayloadValue& value) const {
   std::string all;
   while (all.size() < value.size_bytes) {
     const std::size_t before = all.size();
     const auto step = static_cast<std::size_t>(std::min<std::uint64_t>(
         value.size_bytes - before, std::max<std::uint64_t>(before, kRawSizeBytes)));
     all.resize(before + step);
-    TL_TRY_ASSIGN(read, read_into(value, mode, before, std::span<char>(all).subspan(before)));
+    TL_TRY_ASSIGN(
+        read, read_into(value, ReadMode::as_given, before, std::span<char>(all).subspan(before)));
     all.resize(before + read);
     if (read == 0) break;
   }

@@ -27,9 +27,12 @@ class ValueReader {
   // anything. Errors: not_found, corrupt, io, no_memory.
   Result<std::size_t> read_into(const model::PayloadValue& value, ReadMode mode,
                                 std::uint64_t offset, std::span<char> out) const;
-  Result<std::string> read_all(const model::PayloadValue& value, ReadMode mode) const;
+  // Also corrupt: there are more than size_bytes_max.
+  Result<std::string> read_all(const model::PayloadValue& value, ReadMode mode,
+                               std::uint64_t size_bytes_max = UINT64_MAX) const;
 
  private:
+  Result<std::string> read_all_as_given(const model::PayloadValue& value) const;
   Result<std::size_t> read_stored(const model::PayloadValue& value, std::uint64_t offset,
                                   std::span<char> out) const;
 

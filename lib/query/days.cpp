@@ -2,6 +2,7 @@
 // selects.
 #include <algorithm>
 #include <map>
+#include <string>
 #include <utility>
 
 #include "index/day_sums.hpp"
@@ -19,6 +20,9 @@ namespace {
 
 // Between a day and a model in the key that days are ordered by: less than any other character.
 constexpr char kBetween = '\0';
+
+// By day and model. Observations without a model, and those whose model is empty, are one row.
+using Days = std::map<std::pair<std::int64_t, std::string>, index::DaySums>;
 
 std::int64_t saturated(model::Int128 time_ns) {
   return static_cast<std::int64_t>(std::clamp<model::Int128>(time_ns, INT64_MIN, INT64_MAX));
@@ -48,7 +52,7 @@ bool is_of_whole_days(const Filter& filter) {
   return is_empty(rest) && is_whole(filter.from_ns) && is_whole(filter.to_ns);
 }
 
-Status collect_whole_days(const Snapshot::Use& use, const Filter& filter, Collector& collector) {
+Status add_whole_days(const Snapshot::Use& use, const Filter& filter, Days& days) {
   Sql sql;
   sql.add("SELECT d.day, coalesce(m.text, ''), d.sums FROM day d LEFT JOIN term m ");
   sql.add("ON m.id = d.model WHERE 1");
@@ -66,8 +70,33 @@ Status collect_whole_days(const Snapshot::Use& use, const Filter& filter, Collec
   for (;;) {
     TL_TRY_ASSIGN(more, rows->step());
     if (!more) return {};
-    add_day(rows->integer(0), rows->bytes(1), index::DaySums::decode(rows->bytes(2)), collector);
+    days[{rows->integer(0), std::string(rows->bytes(1))}].add(
+        index::DaySums::decode(rows->bytes(2)));
   }
+}
+
+Status add_selected(const Snapshot::Use& use, const Filter& filter, Days& days) {
+  TL_TRY_ASSIGN(selection, select_rows(use, Kind::observation, filter));
+  if (!selection) return {};
+  Sql sql;
+  sql.add("SELECT coalesce(o.model, 0), ").add(Accumulator::kColumns);
+  sql.add(" FROM ").add(selection->from).add(" WHERE 1").add(selection->where);
+  TL_TRY_ASSIGN(rows, use.prepare(sql.text));
+  rows.bind(sql.values);
+  std::map<std::pair<std::int64_t, std::int64_t>, index::DaySums> by_number;
+  for (;;) {
+    TL_TRY_ASSIGN(more, rows->step());
+    if (!more) break;
+    const index::Figures figures = index::read_figures(*rows, 1);
+    by_number[{index::day_of(figures.start_ns), rows->integer(0)}].add(figures);
+  }
+  TL_TRY_ASSIGN(find, use.prepare("SELECT text FROM term WHERE id = ?1"));
+  for (const auto& [key, sums] : by_number) {
+    find.bind(key.second);
+    TL_TRY_ASSIGN(found, find->step());
+    days[{key.first, std::string(found ? find->bytes(0) : Bytes())}].add(sums);
+  }
+  return {};
 }
 
 }  // namespace
@@ -79,27 +108,10 @@ void split_day(Aggregate& sums) {
 }
 
 Status collect_days(const Snapshot::Use& use, const Filter& filter, Collector& collector) {
-  if (is_of_whole_days(filter)) return collect_whole_days(use, filter, collector);
-  TL_TRY_ASSIGN(selection, select_rows(use, Kind::observation, filter));
-  if (!selection) return {};
-  Sql sql;
-  sql.add("SELECT coalesce(o.model, 0), ").add(Accumulator::kColumns);
-  sql.add(" FROM ").add(selection->from).add(" WHERE 1").add(selection->where);
-  TL_TRY_ASSIGN(rows, use.prepare(sql.text));
-  rows.bind(sql.values);
-  std::map<std::pair<std::int64_t, std::int64_t>, index::DaySums> days;
-  for (;;) {
-    TL_TRY_ASSIGN(more, rows->step());
-    if (!more) break;
-    const index::Figures figures = index::read_figures(*rows, 1);
-    days[{index::day_of(figures.start_ns), rows->integer(0)}].add(figures);
-  }
-  TL_TRY_ASSIGN(find, use.prepare("SELECT text FROM term WHERE id = ?1"));
-  for (const auto& [key, sums] : days) {
-    find.bind(key.second);
-    TL_TRY_ASSIGN(found, find->step());
-    add_day(key.first, found ? find->bytes(0) : Bytes(), sums, collector);
-  }
+  Days days;
+  TL_TRY(is_of_whole_days(filter) ? add_whole_days(use, filter, days)
+                                  : add_selected(use, filter, days));
+  for (const auto& [of, sums] : days) add_day(of.first, of.second, sums, collector);
   return {};
 }
 

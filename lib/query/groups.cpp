@@ -172,6 +172,17 @@ Status collect(const Snapshot::Use& use, Kind kind, const Filter& filter, ListOr
   return collect_observed(use, kind, filter, only, collector);
 }
 
+// A group that was found in an older view: its number may be another one's by now. False if it is a
+// session that is gone.
+Result<bool> find_again(const Snapshot::Use& use, Kind kind, Group& group) {
+  if (kind != Kind::session) return true;
+  TL_TRY_ASSIGN(term, find_term(use, TermKind::session, group.sums.key));
+  if (!term || term->uses <= 0) return false;
+  group.term = term->number;
+  group.may_have_own = true;
+  return true;
+}
+
 Status fill(const Snapshot::Use& use, Kind kind, Group group, Row& row) {
   row = Row();
   row.kind = kind;
@@ -215,6 +226,7 @@ class GroupCursor : public Cursor {
   bool is_last_page_ = false;
   std::vector<Group> groups_;
   std::size_t next_ = 0;
+  std::uint64_t groups_generation_ = 0;
   // Where the page begins.
   std::optional<std::pair<model::Int128, std::string>> after_;
   bool is_any_given_ = false;
@@ -244,6 +256,7 @@ Status GroupCursor::fetch(const Snapshot::Use& use) {
     TL_TRY(collect(use, kind_, filter_, order_, std::nullopt, collector));
   }
   groups_ = collector.take();
+  groups_generation_ = use.generation();
   next_ = 0;
   is_last_page_ = groups_.size() < size || !is_paged();
   page_size_ = std::min(page_size_ * kPageGrowth, kPageSizeMax);
@@ -253,17 +266,23 @@ Status GroupCursor::fetch(const Snapshot::Use& use) {
 Result<bool> GroupCursor::next(Row& row) {
   if (remaining_ == 0) return false;
   TL_TRY_ASSIGN(use, this->use());
-  if (next_ == groups_.size()) {
-    if (is_last_page_) return false;
-    TL_TRY(fetch(use));
-    if (groups_.empty()) return false;
+  for (;;) {
+    if (next_ == groups_.size()) {
+      if (is_last_page_) return false;
+      TL_TRY(fetch(use));
+      if (groups_.empty()) return false;
+    }
+    Group& group = groups_[next_++];
+    after_.emplace(group.rank, group.sums.key);
+    is_any_given_ = true;
+    if (use.generation() != groups_generation_) {
+      TL_TRY_ASSIGN(is_there, find_again(use, kind_, group));
+      if (!is_there) continue;
+    }
+    --remaining_;
+    TL_TRY(fill(use, kind_, std::move(group), row));
+    return true;
   }
-  Group& group = groups_[next_++];
-  --remaining_;
-  after_.emplace(group.rank, group.sums.key);
-  is_any_given_ = true;
-  TL_TRY(fill(use, kind_, std::move(group), row));
-  return true;
 }
 
 }  // namespace

@@ -296,7 +296,11 @@ Status EntityCursor::fetch(const Snapshot::Use& use) {
 }
 
 Result<bool> EntityCursor::load(const Snapshot::Use& use, const Key& key, Row& row) {
-  if (kind_ == Kind::trace) return load_trace(use, *key.trace, row);
+  if (kind_ == Kind::trace) {
+    // What the page has of a trace besides its key is of the view that the page was read in.
+    return use.generation() == page_generation_ ? load_trace(use, *key.trace, row)
+                                                : load_trace(use, key.container, row);
+  }
   if (kind_ == Kind::score) return load_score(use, key.container, key.entity, row);
   const std::string trace_id =
       index::IndexId::text_of(key.id.type == Value::Type::blob, key.id.bytes);

@@ -66,6 +66,7 @@ enum class Phase : std::uint8_t { none = 0, begin = 1, end = 2, point = 3 };
 struct Row {
   Kind kind{};
   Phase phase = Phase::none;
+  std::uint64_t generation = 0;  // of the view that the entity was read in
   bool is_derived = false;
   std::uint32_t depth = 0;
   std::string trace_id;      // of a trace, an observation or a trace's score; "" of a stray one
@@ -79,7 +80,7 @@ struct Row {
   std::int64_t wait_ns = 0;
 
   // Makes it a row of this kind with nothing in it, but keeps the memory of what was.
-  void start(Kind new_kind);
+  void start(Kind new_kind, const Snapshot::Use& use);
   // What to show of a trace: its own record, or what is derived from its root. `timestamp_ns` is
   // always set.
   [[nodiscard]] model::TraceView trace() const;
@@ -96,13 +97,18 @@ class Cursor {
   void cancel() { cancelled_ = true; }
   // The position after the last row, as printable text; misuse where there is none.
   virtual Result<std::string> position() const;
-  // A payload of the row that next() gave last, at this cursor's snapshot.
-  Result<std::string> payload(const model::PayloadView& view,
+  // A payload of a row that next() gave, at this cursor's snapshot. Also expired: the view was
+  // renewed since, and the payload has gone or is another one there; read_again() helps.
+  Result<std::string> payload(const Row& row, const model::PayloadView& view,
                               payload::ReadMode mode = payload::ReadMode::as_given);
-  Result<std::uint64_t> payload_size_bytes(const model::PayloadView& view, payload::ReadMode mode);
+  Result<std::uint64_t> payload_size_bytes(const Row& row, const model::PayloadView& view,
+                                           payload::ReadMode mode);
   // Its bytes from offset on, as far as out has room for them; how many.
-  Result<std::size_t> read_payload(const model::PayloadView& view, payload::ReadMode mode,
-                                   std::uint64_t offset, std::span<char> out);
+  Result<std::size_t> read_payload(const Row& row, const model::PayloadView& view,
+                                   payload::ReadMode mode, std::uint64_t offset,
+                                   std::span<char> out);
+  // The row as it is by now, if the view was renewed since it was read. False if it is gone.
+  Result<bool> read_again(Row& row);
 
  protected:
   explicit Cursor(std::shared_ptr<Snapshot> snapshot) : snapshot_(std::move(snapshot)) {}
@@ -114,6 +120,9 @@ class Cursor {
  private:
   std::atomic<bool> cancelled_ = false;
 };
+
+// As Cursor::read_again. Rows of sessions and groups stay as they are: all of them is in the row.
+Result<bool> read_again(const Snapshot::Use& use, Row& row);
 
 // `after`: a position of a list with the same kind, filter and order, or empty. limit 0: all.
 Result<std::unique_ptr<Cursor>> list(std::shared_ptr<Snapshot> snapshot, Kind kind, Filter filter,

@@ -60,7 +60,7 @@ TraceKey TraceKey::read(const index::Statement& row, int first) {
 }
 
 Result<bool> load_trace(const Snapshot::Use& use, const TraceKey& key, Row& row) {
-  row.start(Kind::trace);
+  row.start(Kind::trace, use);
   row.key = {container_number(key.container), RecordKind::header, 0};
   row.time_ns = key.time_ns;
   row.is_derived = !key.has_record;
@@ -102,7 +102,7 @@ Result<bool> load_observation(const Snapshot::Use& use, std::int64_t container, 
                               Row& row, const std::string* trace_id) {
   RecordKey key{container_number(container), RecordKind::observation,
                 static_cast<record::EntityKey>(entity)};
-  row.start(Kind::observation);
+  row.start(Kind::observation, use);
   TL_TRY_ASSIGN(observation, read_observation(use.transaction(), key, row.entity));
   if (!observation) return false;
   row.key = key;
@@ -121,7 +121,7 @@ Result<bool> load_observation(const Snapshot::Use& use, std::int64_t container, 
 
 Status load_observation(const Snapshot::Use& use, const RecordKey& key, Bytes record,
                         const std::string& trace_id, Row& row) {
-  row.start(Kind::observation);
+  row.start(Kind::observation, use);
   row.key = key;
   row.trace_id = trace_id;
   TL_TRY(model::decode(record, row.entity));
@@ -132,11 +132,34 @@ Result<bool> load_score(const Snapshot::Use& use, std::int64_t container, std::i
                         Row& row) {
   const RecordKey key{container_number(container), RecordKind::score,
                       static_cast<record::EntityKey>(entity)};
-  row.start(Kind::score);
+  row.start(Kind::score, use);
   TL_TRY_ASSIGN(score, read_record(use.transaction(), key, row.entity));
   if (!score) return false;
   row.key = key;
   row.trace_id = model::view_score(row.entity).trace_id;
+  return true;
+}
+
+Result<bool> load_again(const Snapshot::Use& use, const Row& row, Row& again) {
+  if (use.connection() == nullptr) return false;
+  const auto container = static_cast<std::int64_t>(row.key.container);
+  const auto entity = static_cast<std::int64_t>(row.key.entity);
+  TL_TRY_ASSIGN(found, row.kind == Kind::trace   ? load_trace(use, container, again)
+                       : row.kind == Kind::score ? load_score(use, container, entity, again)
+                                                 : load_observation(use, container, entity, again));
+  return found && again.entity.id == row.entity.id;
+}
+
+Result<bool> read_again(const Snapshot::Use& use, Row& row) {
+  if (row.kind > Kind::score || row.generation == use.generation()) return true;
+  Row again;
+  TL_TRY_ASSIGN(found, load_again(use, row, again));
+  if (!found) return false;
+  again.depth = row.depth;
+  again.phase = row.phase;
+  again.at_ns = row.at_ns;
+  again.wait_ns = row.wait_ns;
+  row = std::move(again);
   return true;
 }
 

@@ -23,6 +23,7 @@ struct TraceKey {
   static TraceKey read(const index::Statement& row, int first);
 };
 
+// `key`: of this view, so that corrupt is what it must be if there is no such record.
 Result<bool> load_trace(const Snapshot::Use& use, const TraceKey& key, Row& row);
 Result<bool> load_trace(const Snapshot::Use& use, std::int64_t container, Row& row);
 Result<bool> load_trace_by_id(const Snapshot::Use& use, Bytes id, Row& row);
@@ -34,6 +35,8 @@ Status load_observation(const Snapshot::Use& use, const record::RecordKey& key, 
                         const std::string& trace_id, Row& row);
 Result<bool> load_score(const Snapshot::Use& use, std::int64_t container, std::int64_t entity,
                         Row& row);
+// The entity of a row that may have been read in another view, by its key.
+Result<bool> load_again(const Snapshot::Use& use, const Row& row, Row& again);
 // The session's own record and environment, and the number of its own scores added to
 // row.aggregate, which is there already. `may_have_own`: a record or scores.
 Status load_session(const Snapshot::Use& use, std::int64_t term, Bytes session_id,

@@ -61,7 +61,8 @@ class RowMatcher {
     const std::int64_t time_ns = time_of_row(row);
     if (filter_.from_ns && time_ns < *filter_.from_ns) return false;
     if (filter_.to_ns && time_ns >= *filter_.to_ns) return false;
-    if (filter_.trace_id && row.trace_id != *filter_.trace_id) return false;
+    TL_TRY_ASSIGN(in_trace, is_in_trace(row));
+    if (!in_trace) return false;
     if (row.kind != Kind::observation && (filter_.level || filter_.type || filter_.model)) {
       return false;
     }
@@ -78,6 +79,16 @@ class RowMatcher {
   }
 
  private:
+  // By what it is kept in, because an observation that names no trace is shown in one as well.
+  Result<bool> is_in_trace(const Row& row) {
+    if (!filter_.trace_id) return true;
+    if (!trace_) {
+      TL_TRY_ASSIGN(found, record::EntityReader(use_.transaction()).find_trace(*filter_.trace_id));
+      trace_ = found.value_or(record::ContainerNumber{0});
+    }
+    return row.key.container == *trace_;
+  }
+
   [[nodiscard]] bool environment_is(Bytes environment) const {
     return !filter_.environment || environment == *filter_.environment;
   }
@@ -91,10 +102,13 @@ class RowMatcher {
     return matches_trace_of(row, session, {});
   }
 
-  // Session, user, tags and release are of the trace of an observation or score.
+  // Session, user, tags and release are of the trace of an observation or score, and the version of
+  // that of a score.
   Result<bool> matches_trace_of(const Row& row, model::OptionalText session,
                                 model::OptionalText user) {
-    if (!filter_.session_id && !filter_.user_id && !filter_.release && filter_.tags.empty()) {
+    const bool asks_version = filter_.version && row.kind == Kind::score;
+    if (!filter_.session_id && !filter_.user_id && !filter_.release && filter_.tags.empty() &&
+        !asks_version) {
       return true;
     }
     TL_TRY_ASSIGN(
@@ -103,7 +117,7 @@ class RowMatcher {
     model::TraceView trace;
     if (header && header->kind == model::EntityKind::trace) trace = model::view_trace(*header);
     return in_session_and_user(trace, session, user) && is_wanted(filter_.release, trace.release) &&
-           has_tags(trace);
+           (!asks_version || is_wanted(filter_.version, trace.version)) && has_tags(trace);
   }
 
   [[nodiscard]] bool in_session_and_user(const model::TraceView& trace,
@@ -131,6 +145,7 @@ class RowMatcher {
 
   const Snapshot::Use& use_;
   const Filter& filter_;
+  std::optional<record::ContainerNumber> trace_;  // that the filter names; 0: there is none
 };
 
 // Keeps keys, in the order of time; a row is read when it is its turn.

@@ -8,6 +8,7 @@
 #include "payload/media_scan.hpp"
 #include "payload/metadata_json.hpp"
 #include "record/records.hpp"
+#include "record/session_group.hpp"
 
 namespace tracelite::record {
 namespace {
@@ -27,15 +28,16 @@ void for_each_payload(const Entity& entity, Visit&& visit) {
   }
 }
 
-// A streamed text behind one that is stored already is added to it; anything else that is large
-// becomes a new payload.
+// What is large becomes a new payload. A text that still grows is stored by itself.
 Status externalise(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
                    Entity& entity, payload::GroupNumber group) {
+  const bool has_ended = model::has_ended(entity);
   for (Register& reg : entity.registers) {
     if (!model::is_payload(reg.field) || reg.cleared()) continue;
     const PayloadValue value = PayloadValue::decode(reg.value);
     if (value.is_stored || value.bytes.size() <= kInlinePayloadSizeBytesMax) continue;
-    TL_TRY_ASSIGN(number, payloads.put(transaction, reg.streamed() ? 0 : group, value.bytes));
+    const bool grows = reg.streamed() && !has_ended;
+    TL_TRY_ASSIGN(number, payloads.put(transaction, grows ? 0 : group, value.bytes));
     reg.value =
         PayloadValue::encode_stored(value.form, number, value.stored_size_bytes, value.media());
   }
@@ -142,6 +144,20 @@ Result<OpenChapter> EntityReader::open_chapter(ContainerNumber container) const 
   return open;
 }
 
+// The index has one row for an observation and a stray with the same key: they must have one id.
+Result<bool> EntityReader::shares_row_with_another(const RecordKey& key, Bytes id) const {
+  RecordKey other = key;
+  if (key.kind == RecordKind::observation) {
+    other.kind = RecordKind::stray;
+  } else if (key.kind == RecordKind::stray) {
+    other.kind = RecordKind::observation;
+  } else {
+    return false;
+  }
+  TL_TRY_ASSIGN(entity, load(other));
+  return entity && entity->id != id;
+}
+
 Result<RecordKey> EntityReader::free_key(ContainerNumber container, RecordKind kind, Bytes id,
                                          Chapter chapter) const {
   const EntityKey first = (EntityKey{chapter} << kChapterShift) + natural_key(id);
@@ -149,7 +165,9 @@ Result<RecordKey> EntityReader::free_key(ContainerNumber container, RecordKind k
     const RecordKey key{container, kind, first + step};
     const std::string coded = encode(key);
     TL_TRY_ASSIGN(record, records(transaction_).get(coded));
-    if (!record) return key;
+    if (record) continue;
+    TL_TRY_ASSIGN(shares, shares_row_with_another(key, id));
+    if (!shares) return key;
   }
   return make_error(Code::limit, "too many ids in one trace have the same hash", "id");
 }
@@ -211,11 +229,11 @@ Result<Entity> EntityReader::with_stray(Entity observation) const {
   return model::join(observation, stray->entity, metadata);
 }
 
-Result<std::string> EntityReader::payload(const model::PayloadView& view,
-                                          payload::ReadMode mode) const {
+Result<std::string> EntityReader::payload(const model::PayloadView& view, payload::ReadMode mode,
+                                          std::uint64_t size_bytes_max) const {
   const payload::ValueReader values(transaction_);
-  if (!view.is_tree) return values.read_all(view.value, mode);
-  TL_TRY_ASSIGN(bytes, values.read_all(view.value, payload::ReadMode::as_given));
+  if (!view.is_tree) return values.read_all(view.value, mode, size_bytes_max);
+  TL_TRY_ASSIGN(bytes, values.read_all(view.value, payload::ReadMode::as_given, size_bytes_max));
   TL_TRY_ASSIGN(tree, model::MetadataTree::decode(bytes));
   std::string visible = tree.visible().value_or(std::string());
   if (mode == payload::ReadMode::as_stored && view.value.has_media()) {
@@ -278,6 +296,7 @@ Status erase(store::WriteTransaction& transaction, const RecordKey& key) {
 Status erase(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
              const RecordKey& key, const Entity& entity) {
   TL_TRY(free_payloads(transaction, payloads, &entity, nullptr));
+  if (entity.kind == EntityKind::session) TL_TRY(forget_session_group(transaction, key.container));
   return erase(transaction, key);
 }
 

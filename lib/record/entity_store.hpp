@@ -47,7 +47,8 @@ class EntityReader {
   Result<std::optional<model::Entity>> load(const RecordKey& key) const;
   // The observation, score or stray with this id in a container.
   Result<std::optional<Found>> find(ContainerNumber container, RecordKind kind, Bytes id) const;
-  // The first free key for a new one; for an observation, in this chapter.
+  // The first free key for a new one; for an observation, in this chapter. None that is another's
+  // in the index.
   Result<RecordKey> free_key(ContainerNumber container, RecordKind kind, Bytes id,
                              Chapter chapter = 0) const;
   // Where the next observation of a trace goes. Takes as long as reading a chapter.
@@ -63,9 +64,11 @@ class EntityReader {
   // The observation as readers see it: with its trace-less events if they belong to it.
   Result<model::Entity> with_stray(model::Entity observation) const;
 
-  // A payload's bytes; of merged metadata the visible text ("" if nothing is).
+  // A payload's bytes; of merged metadata the visible text ("" if nothing is). Also corrupt: what
+  // is read of the file has more than size_bytes_max.
   Result<std::string> payload(const model::PayloadView& view,
-                              payload::ReadMode mode = payload::ReadMode::as_given) const;
+                              payload::ReadMode mode = payload::ReadMode::as_given,
+                              std::uint64_t size_bytes_max = UINT64_MAX) const;
 
   [[nodiscard]] const store::Transaction& transaction() const { return transaction_; }
 
@@ -73,6 +76,7 @@ class EntityReader {
   Result<std::optional<Found>> find_in_directory(DirectoryKind kind, Bytes id) const;
   Result<std::optional<Found>> find_in_chapter(const RecordKey& first, Bytes id) const;
   Result<std::optional<Found>> find_in_later_chapters(ContainerNumber container, Bytes id) const;
+  Result<bool> shares_row_with_another(const RecordKey& key, Bytes id) const;
   // 0 if the trace has no observations.
   Result<Chapter> last_chapter(ContainerNumber container) const;
 
@@ -91,8 +95,8 @@ class MetadataReader : public model::MetadataSource {
 
 // Writes one entity: moves its large inline payloads out of line first, counts the media that it
 // refers to, which must be in the file, and frees what `before` referred to and it does not any
-// more. `entity` is changed to what was written. All but streamed text shares text with others of
-// `group`.
+// more. `entity` is changed to what was written. All but streamed text of what has not ended shares
+// text with others of `group`.
 Status save(store::WriteTransaction& transaction, payload::PayloadWriter& payloads,
             const RecordKey& key, const model::Entity* before, model::Entity& entity,
             payload::GroupNumber group = 0);

@@ -2,6 +2,7 @@
 #include "record/runs.hpp"
 
 #include <algorithm>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -79,10 +80,33 @@ Error damaged() {
   return make_error(Code::corrupt, "the directory of ids is damaged; reindex rebuilds it");
 }
 
+// A stranger's entries may not be in order. What is told of them is checked, so that none is told
+// twice, and memory stays below what they take in the file.
+class AscendingEntries {
+ public:
+  explicit AscendingEntries(const Run& run) : count_max_(run.entry_count) {}
+
+  // Errors: corrupt.
+  Status next(const RunEntry& entry) {
+    if (count_ > 0 && entry <= last_) return damaged();
+    if (++count_ > count_max_) return damaged();
+    last_ = entry;
+    return {};
+  }
+
+ private:
+  const std::uint64_t count_max_;
+  std::uint64_t count_ = 0;
+  RunEntry last_{};
+};
+
 Result<Bytes> read_part(const store::Transaction& transaction, KeySpace family, const Run& run,
                         std::uint32_t part) {
   TL_TRY_ASSIGN(value, store::get_sealable(transaction, family, part_key(run.number, part)));
-  if (!value || value->empty() || value->size() % run.entry_size_bytes() != 0) return damaged();
+  if (!value || value->empty() || value->size() > store::kOnePageValueSizeBytes ||
+      value->size() % run.entry_size_bytes() != 0) {
+    return damaged();
+  }
   return *value;
 }
 
@@ -109,9 +133,11 @@ std::uint32_t next_number(const Runs& runs) {
 Status take_run(store::WriteTransaction& transaction, KeySpace family, const Run& run,
                 std::vector<RunEntry>& entries) {
   entries.insert(entries.end(), run.entries.begin(), run.entries.end());
+  AscendingEntries ascending(run);
   for (std::uint32_t part = 0; part < run.part_count; ++part) {
     TL_TRY_ASSIGN(value, read_part(transaction, family, run, part));
     for (std::size_t i = 0; i < value.size() / run.entry_size_bytes(); ++i) {
+      TL_TRY(ascending.next(entry_at(run, value, i)));
       entries.push_back(entry_at(run, value, i));
     }
     TL_TRY(store::erase_sealable(transaction, family, part_key(run.number, part)));
@@ -178,6 +204,7 @@ Status find_in_run(const store::Transaction& transaction, KeySpace family, const
     }
     return {};
   }
+  AscendingEntries ascending(run);
   TL_TRY_ASSIGN(first, first_part_for(transaction, family, run, wanted));
   for (std::uint32_t number = first; number < run.part_count; ++number) {
     TL_TRY_ASSIGN(part, read_part(transaction, family, run, number));
@@ -192,6 +219,7 @@ Status find_in_run(const store::Transaction& transaction, KeySpace family, const
       }
     }
     for (; low < count && hash_at(run, part, low) == wanted; ++low) {
+      TL_TRY(ascending.next(entry_at(run, part, low)));
       found.push_back(entry_at(run, part, low).container);
     }
     if (low < count) break;
@@ -206,6 +234,7 @@ Result<Runs> read_runs(const store::Transaction& transaction, KeySpace family) {
   Runs runs;
   if (!value) return runs;
   ByteReader reader(*value);
+  std::set<std::uint32_t> numbers;
   while (!reader.at_end()) {
     Run run;
     run.number = static_cast<std::uint32_t>(reader.big_endian(4));
@@ -217,11 +246,14 @@ Result<Runs> read_runs(const store::Transaction& transaction, KeySpace family) {
     if (run.container_size_bytes == 0 || run.container_size_bytes > kContainerSizeBytes) {
       return damaged();
     }
+    if (!numbers.insert(run.number).second) return damaged();
     if (run.part_count == 0) {
       if (run.entry_count > kShortRunEntriesMax) return damaged();
       const Bytes entries = reader.take(run.entry_count * run.entry_size_bytes());
       if (reader.failed()) return damaged();
+      AscendingEntries ascending(run);
       for (std::size_t i = 0; i < run.entry_count; ++i) {
+        TL_TRY(ascending.next(entry_at(run, entries, i)));
         run.entries.push_back(entry_at(run, entries, i));
       }
     }
@@ -316,6 +348,7 @@ class Containers {
 Result<std::vector<RunEntry>> live_entries(const store::Transaction& transaction, KeySpace family,
                                            const Run& run) {
   Containers containers(transaction);
+  AscendingEntries ascending(run);
   std::vector<RunEntry> entries;
   for (const RunEntry& entry : run.entries) {
     TL_TRY_ASSIGN(is_there, containers.has(entry.container));
@@ -325,6 +358,7 @@ Result<std::vector<RunEntry>> live_entries(const store::Transaction& transaction
     TL_TRY_ASSIGN(value, read_part(transaction, family, run, part));
     for (std::size_t i = 0; i < value.size() / run.entry_size_bytes(); ++i) {
       const RunEntry entry = entry_at(run, value, i);
+      TL_TRY(ascending.next(entry));
       TL_TRY_ASSIGN(is_there, containers.has(entry.container));
       if (is_there) entries.push_back(entry);
     }

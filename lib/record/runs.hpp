@@ -7,8 +7,9 @@
 // behind, which is harmless: readers look into the container.
 //
 // Knows hashes and containers; must not know whose ids they are. A family of runs has a sealable
-// key space of its own. Key: run number (4 bytes), part (4); value: entries, ascending, each the
-// hash (4 bytes) and the container less the run's base (as many bytes as the run says).
+// key space of its own. Key: run number (4 bytes), part (4); value: entries, a page of them at most
+// and strictly ascending through all parts, each the hash (4 bytes) and the container less the
+// run's base (as many bytes as the run says).
 // The list of a family's runs is under `meta`, by the name of its key space: number (4), level (1),
 // parts (4), entries (8), base (6) and bytes of a container (1) each; behind that of a short run,
 // which has no parts and is the only one of its kind, its entries.

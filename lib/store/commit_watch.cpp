@@ -109,13 +109,22 @@ Result<std::uint64_t> CommitWatch::wait(const std::shared_ptr<Environment>& envi
 
 Result<std::uint64_t> CommitWatch::wait_in_line(Lock& lock, Environment& environment,
                                                 std::uint64_t position, const Deadline& deadline) {
+  const auto no_commit = [] {
+    return make_error(Code::timeout, "there was no commit in the time given");
+  };
+  const auto closed = [] { return make_error(Code::misuse, "the store has been closed"); };
   if (events_ == nullptr) {
+    if (is_closed_) return closed();
+    // To watch and to end it takes a while: only for who has to wait.
+    TL_TRY_ASSIGN(now, environment.begin_read());
+    if (now.id() != position) return now.id();
+    if (deadline && steady_clock::now() >= *deadline) return no_commit();
     auto made = std::make_unique<Events>();
     TL_TRY(made->open());
     events_ = std::move(made);
   }
   for (int follow_tries = 0;;) {
-    if (is_closed_) return make_error(Code::misuse, "the store has been closed");
+    if (is_closed_) return closed();
     // Before looking, so that no commit falls between.
     if (!is_read_) TL_TRY(events_->follow(environment.path()));
     {
@@ -123,9 +132,7 @@ Result<std::uint64_t> CommitWatch::wait_in_line(Lock& lock, Environment& environ
       TL_TRY_ASSIGN(now, environment.begin_read());
       if (now.id() != position) return now.id();
     }
-    if (deadline && steady_clock::now() >= *deadline) {
-      return make_error(Code::timeout, "there was no commit in the time given");
-    }
+    if (deadline && steady_clock::now() >= *deadline) return no_commit();
     if (!is_read_) {
       // What was looked at may have been put in place after it was watched.
       if (events_->watched != environment.identity()) {

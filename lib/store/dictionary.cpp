@@ -10,6 +10,8 @@
 #include <memory>
 #include <utility>
 
+#include "model/limits.hpp"
+
 namespace tracelite::store {
 namespace {
 
@@ -29,7 +31,8 @@ Result<StoredDictionary> decode(DictionaryNumber number, Bytes value) {
   dictionary.number = number;
   dictionary.block_count = reader.varint();
   dictionary.bytes = reader.rest();
-  if (reader.failed() || dictionary.bytes.empty()) {
+  if (reader.failed() || dictionary.bytes.empty() ||
+      dictionary.bytes.size() > model::kDictionarySizeBytesMax) {
     return make_error(Code::corrupt, "a dictionary makes no sense");
   }
   return dictionary;

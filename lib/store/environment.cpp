@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -14,6 +15,7 @@
 #include "model/out_of_memory.hpp"
 #include "store/environment_state.hpp"
 #include "store/errors.hpp"
+#include "store/file_header.hpp"
 #include "store/map_size.hpp"
 #include "store/replacement_note.hpp"
 #include "store/testing.hpp"
@@ -71,7 +73,7 @@ bool is_superseded(const OpenFile& file, const Note& note, const std::string& pa
 
 // In a write transaction: removes a note that means nothing any more, unless it is true (then the
 // answer is true). `code` is LMDB's if removing fails.
-Result<bool> settle_note(const Transaction::State& begun, const std::string& path, int& code) {
+Result<bool> settle_note(Transaction::State& begun, const std::string& path, int& code) {
   OpenFile& file = *begun.file;
   // What it sees is the commit before its own.
   if (file.commit_without_note.load(std::memory_order_relaxed) + 1 == begun.id) return false;
@@ -79,6 +81,7 @@ Result<bool> settle_note(const Transaction::State& begun, const std::string& pat
   if (note.kind == Note::Kind::none) return false;
   if (is_superseded(file, note, path)) return true;
   code = erase_note(file, begun.transaction);
+  begun.has_written = true;
   return false;
 }
 
@@ -86,6 +89,10 @@ Error belongs_to_parent(const std::string& path) {
   return make_error(Code::forked,
                     "this handle of " + path +
                         " belongs to the parent process; open the file again in the child");
+}
+
+Error sync_has_failed(const std::string& path) {
+  return make_error(Code::io, "a sync of " + path + " has failed before", {}, EIO);
 }
 
 Error changing_all_the_time(const std::string& path) {
@@ -145,23 +152,78 @@ MDB_envinfo OpenFile::information() const {
   return found;
 }
 
+bool OpenFile::has_room(std::uint64_t size_bytes) const {
+  const MDB_envinfo now = information();
+  const std::uint64_t used = (now.me_last_pgno + 1) * page_size_bytes;
+  return now.me_mapsize >= used && now.me_mapsize - used >= size_bytes;
+}
+
 std::uint64_t OpenFile::oldest_snapshot(std::uint64_t newest) const {
   std::uint64_t oldest = newest;
   const std::scoped_lock lock(map_mutex);
-  if (!engine_lost) mdb_reader_list(engine.get(), note_oldest, &oldest);
+  // Where that cannot be told, it may be any.
+  if (!engine_lost && mdb_reader_list(engine.get(), note_oldest, &oldest) < 0) return 0;
   return oldest;
 }
 
 // LMDB knows it of an environment only, not of a transaction.
-void OpenFile::sync_heads(bool syncs) {
-  if (syncs == syncs_heads) return;
-  if (mdb_env_set_flags(engine.get(), MDB_NOMETASYNC, syncs ? 0 : 1) == 0) syncs_heads = syncs;
+int OpenFile::sync_heads(bool syncs) {
+  if (syncs == syncs_heads) return 0;
+  const int code = mdb_env_set_flags(engine.get(), MDB_NOMETASYNC, syncs ? 0 : 1);
+  if (code == 0) syncs_heads = syncs;
+  return syncs ? code : 0;  // one sync too many does no harm
 }
 
 void OpenFile::note_durable(std::uint64_t commit) {
   std::uint64_t known = durable_commit.load();
   while (known < commit && !durable_commit.compare_exchange_weak(known, commit)) {
   }
+}
+
+void OpenFile::note_failed_sync() {
+  ++failed_sync_count;
+  heads_in_doubt = true;
+}
+
+void OpenFile::note_commit(int code) {
+  // Codes of LMDB's own are negative, and nothing was written yet then. A draft is not synced.
+  if (code > 0 && code != ENOMEM && !options.draft) note_failed_sync();
+}
+
+Status OpenFile::sync() {
+  const std::uint64_t newest = information().me_last_txnid;  // 0: the engine is lost
+  if (newest != 0 && durable_commit.load() >= newest) return {};
+  // Not through LMDB's descriptor: each is told of a failed write once, and a commit under way must
+  // be told by its own sync.
+  if (fdatasync(guard.descriptor()) != 0) {
+    const int code = errno;
+    note_failed_sync();
+    return fail(code, "sync", 0);
+  }
+  note_durable(newest);
+  return {};
+}
+
+Status OpenFile::write_heads_again(std::uint64_t newest) {
+  const std::scoped_lock lock(sync_mutex);
+  int descriptor = -1;
+  int code = mdb_env_get_fd(engine.get(), &descriptor);
+  if (code != 0) return fail(code, "sync", 0);
+  // What they have not been told yet is of the heads, or of pages that no commit refers to.
+  if (fdatasync(guard.descriptor()) != 0) note_failed_sync();
+  (void)fdatasync(descriptor);
+  TL_TRY_ASSIGN(head, read_head(descriptor, path, newest));
+  if (!head) return make_error(Code::corrupt, path + " is damaged: the disk has lost its head");
+  std::string heads(static_cast<std::size_t>(layout::kMetaPageCount * page_size_bytes), '\0');
+  const auto size = static_cast<ssize_t>(heads.size());
+  errno = EIO;  // unless it says why
+  if (pread(descriptor, heads.data(), heads.size(), 0) != size ||
+      pwrite(descriptor, heads.data(), heads.size(), 0) != size || fdatasync(descriptor) != 0) {
+    return fail(errno, "sync", 0);
+  }
+  heads_in_doubt = false;
+  note_durable(newest);
+  return {};
 }
 
 Status OpenFile::replace_map() {
@@ -308,6 +370,7 @@ Result<std::unique_ptr<Transaction::State>> Environment::State::try_begin_write(
       TL_TRY(go_over(file, self));
       return begun;
     }
+    if (code == 0 && file->heads_in_doubt) TL_TRY(file->write_heads_again(begun->id - 1));
     if (code == 0) {
       if (kept != nullptr) *kept = std::move(turn);
       return begun;
@@ -381,9 +444,7 @@ Status Environment::make_room(std::uint64_t size_bytes) {
   for (;;) {
     TL_TRY(file->usable());
     const std::uint64_t map_number = file->traffic.map_number();
-    const MDB_envinfo now = file->information();
-    const std::uint64_t used = (now.me_last_pgno + 1) * file->page_size_bytes;
-    if (now.me_mapsize >= used && now.me_mapsize - used >= size_bytes) return {};
+    if (file->has_room(size_bytes)) return {};
     TL_TRY(file->enlarge_map(map_number));
   }
 }
@@ -392,17 +453,12 @@ Status Environment::sync() {
   TL_TRY(state_->usable());
   const OpenFilePointer file = state_->current();
   TL_TRY(file->usable());
-  const std::uint64_t newest = file->information().me_last_txnid;
-  if (file->durable_commit.load() >= newest) return {};
-  constexpr int kForce = 1;
-  int code = MDB_PANIC;
   {
-    // So that the engine is not replaced meanwhile.
-    const std::scoped_lock lock(file->map_mutex);
-    if (!file->engine_lost) code = mdb_env_sync(file->engine.get(), kForce);
+    const std::scoped_lock lock(file->sync_mutex);
+    if (!file->heads_in_doubt) return file->sync();
   }
-  if (code != 0) return file->fail(code, "sync", 0);
-  file->note_durable(newest);
+  if (file->options.draft) return sync_has_failed(state_->path);
+  TL_TRY_ASSIGN(writes_them_again, begin_write());
   return {};
 }
 

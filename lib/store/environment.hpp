@@ -121,7 +121,8 @@ class Environment : public std::enable_shared_from_this<Environment> {
   // Also the errors of open, when the file has just been replaced.
   Result<ReadTransaction> begin_read(const std::function<void()>& expire = {});
 
-  // Waits its turn, behind other threads and other processes. Errors: forked, read_only, misuse
+  // Waits its turn, behind other threads and other processes. If a sync has failed since the last
+  // commit, the heads of the file are written again first. Errors: forked, read_only, misuse
   // (this thread has one already), io, corrupt, busy (a reader holds up a larger map), and those of
   // open, when the file has just been replaced.
   Result<WriteTransaction> begin_write(Durability durability = Durability::synced);
@@ -136,7 +137,9 @@ class Environment : public std::enable_shared_from_this<Environment> {
   // Makes the map large enough for so many bytes more than the file has now. No transaction of the
   // calling thread may be active. Errors: as grow.
   Status make_room(std::uint64_t size_bytes);
-  // Everything that was committed is durable when it returns ok. Errors: io, disk_full, forked.
+  // Everything that was committed is durable when it returns ok. If a sync has failed before, it
+  // waits for its turn to write, and the thread must have no write transaction. Errors: io,
+  // disk_full, forked, and those of begin_write.
   Status sync();
 
   [[nodiscard]] bool forked() const;
@@ -243,11 +246,15 @@ class WriteTransaction : public Transaction {
   Status clear(KeySpace space);
 
   // Writes what packed key spaces have in memory first. As durable as begin_write was told, and
-  // everything before it durable for good, when it returns ok. The transaction
+  // everything before it durable for good, when it returns ok; but where there was nothing to write
+  // nothing is synced, and no commit made (has_committed()). The transaction
   // is over either way, except if it was called from another thread than the one that began it
   // (misuse). Closes its cursors. Errors: those of put.
   Status commit();
   [[nodiscard]] bool finished() const;  // committed or failed in commit()
+  // commit() has made a commit. One that had nothing to write makes none: the next transaction, of
+  // whomever, gets its number.
+  [[nodiscard]] bool has_committed() const;
 
   // Bytes put so far: callers bound a transaction with it.
   [[nodiscard]] std::uint64_t put_size_bytes() const;

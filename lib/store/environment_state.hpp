@@ -69,14 +69,17 @@ struct OpenFile {
   // Held while the map is replaced, for calls that look at it without a transaction. They must not
   // wait in the traffic: their thread may have a transaction that is waited for.
   mutable std::mutex map_mutex;
-  std::mutex turnstile;  // orders the threads of this process at the guard's
+  std::mutex sync_mutex;  // one thread at a time is told that a sync has failed
+  std::mutex turnstile;   // orders the threads of this process at the guard's
   // The thread that holds the write transaction, to notice a second one in the same thread. The
   // next writer may enter itself before the last one has left.
   std::atomic<std::thread::id> writer{};
   std::atomic<std::uint64_t> full_map{0};  // the number of the map that was last found full
   std::atomic<std::uint64_t> writes_begun{0};
   std::atomic<std::uint64_t> reads_begun{0};
-  std::atomic<std::uint64_t> last_commit{0};     // the number of the last one made by this process
+  // The number of the last one made by this process; not of one that changed nothing, whose number
+  // the next one of anybody has.
+  std::atomic<std::uint64_t> last_commit{0};
   std::atomic<std::uint64_t> durable_commit{0};  // one that is durable, with all before it
   // A commit in which there is no note of a replacement (replacement.hpp): the last one looked at.
   std::atomic<std::uint64_t> commit_without_note{0};
@@ -85,6 +88,13 @@ struct OpenFile {
   // There is none, or it has no map: replacing one of them failed. The next transaction tries to
   // open another one. Changed under map_mutex, while no transaction is active.
   std::atomic<bool> engine_lost{false};
+
+  // A sync has failed since the heads were last written: the system tells it once, and may take for
+  // written what it could not write. Whoever writes next writes the heads again.
+  std::atomic<bool> heads_in_doubt{false};
+  std::atomic<std::uint64_t> failed_sync_count{0};
+  // The same of zeros over unused bytes (unused_bytes.hpp).
+  std::atomic<bool> zeros_in_doubt{false};
 
   // Only changed by whoever has the write transaction.
   bool syncs_heads = true;
@@ -100,11 +110,22 @@ struct OpenFile {
   // has done it since map number `seen`.
   Status revive(std::uint64_t seen);
   [[nodiscard]] MDB_envinfo information() const;
+  // Whether the map has room for so much more.
+  [[nodiscard]] bool has_room(std::uint64_t size_bytes) const;
   // The oldest commit that a snapshot of any process sees, `newest` if there is none.
   [[nodiscard]] std::uint64_t oldest_snapshot(std::uint64_t newest) const;
   void note_durable(std::uint64_t commit);
+  void note_failed_sync();
+  // A commit has ended with this code, which may be that of a sync.
+  void note_commit(int code);
+  // What was committed is durable when it returns ok. Hold sync_mutex; for heads that are not in
+  // doubt.
+  Status sync();
+  // Both of them, as they are, and durable; by whoever has the write transaction. `newest` is the
+  // last commit.
+  Status write_heads_again(std::uint64_t newest);
   // Whether the commit that comes next syncs its head. By whoever has the write transaction.
-  void sync_heads(bool syncs);
+  [[nodiscard]] int sync_heads(bool syncs);
   // Maps an error of LMDB; notes that the map is full, and finds out that the disk is.
   Error fail(int code, const char* doing, std::uint64_t map_number);
 
@@ -183,9 +204,10 @@ struct Transaction::State {
   std::uint64_t id = 0;
   std::uint64_t map_number = 0;
   bool writes = false;
-  std::thread::id thread;      // that began it, if it writes
-  bool failed = false;         // a put or erase failed
-  bool has_written = false;    // else its commit is none, and its number is used again
+  std::thread::id thread;    // that began it, if it writes
+  bool failed = false;       // a put or erase failed
+  bool has_written = false;  // else its commit is none, and its number is used again
+  bool has_committed = false;
   bool is_committing = false;  // companions write what they have kept
   Durability durability = Durability::synced;
   bool expirable = false;
@@ -201,7 +223,7 @@ struct Transaction::State {
 
   [[nodiscard]] Status usable() const;
   void close_cursors();
-  // After a commit.
+  // After a commit that was one.
   void keep_packed();
   // Before a put or erase.
   void note_change(KeySpace space);

@@ -25,7 +25,6 @@ using layout::MetaPage;
 // of these sizes on every machine.
 constexpr std::uint32_t kEnginePageSizeMin = 0x1000;
 constexpr std::uint32_t kEnginePageSizeMax = 0x8000;
-constexpr std::uint16_t kTreeDepthMax = 32;
 
 std::uint32_t engine_page_size() {
   const auto size = static_cast<std::uint32_t>(sysconf(_SC_PAGESIZE));
@@ -98,13 +97,16 @@ Error foreign(const std::string& path, const std::string& head) {
   return not_tracelite(path);
 }
 
+Status check_version(const std::string& path, const Meta& meta) {
+  if (meta.version == layout::kDataVersion) return {};
+  return make_error(Code::newer_format,
+                    path + " has LMDB data version " + std::to_string(meta.version) +
+                        "; this build reads version " + std::to_string(layout::kDataVersion),
+                    "path");
+}
+
 Status check_geometry(const std::string& path, const Meta& meta) {
-  if (meta.version != layout::kDataVersion) {
-    return make_error(Code::newer_format,
-                      path + " has LMDB data version " + std::to_string(meta.version) +
-                          "; this build reads version " + std::to_string(layout::kDataVersion),
-                      "path");
-  }
+  TL_TRY(check_version(path, meta));
   const std::uint32_t page_size = meta.free_pages.page_size;
   if (!std::has_single_bit(page_size)) {
     return corrupt(path, "its page size is " + std::to_string(page_size) + " bytes");
@@ -120,7 +122,7 @@ Status check_geometry(const std::string& path, const Meta& meta) {
 bool tree_is_plausible(const layout::Tree& tree, std::uint64_t last_page) {
   if (tree.root == layout::kNoPage) return tree.depth == 0;
   return tree.root >= layout::kMetaPageCount && tree.root <= last_page && tree.depth > 0 &&
-         tree.depth <= kTreeDepthMax;
+         tree.depth <= layout::kDepthMax;
 }
 
 Status check_metas(const std::string& path, const Meta& first, const Meta& second) {
@@ -191,6 +193,7 @@ Result<Heads> heads_in(const std::string& path, const std::string& head) {
   TL_TRY(check_geometry(path, first->meta));
   const auto second = meta_page(head, first->meta.free_pages.page_size);
   if (!second) return corrupt(path, "its second head is not one");
+  TL_TRY(check_version(path, second->meta));
   if (second->meta.free_pages.page_size != first->meta.free_pages.page_size) {
     return corrupt(path, "its two heads have different page sizes");
   }
@@ -249,9 +252,8 @@ Status renumber(int descriptor, const std::string& path, std::uint64_t after) {
     const std::uint64_t number = (i == 0 ? heads.first : heads.second).transaction + more;
     const auto offset = static_cast<off_t>(i * page_size + sizeof(layout::PageHeader) +
                                            offsetof(layout::Meta, transaction));
-    if (pwrite(descriptor, &number, sizeof number, offset) != sizeof number) {
-      return system_error(errno, "write", path);
-    }
+    const ssize_t written = pwrite(descriptor, &number, sizeof number, offset);
+    if (written != sizeof number) return system_error(written < 0 ? errno : EIO, "write", path);
   }
   return {};
 }

@@ -9,6 +9,8 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,32 +32,29 @@ struct Range {
 
 struct FreePageList {
   std::vector<std::uint64_t> pages;  // that LMDB could use now
-  std::uint64_t held_page_count = 0;
+  std::vector<std::uint64_t> held;   // that it could use later
 };
 
 // As LMDB does it: what a transaction has given up is used again once that is older than `oldest`.
 // `begun` reads the newest commit, while the turn to write is held.
-Result<FreePageList> read_free_list(const Transaction::State& begun,
-                                    std::uint64_t until_transaction) {
+Result<FreePageList> read_free_list(const Transaction::State& begun) {
   const std::uint64_t newest = begun.id;
   const std::uint64_t oldest = std::min(newest, begun.file->oldest_snapshot(newest));
   FreePageList list;
   TL_TRY(each_of_free_list(begun, [&](const FreedPages& freed) {
-    if (freed.freed_by >= oldest) {
-      if (freed.freed_by <= until_transaction) list.held_page_count += freed.count;
-      return;
-    }
-    const std::size_t before = list.pages.size();
-    list.pages.resize(before + static_cast<std::size_t>(freed.count));
-    std::memcpy(list.pages.data() + before, freed.numbers, freed.count * sizeof(std::uint64_t));
+    std::vector<std::uint64_t>& pages = freed.freed_by < oldest ? list.pages : list.held;
+    const std::size_t before = pages.size();
+    pages.resize(before + static_cast<std::size_t>(freed.count));
+    std::memcpy(pages.data() + before, freed.numbers, freed.count * sizeof(std::uint64_t));
   }));
+  std::sort(list.pages.begin(), list.pages.end());
+  std::sort(list.held.begin(), list.held.end());
   return list;
 }
 
 // Neighbours among pages, as far as the file goes.
-std::vector<Range> runs_of(std::vector<std::uint64_t>& pages, const FreePagesRequest& request,
+std::vector<Range> runs_of(const std::vector<std::uint64_t>& pages, const FreePagesRequest& request,
                            std::uint64_t page_size, std::uint64_t file_size_bytes) {
-  std::sort(pages.begin(), pages.end());
   std::vector<Range> runs;
   const std::uint64_t page_count = file_size_bytes / page_size;
   for (std::size_t at = 0; at < pages.size();) {
@@ -74,10 +73,15 @@ std::vector<Range> runs_of(std::vector<std::uint64_t>& pages, const FreePagesReq
 // Works on one file, whose turn to write is held.
 class Cleaner {
  public:
-  Cleaner(int descriptor, const std::string& path, const FreePagesRequest& request)
-      : descriptor_(descriptor), path_(path), request_(request) {}
+  Cleaner(int descriptor, OpenFile& file, const FreePagesRequest& request, bool zeros_too)
+      : descriptor_(descriptor),
+        file_(file),
+        path_(file.path),
+        request_(request),
+        zeros_too_(zeros_too) {}
 
-  Status run(const std::vector<Range>& runs, FreePagesDone& done);
+  // From a position in the file on, which becomes the one where it has ended.
+  Status run(const std::vector<Range>& runs, std::uint64_t& position, FreePagesDone& done);
 
  private:
   // The next bytes of a range that are no hole; empty: there are none.
@@ -89,8 +93,10 @@ class Cleaner {
   Result<bool> is_to_be_written(std::uint64_t offset, std::size_t size_bytes);
 
   int descriptor_;
+  OpenFile& file_;
   const std::string& path_;
   const FreePagesRequest& request_;
+  bool zeros_too_;
   std::string piece_;
   std::uint64_t written_size_bytes_ = 0;
 };
@@ -110,6 +116,7 @@ Range Cleaner::next_data(const Range& range) const {
 }
 
 Result<bool> Cleaner::is_to_be_written(std::uint64_t offset, std::size_t size_bytes) {
+  if (zeros_too_) return true;
   piece_.resize(size_bytes);
   const ssize_t count = pread(descriptor_, piece_.data(), size_bytes, static_cast<off_t>(offset));
   if (count < 0) return system_error(errno, "read", path_);
@@ -149,15 +156,12 @@ Result<bool> Cleaner::punch(const Range& range) const {
 #endif
 }
 
-Status Cleaner::run(const std::vector<Range>& runs, FreePagesDone& done) {
+Status Cleaner::run(const std::vector<Range>& runs, std::uint64_t& position, FreePagesDone& done) {
   std::vector<Range> data;
   std::uint64_t data_size_bytes = 0;
   for (Range run : runs) {
-    while (run.begin < run.end) {
-      if (data_size_bytes >= request_.size_bytes_max) {
-        done.is_more = true;
-        break;
-      }
+    run.begin = std::max(run.begin, position);
+    while (run.begin < run.end && !done.is_more) {
       Range found = next_data(run);
       if (found.begin == found.end) break;
       found.end = found.begin +
@@ -165,13 +169,20 @@ Status Cleaner::run(const std::vector<Range>& runs, FreePagesDone& done) {
       data.push_back(found);
       data_size_bytes += found.end - found.begin;
       run.begin = found.end;
+      done.is_more = data_size_bytes >= request_.size_bytes_max;
     }
-    if (done.is_more) break;
+    if (done.is_more) {
+      position = run.begin;
+      break;
+    }
   }
+  if (!done.is_more) position = std::numeric_limits<std::uint64_t>::max();
   if (request_.overwrites) {
     for (const Range& range : data) TL_TRY(overwrite(range));
     if (written_size_bytes_ > 0 && fdatasync(descriptor_) != 0) {
-      return system_error(errno, "sync", path_);
+      const int code = errno;
+      file_.note_failed_sync();
+      return system_error(code, "sync", path_);
     }
   }
   for (const Range& range : data) {
@@ -185,18 +196,32 @@ Status Cleaner::run(const std::vector<Range>& runs, FreePagesDone& done) {
   return {};
 }
 
-}  // namespace
+// Those of the first that are in the second, too. Both are in order.
+std::vector<std::uint64_t> in_both(const std::vector<std::uint64_t>& first,
+                                   const std::vector<std::uint64_t>& second) {
+  std::vector<std::uint64_t> found;
+  std::ranges::set_intersection(first, second, std::back_inserter(found));
+  return found;
+}
 
-Result<FreePagesDone> clear_free_pages(Environment& environment, const FreePagesRequest& request) {
+struct Cleared {
+  FreePageList list;  // as it was meanwhile
+  std::uint64_t page_size_bytes = 0;
+  FreePagesDone done;
+};
+
+Result<Cleared> clear_from(Environment& environment, const FreePagesRequest& request,
+                           bool zeros_too, std::uint64_t& position) {
   // Dropped at the end: it changes nothing that LMDB knows of.
   TL_TRY_ASSIGN(transaction, environment.begin_write());
   OpenFile& file = *transaction.state().file;
   mdb_reader_check(file.engine.get(), nullptr);
-  FreePageList list;
+  Cleared cleared;
+  cleared.page_size_bytes = file.page_size_bytes;
   {
     TL_TRY_ASSIGN(snapshot, environment.begin_read());
-    TL_TRY_ASSIGN(found, read_free_list(snapshot.state(), request.until_transaction));
-    list = std::move(found);
+    TL_TRY_ASSIGN(found, read_free_list(snapshot.state()));
+    cleared.list = std::move(found);
   }
   // LMDB's own, which may be written through.
   int descriptor = -1;
@@ -204,12 +229,51 @@ Result<FreePagesDone> clear_free_pages(Environment& environment, const FreePages
   if (code != 0) return file.fail(code, "write", transaction.state().map_number);
   struct stat status = {};
   if (fstat(descriptor, &status) != 0) return system_error(errno, "look at", file.path);
-  FreePagesDone done;
-  done.held_size_bytes = list.held_page_count * file.page_size_bytes;
-  const std::vector<Range> runs = runs_of(list.pages, request, file.page_size_bytes,
+  cleared.done.held_size_bytes = cleared.list.held.size() * file.page_size_bytes;
+  const std::vector<Range> runs = runs_of(cleared.list.pages, request, file.page_size_bytes,
                                           static_cast<std::uint64_t>(status.st_size));
-  TL_TRY(Cleaner(descriptor, file.path, request).run(runs, done));
-  return done;
+  TL_TRY(Cleaner(descriptor, file, request, zeros_too).run(runs, position, cleared.done));
+  return cleared;
+}
+
+}  // namespace
+
+Result<FreePagesDone> clear_free_pages(Environment& environment, const FreePagesRequest& request) {
+  std::uint64_t position = 0;
+  TL_TRY_ASSIGN(cleared, clear_from(environment, request, false, position));
+  return cleared.done;
+}
+
+FreePageOverwriting::FreePageOverwriting(Environment& environment, bool zeros_too,
+                                         std::uint64_t size_bytes_max)
+    : environment_(environment),
+      request_{.size_bytes_max = size_bytes_max, .overwrites = true},
+      zeros_too_(zeros_too) {}
+
+Result<FreePagesDone> FreePageOverwriting::step() {
+  const std::uint64_t begin = position_;
+  std::uint64_t end = position_;
+  TL_TRY_ASSIGN(cleared, clear_from(environment_, request_, zeros_too_, end));
+  const std::vector<std::uint64_t>& free = cleared.list.pages;
+  const std::vector<std::uint64_t>& held = cleared.list.held;
+  if (!waiting_) {
+    waiting_.emplace();
+    std::ranges::set_union(free, held, std::back_inserter(*waiting_));
+  }
+  // What is neither free nor held is in use, and so was written.
+  const std::vector<std::uint64_t> still_held = in_both(*waiting_, held);
+  std::vector<std::uint64_t> still_free = in_both(*waiting_, free);
+  std::erase_if(still_free, [&](std::uint64_t page) {
+    const std::uint64_t offset = page * cleared.page_size_bytes;
+    return offset >= begin && offset < end;
+  });
+  waiting_->clear();
+  std::ranges::set_union(still_free, still_held, std::back_inserter(*waiting_));
+  cleared.done.held_size_bytes = still_held.size() * cleared.page_size_bytes;
+  position_ = cleared.done.is_more ? end : 0;
+  if (!cleared.done.is_more) zeros_too_ = false;
+  cleared.done.is_more = cleared.done.is_more || !still_free.empty();
+  return cleared.done;
 }
 
 Result<std::uint64_t> wasted_size_bytes(Environment& environment) {

@@ -13,6 +13,8 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
+#include <vector>
 
 #include "model/result.hpp"
 #include "store/environment.hpp"
@@ -25,8 +27,6 @@ struct FreePagesRequest {
   // Zeros are written first, and are durable when it returns; where the file system makes no holes
   // they stay.
   bool overwrites = false;
-  // Pages that were given up later do not count as held.
-  std::uint64_t until_transaction = std::numeric_limits<std::uint64_t>::max();
 };
 struct FreePagesDone {
   std::uint64_t size_bytes = 0;  // given back or overwritten now
@@ -38,6 +38,28 @@ struct FreePagesDone {
 
 // Waits its turn to write. Errors: those of begin_write, io, disk_full.
 Result<FreePagesDone> clear_free_pages(Environment& environment, const FreePagesRequest& request);
+
+// Overwrites all free pages in pieces, between which others write. It is not over before those that
+// were free or held at its first step have been overwritten, by it or by whoever uses them now:
+// LMDB may take a page and give it up again without having written it.
+class FreePageOverwriting {
+ public:
+  // `zeros_too`: in its first pass also what reads as zeros. The sync of who wrote them may have
+  // failed, which is told only once (environment_state.hpp).
+  FreePageOverwriting(Environment& environment, bool zeros_too,
+                      std::uint64_t size_bytes_max = std::uint64_t{16} << 20);
+
+  // The next piece; after the last one, the first of another pass. is_more: the pass is not over.
+  // Errors: those of clear_free_pages.
+  Result<FreePagesDone> step();
+
+ private:
+  Environment& environment_;
+  FreePagesRequest request_;
+  bool zeros_too_;
+  std::uint64_t position_ = 0;                         // of bytes of the file
+  std::optional<std::vector<std::uint64_t>> waiting_;  // numbers of pages, ascending
+};
 
 // By how many bytes the file is larger on the disk than the pages in use. Errors: io.
 Result<std::uint64_t> wasted_size_bytes(Environment& environment);

@@ -1,7 +1,7 @@
 // The guard: our own locks on the data file, which make LMDB's lock file safe to remove and its
 // write mutex fair. LMDB never locks the data file, so nothing collides.
 //
-// Three locks, all of them bound to one open file description, so that they end with the process:
+// Four locks, all of them bound to one open file description, so that they end with the process:
 //
 //  - the door: held while opening and closing. flock() on the whole file, because it needs no right
 //    to write.
@@ -15,7 +15,8 @@
 //    each time, until it has got the write mutex. The process that made the last commit lets one of
 //    those that it finds there go first, by waiting for that byte. The turnstile alone is not fair
 //    either: a process that is woken for it needs longer to take it than a small commit takes.
-//    (No circle of processes can wait like this: each waits for one whose last commit is older.)
+//    (No circle of processes can wait like this: each waits for one whose last commit is older.
+//    What changed nothing is no commit: its number belongs to somebody else's.)
 //
 // The byte locks lie far beyond any data, from 2^61 on.
 #pragma once
@@ -79,7 +80,7 @@ class Guard {
 
   // Waits for the turn of this process, as long as it takes. One thread at a time.
   // `made_last_commit` must answer whether the last commit of all is the last one that this process
-  // had made before it called this.
+  // had made before it called this; of two processes at most one may be told so.
   Status enter_turnstile(const std::function<bool()>& made_last_commit);
   void leave_turnstile() const;
 

@@ -50,7 +50,7 @@ void renew_lock(int descriptor, short type, off_t offset) {
 
 }  // namespace
 
-std::string lock_path_of(const std::string& path) { return path + "-lock"; }
+std::string lock_path_of(const std::string& path) { return path + kLockSuffix; }
 
 FoundLockFile find_lock_file(const std::string& lock_path, std::uint64_t theirs) {
   const auto here = identity_of(lock_path);

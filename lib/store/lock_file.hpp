@@ -27,6 +27,7 @@ inline constexpr unsigned kReadersMax = (kLockFileSizeBytes - 192) / 64;
 
 // Where LMDB looks for it.
 std::string lock_path_of(const std::string& path);
+inline constexpr const char* kLockSuffix = "-lock";
 
 // What lies there while others use the one with the mark `theirs`.
 enum class FoundLockFile { theirs, missing, another, abandoned };

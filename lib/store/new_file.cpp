@@ -4,7 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <climits>
+#include <cstdio>
 #include <utility>
 
 #include "model/out_of_memory.hpp"
@@ -38,7 +41,11 @@ Result<std::shared_ptr<Environment>> open_draft(const std::string& path,
 
 void remove_draft(const std::string& path) {
   unlink(path.c_str());
-  unlink(lock_path_of(path).c_str());
+  // On the stack, because it goes as well where memory has run out.
+  std::array<char, PATH_MAX> lock_path;
+  const int size =
+      std::snprintf(lock_path.data(), lock_path.size(), "%s%s", path.c_str(), kLockSuffix);
+  if (static_cast<std::size_t>(size) < lock_path.size()) unlink(lock_path.data());
 }
 
 Result<std::unique_ptr<NewFile>> NewFile::begin(const std::string& path,
@@ -53,9 +60,7 @@ Result<std::unique_ptr<NewFile>> NewFile::begin(const std::string& path,
 }
 
 NewFile::~NewFile() {
-  for (const std::string& draft : drafts_) {
-    ended_well([&] { remove_draft(draft); });
-  }
+  for (const std::string& draft : drafts_) remove_draft(draft);
 }
 
 Result<std::shared_ptr<Environment>> NewFile::open(const std::string& name,
@@ -82,9 +87,13 @@ Status NewFile::finish(const Transaction& from, const CopyProgress& progress,
   }
   const std::string part = std::move(drafts_.back());
   drafts_.pop_back();
-  Status placed = rename_to_new(part, path_);
-  if (!placed) remove_draft(part);
-  if (placed) placed = sync_folder(path_);
+  Status placed = without_exceptions([&] { return rename_to_new(part, path_); });
+  if (!placed) {
+    remove_draft(part);
+    return placed;
+  }
+  placed = without_exceptions([&] { return sync_folder(path_); });
+  if (!placed) unlink(path_.c_str());
   return placed;
 }
 

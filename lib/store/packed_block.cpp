@@ -8,8 +8,7 @@
 namespace tracelite::store {
 namespace {
 
-// A patch holds at most so much, and a share of its block; a smaller block is written as a whole.
-constexpr std::size_t kPatchSizeBytesMax = std::size_t{16} << 10;
+// A patch holds a share of its block; a smaller block is written as a whole.
 constexpr std::size_t kPatchShare = 2;
 constexpr std::size_t kPatchedSizeBytesMin = std::size_t{16} << 10;
 
@@ -40,6 +39,7 @@ bool PackedBlock::parse(std::string raw) {
     last.resize(shared);
     last.append(rest);
     if (keys.size() + last.size() > kKeysSizeBytesMax) return false;
+    if (places.size() >= kBlockEntriesMax) return false;
     if (!holds(last) || (!places.empty() && last <= before)) return false;
     places.push_back({static_cast<std::uint32_t>(keys.size()),
                       static_cast<std::uint32_t>(last.size()),
@@ -55,28 +55,43 @@ bool PackedBlock::parse(std::string raw) {
 bool PackedBlock::apply_patch(Bytes raw) {
   ByteReader reader(raw);
   std::string key;
+  std::vector<Place> merged;
+  merged.reserve(places.size());
+  auto next = places.begin();
   while (!reader.at_end()) {
     const std::uint64_t shared = reader.varint();
     const Bytes rest = reader.text();
     const std::uint64_t value_size_bytes = reader.varint();
+    const Bytes patched = value_size_bytes == 0 ? Bytes() : reader.take(value_size_bytes - 1);
     if (reader.failed() || shared > key.size() || shared + rest.size() > kKeySizeBytesMax) {
       return false;
     }
+    const std::string before = key;
     key.resize(shared);
     key.append(rest);
-    if (!holds(key) || keys.size() + key.size() > kKeysSizeBytesMax) return false;
-    const std::size_t index = first_from(key);
-    const bool replaces = is_at(index, key);
-    if (value_size_bytes == 0) {
-      if (replaces) erase(index);
-    } else {
-      const Bytes value = reader.take(value_size_bytes - 1);
-      if (reader.failed()) return false;
-      put(index, replaces, key, value);
-    }
+    if (!holds(key) || key <= before || keys.size() + key.size() > kKeysSizeBytesMax) return false;
+    while (next != places.end() && this->key(*next) < key) merged.push_back(*next++);
+    const bool is_there = next != places.end() && this->key(*next) == key;
+    if (value_size_bytes > 0) merged.push_back(append(is_there ? &*next : nullptr, key, patched));
+    if (is_there) ++next;
     note_patched(key, value_size_bytes);
   }
+  merged.insert(merged.end(), next, places.end());
+  if (merged.size() > kBlockEntriesMax) return false;
+  places = std::move(merged);
+  size_bytes = size_bytes_between(0, places.size());
   return true;
+}
+
+PackedBlock::Place PackedBlock::append(const Place* replaced, Bytes key, Bytes value) {
+  Place place;
+  place.key_at = replaced != nullptr ? replaced->key_at : static_cast<std::uint32_t>(keys.size());
+  place.key_size_bytes = static_cast<std::uint32_t>(key.size());
+  place.value_at = static_cast<std::uint32_t>(values.size());
+  place.value_size_bytes = static_cast<std::uint32_t>(value.size());
+  if (replaced == nullptr) keys.append(key);
+  values.append(value);
+  return place;
 }
 
 std::string PackedBlock::raw_patch() const {
@@ -116,21 +131,13 @@ bool PackedBlock::takes_patch() const {
 void PackedBlock::put(std::size_t index, bool replaces, Bytes key, Bytes value) {
   grows = end.empty() || index + (replaces ? 1 : 0) == places.size();
   changed = true;
-  Place place;
-  place.value_at = static_cast<std::uint32_t>(values.size());
-  place.value_size_bytes = static_cast<std::uint32_t>(value.size());
+  const Place place = append(replaces ? &places[index] : nullptr, key, value);
   if (replaces) {
-    place.key_at = places[index].key_at;
-    place.key_size_bytes = places[index].key_size_bytes;
     size_bytes -= places[index].size_bytes();
     places[index] = place;
   } else {
-    place.key_at = static_cast<std::uint32_t>(keys.size());
-    place.key_size_bytes = static_cast<std::uint32_t>(key.size());
-    keys.append(key);
     places.insert(places.begin() + static_cast<std::ptrdiff_t>(index), place);
   }
-  values.append(value);
   size_bytes += place.size_bytes();
   if (values.size() > 2 * (size_bytes + kCutSizeBytes)) tidy();
 }

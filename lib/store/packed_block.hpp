@@ -18,6 +18,12 @@ namespace tracelite::store {
 inline constexpr std::size_t kCutSizeBytes = std::size_t{256} << 10;
 // What an entry takes beside key and value, about.
 inline constexpr std::size_t kEntryHeadSizeBytes = 4;
+// A larger patch, before it is compressed, is refused: nobody writes one. What an entry takes is
+// counted with kEntryHeadSizeBytes, which can be a byte or two too little.
+inline constexpr std::size_t kPatchSizeBytesMax = std::size_t{16} << 10;
+inline constexpr std::size_t kPatchRawSizeBytesMax = 2 * kPatchSizeBytesMax;
+// No writer has more of them in a block before it cuts it.
+inline constexpr std::size_t kBlockEntriesMax = kCutSizeBytes / kEntryHeadSizeBytes;
 
 struct PackedEntry {
   Bytes key;
@@ -75,12 +81,19 @@ struct PackedBlock {
     return index < places.size() && key(places[index]) == wanted;
   }
 
-  // False if the bytes make no sense.
+  // What it takes in memory.
+  [[nodiscard]] std::size_t held_size_bytes() const {
+    return keys.size() + values.size() + places.size() * sizeof(Place);
+  }
+  // False if the bytes make no sense: keys that do not ascend, say. One pass each, whatever they
+  // are.
   bool parse(std::string raw);
   bool apply_patch(Bytes raw);
   [[nodiscard]] std::string raw_patch() const;
   void note_patched(Bytes key, std::size_t value_size_bytes);
   [[nodiscard]] bool takes_patch() const;
+  // The place of a key, which is the one that is replaced if that is given, and of its value.
+  Place append(const Place* replaced, Bytes key, Bytes value);
   void put(std::size_t index, bool replaces, Bytes key, Bytes value);
   void erase(std::size_t index);
   void tidy();

@@ -70,6 +70,19 @@ void PackedSpaces::forget_unchanged() {
   }
 }
 
+std::size_t PackedSpaces::held_size_bytes(KeySpace space) const {
+  const auto& one = spaces_[static_cast<std::size_t>(space)];
+  std::size_t size_bytes = 0;
+  if (!one) return size_bytes;
+  for (const auto& [begin, block] : one->blocks_) size_bytes += block->held_size_bytes();
+  return size_bytes;
+}
+
+std::size_t PackedSpaces::dictionary_count(KeySpace space) const {
+  const auto& one = spaces_[static_cast<std::size_t>(space)];
+  return one ? one->dictionaries_.size() : 0;
+}
+
 void PackedSpaces::rest() {
   packing_ = kQuickPacking;
   codec_->rest();
@@ -166,7 +179,7 @@ Result<PackedSpace::BlockPointer> PackedSpace::load(Cursor& cursor) {
   block->is_patchable = true;
   TL_TRY(apply_patch(*block));
   make_room();
-  size_bytes_ += block->values.size();
+  size_bytes_ += block->held_size_bytes();
   blocks_[block->begin] = block;
   return block;
 }
@@ -179,23 +192,33 @@ Status PackedSpace::apply_patch(Block& block) {
   }
   TL_TRY_ASSIGN(patch, transaction_->get(KeySpace::patch, key));
   if (!patch) return {};
-  TL_TRY_ASSIGN(raw, decode(*patch));
+  TL_TRY_ASSIGN(raw, decode(*patch, kPatchRawSizeBytesMax));
   if (!block.apply_patch(raw)) return damage(space_);
   block.has_patch = true;
   block.changed = false;
   return {};
 }
 
-Result<std::string> PackedSpace::decode(Bytes value) {
+Result<std::string> PackedSpace::decode(Bytes value, std::size_t raw_size_bytes_max) {
   TL_TRY_ASSIGN(coded, parse_block(value));
+  if (coded.raw_size_bytes > raw_size_bytes_max) return damage(space_);
   if (coded.dictionary == 0) return codec_.decode(coded, nullptr);
-  auto& dictionary = dictionaries_[coded.dictionary];
-  if (!dictionary) {
-    TL_TRY_ASSIGN(stored, read_dictionary(*transaction_, space_, coded.dictionary));
-    TL_TRY_ASSIGN(digested, Dictionary::digest(stored.bytes, std::nullopt));
-    dictionary = digested;
+  TL_TRY_ASSIGN(named, dictionary(coded.dictionary));
+  return codec_.decode(coded, named.get());
+}
+
+Result<std::shared_ptr<const Dictionary>> PackedSpace::dictionary(DictionaryNumber number) {
+  const auto known = std::find_if(dictionaries_.begin(), dictionaries_.end(),
+                                  [&](const auto& one) { return one.number == number; });
+  if (known != dictionaries_.end()) {
+    std::rotate(known, known + 1, dictionaries_.end());
+    return dictionaries_.back().dictionary;
   }
-  return codec_.decode(coded, dictionary.get());
+  TL_TRY_ASSIGN(stored, read_dictionary(*transaction_, space_, number));
+  TL_TRY_ASSIGN(digested, Dictionary::digest(stored.bytes, std::nullopt));
+  if (dictionaries_.size() >= kPackedDictionariesMax) dictionaries_.erase(dictionaries_.begin());
+  dictionaries_.push_back({number, digested});
+  return digested;
 }
 
 Result<PackedSpace::BlockPointer> PackedSpace::find(Bytes key) {
@@ -349,7 +372,7 @@ void PackedSpace::keep_the_last() {
   std::map<std::string, BlockPointer, std::less<>> kept;
   for (auto at = blocks_.rbegin(); knows_ends_ && at != blocks_.rend(); ++at) {
     const BlockPointer& block = at->second;
-    const std::size_t held_size_bytes = block->keys.size() + block->values.size();
+    const std::size_t held_size_bytes = block->held_size_bytes();
     if (block->changed || size_bytes_ + held_size_bytes > kPackedKeptSizeBytesMax) continue;
     size_bytes_ += held_size_bytes;
     kept.emplace(block->begin, block);

@@ -6,7 +6,7 @@
 //
 // In the file, a packed key space holds blocks. A block's key says where it begins: it holds the
 // entries from that key on, up to the next block's. Its value is coded as block_codec.hpp says;
-// raw, it is the entries in the order of their keys, each
+// raw, it is the entries with strictly ascending keys (others are refused), each
 //         varint   how many bytes its key shares with the one before (0 in the first)
 //         varint   size of the rest of the key, and the rest
 //         varint   size of the value, and the value
@@ -15,11 +15,12 @@
 // A commit that changes little of a large block leaves it as it is, and writes its patch anew: what
 // has changed since the block was written. Otherwise a trickle would compress 64 KiB with every
 // commit. Key space `patch`: 1 byte key space, then the block's key; the value is coded as a block
-// is, without a dictionary; raw, it is the changed entries in the order of their keys, each
+// is, without a dictionary; raw, it is the changed entries with strictly ascending keys, each
 //         varint   how many bytes its key shares with the one before (0 in the first)
 //         varint   size of the rest of the key, and the rest
 //         varint   0: the entry is erased; else 1 more than the size of the value, and the value
-// A block that is written anew has no patch. Whoever loads a block applies its patch, so nobody
+// Writers keep a patch near kPatchSizeBytesMax; more than kPatchRawSizeBytesMax is refused. A block
+// that is written anew has no patch. Whoever loads a block applies its patch, so nobody
 // outside this room knows of them.
 //
 // Decoded blocks are kept with the transaction. What a write transaction changes is in its memory
@@ -44,6 +45,9 @@ namespace tracelite::store {
 inline constexpr std::size_t kPackedCacheSizeBytesMax = std::size_t{3} << 20;
 // Of a key space, from a commit to the next.
 inline constexpr std::size_t kPackedKeptSizeBytesMax = std::size_t{512} << 10;
+// Of a key space, to read with. A new one comes when the key space has grown eightfold, so no file
+// of ours has as many, and a stranger's cannot make us hold more.
+inline constexpr std::size_t kPackedDictionariesMax = 16;
 
 class PackedSpaces;
 
@@ -80,7 +84,8 @@ class PackedSpace {
   // The block at the cursor, which may be in memory already.
   Result<BlockPointer> load(Cursor& cursor);
   Status apply_patch(Block& block);
-  Result<std::string> decode(Bytes value);
+  Result<std::string> decode(Bytes value, std::size_t raw_size_bytes_max = SIZE_MAX);
+  Result<std::shared_ptr<const Dictionary>> dictionary(DictionaryNumber number);
   Result<BlockPointer> block_for(Bytes key);
   Result<BlockPointer> beside_damage(Bytes key);
   void cut(const BlockPointer& block);
@@ -113,8 +118,12 @@ class PackedSpace {
   // Whether blocks in memory know where the next ones begin, also after the commit.
   bool knows_ends_ = true;
   Packer packer_;
-  std::map<DictionaryNumber, std::shared_ptr<const Dictionary>> dictionaries_;  // to read with
-  PackingDictionary dictionary_;                                                // to write with
+  struct NumberedDictionary {
+    DictionaryNumber number = 0;
+    std::shared_ptr<const Dictionary> dictionary;
+  };
+  std::vector<NumberedDictionary> dictionaries_;  // to read with, the last used one at the end
+  PackingDictionary dictionary_;                  // to write with
 };
 
 // All of a transaction.
@@ -132,6 +141,9 @@ class PackedSpaces : public Companion {
   Status before_commit(WriteTransaction& transaction) override;
   // Blocks that were decoded, by this transaction and by those that it has its memory from.
   [[nodiscard]] std::uint64_t load_count() const { return load_count_; }
+  // What it holds of a key space now: bytes of decoded blocks, and dictionaries.
+  [[nodiscard]] std::size_t held_size_bytes(KeySpace space) const;
+  [[nodiscard]] std::size_t dictionary_count(KeySpace space) const;
 
  private:
   friend class PackedSpace;

@@ -112,14 +112,21 @@ Replacement::~Replacement() {
 }
 
 Result<std::unique_ptr<Replacement>> Replacement::begin(std::shared_ptr<Environment> environment) {
-  TL_TRY(environment->make_room(kNoteRoomSizeBytes));
   std::unique_ptr<Replacement> replacement(new Replacement(std::make_unique<State>()));
   State& state = *replacement->state_;
   state.environment = std::move(environment);
   state.path = state.environment->path();
-  TL_TRY_ASSIGN(begun, state.environment->state().begin_write(state.environment, &state.turn));
-  state.file = begun->file;
-  state.transaction.emplace(std::move(begun));
+  while (!state.transaction) {
+    TL_TRY(state.environment->make_room(kNoteRoomSizeBytes));
+    TL_TRY_ASSIGN(begun, state.environment->state().begin_write(state.environment, &state.turn));
+    if (begun->file->has_room(kNoteRoomSizeBytes)) {
+      state.file = begun->file;
+      state.transaction.emplace(std::move(begun));
+    } else {  // others have written meanwhile, or put another file in place
+      begun.reset();
+      state.turn.leave();
+    }
+  }
   TL_TRY(check_replaceable(*state.file, state.path));
   remove_drafts(state.path);
   TL_TRY_ASSIGN(scratch, open_draft(scratch_path(state.path), state.transaction->id()));

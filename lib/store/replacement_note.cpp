@@ -53,7 +53,7 @@ void clear_note(OpenFile& file) {
   MDB_txn* transaction = nullptr;
   if (mdb_txn_begin(file.engine.get(), nullptr, 0, &transaction) == 0) {
     if (erase_note(file, transaction) == 0) {
-      mdb_txn_commit(transaction);
+      file.note_commit(mdb_txn_commit(transaction));
     } else {
       mdb_txn_abort(transaction);
     }

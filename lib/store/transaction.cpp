@@ -128,7 +128,7 @@ void Transaction::State::note_change(KeySpace space) {
 
 void Transaction::State::keep_packed() {
   auto& packed = companions[static_cast<std::size_t>(CompanionSlot::packed)];
-  if (!packed || !has_written) return;
+  if (!packed) return;
   static_cast<PackedSpaces&>(*packed).rest();
   file->kept.keep(id, std::move(packed));
 }
@@ -339,21 +339,22 @@ Status WriteTransaction::commit() {
   }
   state.close_cursors();
   int code = testing::check(testing::Point::commit);
+  if (code == 0) code = state.file->sync_heads(state.durability == Durability::synced);
   if (code != 0) {
     mdb_txn_abort(state.transaction);
   } else {
-    state.file->sync_heads(state.durability == Durability::synced);
     code = mdb_txn_commit(state.transaction);
+    state.file->note_commit(code);
   }
   const std::uint64_t map_number = state.map_number;
-  if (code == 0) {
+  // A transaction that changed nothing syncs nothing, and is no commit. (What the file says its
+  // last commit is does not tell: somebody else may have made one with this number by now.)
+  if (code == 0 && state.has_written) {
+    state.has_committed = true;
     state.file->last_commit.store(state.id);
-    // Syncing its pages has synced the head of the commit before it. A transaction that changed
-    // nothing syncs nothing, and is no commit.
+    // Syncing its pages has synced the head of the commit before it.
     const bool is_synced = state.durability == Durability::synced && !state.file->options.draft;
-    if (is_synced && state.file->information().me_last_txnid == state.id) {
-      state.file->note_durable(state.id);
-    }
+    if (is_synced) state.file->note_durable(state.id);
     state.keep_packed();
   }
   state.leave();
@@ -362,6 +363,8 @@ Status WriteTransaction::commit() {
 }
 
 bool WriteTransaction::finished() const { return !state_ || state_->transaction == nullptr; }
+
+bool WriteTransaction::has_committed() const { return state_ && state_->has_committed; }
 
 std::uint64_t WriteTransaction::put_size_bytes() const {
   return state_ ? state_->put_size_bytes : 0;

@@ -21,11 +21,14 @@ using layout::Tree;
 
 class Scrubber {
  public:
-  Scrubber(int descriptor, const std::string& path, const layout::Meta& head)
-      : descriptor_(descriptor),
-        path_(path),
+  Scrubber(OpenFile& file, const layout::Meta& head)
+      : file_(file),
+        descriptor_(file.guard.descriptor()),
+        path_(file.path),
         head_(head),
-        pages_(descriptor, path, head.free_pages.page_size, head.last_page) {
+        zeros_too_(file.zeros_in_doubt),
+        failed_syncs_before_(file.failed_sync_count),
+        pages_(descriptor_, file.path, head.free_pages.page_size, head.last_page) {
     pages_.look_at_each(
         [this](std::uint64_t number, Bytes page) { return clear_gap(number, page); });
   }
@@ -38,9 +41,12 @@ class Scrubber {
   Status clear(std::uint64_t offset, Bytes now);
   Status walk(const Tree& tree, const std::string& name, KeyOrder order);
 
+  OpenFile& file_;
   int descriptor_;
   const std::string& path_;
   const layout::Meta& head_;
+  bool zeros_too_;
+  std::uint64_t failed_syncs_before_;
   PagesInUse pages_;
   std::vector<Tree> trees_;  // in the main tree
   std::uint64_t cleared_size_bytes_ = 0;
@@ -50,7 +56,8 @@ Status Scrubber::clear(std::uint64_t offset, Bytes now) {
   const auto is_something = [](char byte) { return byte != '\0'; };
   cleared_size_bytes_ +=
       static_cast<std::uint64_t>(std::count_if(now.begin(), now.end(), is_something));
-  if (std::none_of(now.begin(), now.end(), is_something)) return {};
+  if (std::none_of(now.begin(), now.end(), is_something) && !zeros_too_) return {};
+  file_.zeros_in_doubt = true;
   const std::string zeros(now.size(), '\0');
   for (std::size_t done = 0; done < zeros.size();) {
     const ssize_t count =
@@ -105,24 +112,28 @@ Result<std::uint64_t> Scrubber::run() {
   TL_TRY(walk(head_.main, "key spaces", KeyOrder::bytes));
   const std::vector<Tree> found = std::move(trees_);
   for (const Tree& tree : found) TL_TRY(walk(tree, "a key space", KeyOrder::bytes));
-  if (cleared_size_bytes_ > 0 && fdatasync(descriptor_) != 0) {
-    return system_error(errno, "sync", path_);
+  const std::scoped_lock lock(file_.sync_mutex);
+  const int code = fdatasync(descriptor_) == 0 ? 0 : errno;
+  if (code != 0) file_.note_failed_sync();
+  // Somebody else may have been told of what was written here.
+  if (file_.failed_sync_count != failed_syncs_before_) {
+    return system_error(code != 0 ? code : EIO, "sync", path_);
   }
+  file_.zeros_in_doubt = false;
   return cleared_size_bytes_;
 }
 
 }  // namespace
 
 Result<std::uint64_t> zero_unused_bytes(Environment& environment) {
-  // Dropped at the end: it changes nothing that LMDB knows of.
-  TL_TRY_ASSIGN(transaction, environment.begin_write());
-  OpenFile& file = *transaction.state().file;
-  int descriptor = -1;
-  const int code = mdb_env_get_fd(file.engine.get(), &descriptor);
-  if (code != 0) return file.fail(code, "write", transaction.state().map_number);
-  TL_TRY_ASSIGN(head, read_head(descriptor, file.path, transaction.id() - 1));
-  if (!head) return make_error(Code::corrupt, file.path + " is damaged: its heads disagree");
-  return Scrubber(descriptor, file.path, *head).run();
+  for (;;) {
+    // LMDB writes no page that it sees.
+    TL_TRY_ASSIGN(transaction, environment.begin_read());
+    OpenFile& file = *transaction.state().file;
+    TL_TRY_ASSIGN(head, read_head(file.guard.descriptor(), file.path, transaction.id()));
+    if (!head) continue;  // two commits came meanwhile
+    return Scrubber(file, *head).run();
+  }
 }
 
 }  // namespace tracelite::store

@@ -12,9 +12,9 @@
 namespace tracelite::store {
 
 // Overwrites those of the newest commit with zeros, in the file as it is, and syncs that; how many
-// were something else. Nobody ever reads them, so it does not matter what a power cut leaves. Waits
-// its turn to write, and holds it for as long as reading all pages but those of long values takes.
-// Errors: those of begin_write, corrupt (a tree is none), io, disk_full.
+// were something else. Nobody ever reads them, so it does not matter what a power cut leaves.
+// Others write meanwhile: the pages of a snapshot stay as they are. Reads all pages but those of
+// long values. Errors: those of begin_read, corrupt (a tree is none), io, disk_full.
 Result<std::uint64_t> zero_unused_bytes(Environment& environment);
 
 }  // namespace tracelite::store

@@ -39,6 +39,23 @@ std::size_t found(const Store& store, const char* key, const char* value) {
   return count;
 }
 
+void record_many_keys(const Store& store, std::size_t count, const char* odd_value) {
+  std::string metadata = "{";
+  for (std::size_t n = 0; n < count; ++n) {
+    metadata +=
+        (n > 0 ? ",\"k" : "\"k") + std::to_string(n) + "\":" + (n % 2 == 0 ? "0" : odd_value);
+  }
+  metadata += "}";
+  tl_observation given{};
+  given.struct_size = sizeof given;
+  given.set_mask = TL_BIT(TL_FIELD_METADATA);
+  given.id = tl_str("many");
+  given.trace_id = tl_str("t");
+  given.metadata = {TL_FORM_JSON, text_of(metadata)};
+  must(tl_put_observation(store.get(), &given));
+  store.flush();
+}
+
 struct Fixture {
   // Most of it in its place, and a few that wait.
   Fixture() {
@@ -107,6 +124,17 @@ BOOST_AUTO_TEST_CASE(a_check_finds_a_row_that_is_in_both) {
       "INSERT INTO recent_attribute(container, kind, entity, term, value) "
       "SELECT container, kind, entity, term, value FROM attribute LIMIT 1");
   expect(tl_check(store.get(), nullptr, nullptr, nullptr, nullptr), TL_CORRUPT, "1 thing");
+}
+
+BOOST_AUTO_TEST_CASE(of_many_keys_those_that_change_are_written) {
+  constexpr std::size_t kCount = 20'000;
+  record_many_keys(store, kCount, "1");
+  record_many_keys(store, kCount, "2");
+  BOOST_TEST(found(store, "k0", "0") == 1U);
+  BOOST_TEST(found(store, "k19998", "0") == 1U);
+  BOOST_TEST(found(store, "k19999", "1") == 0U);
+  BOOST_TEST(found(store, "k19999", "2") == 1U);
+  store.check();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -71,6 +71,27 @@ BOOST_AUTO_TEST_CASE(a_file_of_which_everything_was_deleted_becomes_as_small_as_
   scene.store.check();
 }
 
+// Their writers remember an index that is no more, whoever has compacted the file.
+BOOST_AUTO_TEST_CASE(what_comes_after_everything_was_deleted_is_recorded) {
+  const Scene scene(marked_events("first"));
+  const Store other(scene.folder.file());
+  other.import_all(marked_events("second"));
+  for (const Store* compacting : {&scene.store, &other}) {
+    scene.store.flush();
+    BOOST_TEST(scene.store.remove(all_times()).trace_count == 2U);
+    must(tl_compact(compacting->get(), nullptr, nullptr));
+    for (const Store* store : {&scene.store, &other}) {
+      tl_trace one{};
+      one.struct_size = sizeof one;
+      one.id = tl_str(store == &other ? "second" : "first");
+      must(tl_put_trace(store->get(), &one));
+      store->flush();
+    }
+  }
+  BOOST_TEST(scene.store.remove(all_times()).trace_count == 2U);
+  scene.store.check();
+}
+
 // So many that what is sealed has a dictionary, without which it could not be taken away.
 BOOST_AUTO_TEST_CASE(everything_can_be_deleted_once_a_large_file_was_compacted,
                      *boost::unit_test::precondition(tracelite::test::not_under_sanitizers)) {

@@ -11,6 +11,7 @@
 
 #include "api/support.hpp"
 #include "store/testing.hpp"
+#include "support/sanitizers.hpp"
 
 namespace tracelite::api::test {
 namespace {
@@ -249,6 +250,32 @@ BOOST_AUTO_TEST_CASE(an_expired_snapshot_is_not_renewed_into_the_new_file) {
          "open a new one");
   tl_snapshot_close(snapshot);
   BOOST_TEST(count(store, TL_KIND_OBSERVATION) == 25U);
+}
+
+// The new file's map is no larger than what is in it.
+BOOST_AUTO_TEST_CASE(it_can_be_compacted_once_another_process_has_done_it,
+                     *boost::unit_test::precondition(tracelite::test::may_fork_beside_threads)) {
+  const Folder folder(store::test::fast_folder());
+  {
+    const Store store(folder.file());
+    for (unsigned i = 0; i < 3; ++i)
+      put(store, "t", std::to_string(i), text_of_size(1 << 20, i), i);
+    store.flush();
+  }
+  tl_options options{};
+  options.map_size_bytes = std::uint64_t{1} << 20;
+  const Store store(folder.file(), options);
+  for (int round = 0; round < 2; ++round) {
+    store::test::Child other([&folder] {
+      const Store own(folder.file());
+      compact(own);
+      return 0;
+    });
+    BOOST_TEST(other.wait() == 0);
+    compact(store);
+  }
+  BOOST_TEST(count(store, TL_KIND_OBSERVATION) == 3U);
+  store.check();
 }
 
 BOOST_AUTO_TEST_CASE(what_stops_it_leaves_the_file_as_it_was) {

@@ -85,7 +85,6 @@ BOOST_AUTO_TEST_CASE(trace_by_trace_in_random_order_it_leaves_what_stays_and_in_
   const Store store(folder.file());
   store.import_all(events());
   Random random(seed());
-  std::cout << "TL_SEED=" << seed() << '\n';
   std::vector<std::string> ids = traces_of(store, filter());
   BOOST_TEST(ids.size() > 100U);
   std::shuffle(ids.begin(), ids.end(), random);

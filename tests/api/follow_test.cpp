@@ -1,4 +1,5 @@
 // Waiting for commits, and reading what they changed.
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,9 +45,10 @@ tl_status put(tl_store* store, const std::string& trace, const std::string& id,
 }
 
 // The ids of what changed, in the order in which they come; position becomes the one to go on from.
-std::vector<std::string> changes(const Store& store, std::uint64_t& position) {
+std::vector<std::string> changes(const Store& store, std::uint64_t& position,
+                                 const tl_filter* filter = nullptr) {
   tl_cursor* cursor = nullptr;
-  must(tl_changes(store.get(), position, nullptr, &position, &cursor));
+  must(tl_changes(store.get(), position, filter, &position, &cursor));
   std::vector<std::string> ids;
   for (Rows rows(cursor); rows.next();) {
     const tl_row& row = rows.row();
@@ -141,6 +143,28 @@ BOOST_AUTO_TEST_CASE(nothing_new_is_a_timeout_and_another_position_is_answered_a
   BOOST_TEST(newest == position);
   expect(tl_wait(store.get(), position, 20, &newest), TL_TIMEOUT, "no commit");
   BOOST_TEST(wait(store, position + 100) == position);
+}
+
+BOOST_AUTO_TEST_CASE(asking_without_waiting_needs_no_watch) {
+  const Folder folder;
+  const Store store(folder.file());
+  const std::uint64_t position = now(store);
+  rlimit before{};
+  BOOST_REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const int next = dup(0);
+  BOOST_REQUIRE(next >= 0);
+  close(next);
+  const rlimit none_left{static_cast<rlim_t>(next), before.rlim_max};
+  BOOST_REQUIRE(setrlimit(RLIMIT_NOFILE, &none_left) == 0);
+  std::uint64_t newest = 0;
+  const tl_status waited = tl_wait(store.get(), position, 1, &newest);
+  const tl_status same = tl_wait(store.get(), position, 0, &newest);
+  const tl_status other = tl_wait(store.get(), position + 100, UINT32_MAX, &newest);
+  setrlimit(RLIMIT_NOFILE, &before);
+  BOOST_TEST(waited == TL_IO);
+  BOOST_TEST(same == TL_TIMEOUT);
+  BOOST_TEST(other == TL_OK);
+  BOOST_TEST(newest == position);
 }
 
 BOOST_AUTO_TEST_CASE(closing_ends_the_wait_and_nothing_is_watched_without_one) {
@@ -335,6 +359,78 @@ BOOST_AUTO_TEST_CASE(every_change_of_a_trickle_is_told_until_it_is_too_long_ago)
   BOOST_TEST(newest == position);
   BOOST_TEST(changes(store, newest).empty());
   store.check();
+}
+
+// As tl_list takes them.
+BOOST_AUTO_TEST_CASE(a_filter_selects_what_a_list_selects) {
+  const Folder folder;
+  const Store store(folder.file());
+  const auto put_trace = [&](const char* id, const char* version) {
+    tl_trace trace{};
+    trace.struct_size = sizeof trace;
+    trace.id = tl_str(id);
+    trace.version = tl_str(version);
+    trace.set_mask = TL_BIT(TL_FIELD_VERSION);
+    must(tl_put_trace(store.get(), &trace));
+  };
+  const auto put_score = [&](const char* id, const char* trace_id, const char* session_id) {
+    tl_score score{};
+    score.struct_size = sizeof score;
+    score.id = tl_str(id);
+    score.trace_id = tl_str(trace_id);
+    score.session_id = tl_str(session_id);
+    score.name = tl_str("grade");
+    score.value = 1;
+    score.set_mask = TL_BIT(TL_FIELD_NAME) | TL_BIT(TL_FIELD_VALUE) |
+                     TL_BIT(*trace_id != 0 ? TL_FIELD_TRACE_ID : TL_FIELD_SESSION_ID);
+    must(tl_put_score(store.get(), &score));
+  };
+  const auto without_trace = [](const std::string& id) {
+    return R"({"id":"of )" + id + R"(","timestamp":"2026-01-01T00:00:00Z","type":"span-create",)" +
+           R"("body":{"id":")" + id + "\"}}\n";
+  };
+  const std::uint64_t begin = now(store);
+  put_trace("t1", "v1");
+  put_trace("t2", "v2");
+  must(put(store.get(), "t1", "o1"));
+  store.import_all(without_trace("o2") + without_trace("o3"));
+  must(put(store.get(), "t2", "o3"));
+  put_score("s1", "t1", "");
+  put_score("s2", "t2", "");
+  put_score("s3", "", "session");
+  store.flush();
+  const auto listed = [&](const tl_filter& filter) {
+    std::set<std::string> ids;
+    for (const tl_kind kind : {TL_KIND_TRACE, TL_KIND_OBSERVATION, TL_KIND_SCORE}) {
+      tl_cursor* cursor = nullptr;
+      must(tl_list(store.get(), nullptr, kind, &filter, TL_ORDER_TIME, {}, 0, &cursor));
+      for (Rows rows(cursor); rows.next();) {
+        const tl_row& row = rows.row();
+        if (row.is_derived != 0) continue;  // it is not told
+        ids.insert(string_of(row.observation != nullptr ? row.observation->id
+                             : row.trace != nullptr     ? row.trace->id
+                                                        : row.score->id));
+      }
+    }
+    return ids;
+  };
+  const auto expect_same = [&](tl_text tl_filter::*condition, const char* value,
+                               const std::set<std::string>& expected) {
+    tl_filter by = filter();
+    by.*condition = tl_str(value);
+    std::uint64_t position = begin;
+    const Ids told = changes(store, position, &by);
+    BOOST_TEST(std::set<std::string>(told.begin(), told.end()) == expected,
+               boost::test_tools::per_element());
+    BOOST_TEST(listed(by) == expected, boost::test_tools::per_element());
+  };
+  expect_same(&tl_filter::version, "v1", {"t1", "s1"});
+  expect_same(&tl_filter::version, "v3", {});
+  expect_same(&tl_filter::trace_id, "t1", {"t1", "o1", "s1"});
+  expect_same(&tl_filter::trace_id, "t2", {"t2", "o3", "s2"});
+  expect_same(&tl_filter::trace_id, "o2", {"o2"});
+  expect_same(&tl_filter::trace_id, "o3", {});
+  expect_same(&tl_filter::trace_id, "none", {});
 }
 
 BOOST_AUTO_TEST_CASE(filters_by_metadata_are_refused) {

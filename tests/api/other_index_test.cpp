@@ -244,6 +244,24 @@ BOOST_AUTO_TEST_CASE(a_store_whose_index_another_version_took_keeps_what_it_reco
   BOOST_TEST(count(store, TL_KIND_TRACE) == before.size() + 1);
 }
 
+// As the error says.
+BOOST_AUTO_TEST_CASE(a_store_whose_index_another_version_took_makes_another_and_goes_on) {
+  const Store store(path);
+  std::size_t traces = before.size();
+  for (const auto make_anew : {tl_reindex, tl_compact}) {
+    write_index_version(path, index::kSchemaVersion + 1);
+    const std::string id = "kept" + std::to_string(traces);
+    tl_trace trace{};
+    trace.struct_size = sizeof trace;
+    trace.id = text_of(id);
+    must(tl_put_trace(store.get(), &trace));
+    expect(tl_flush(store.get(), UINT32_MAX, nullptr), TL_UNSUPPORTED, "tracelite reindex");
+    must(make_anew(store.get(), nullptr, nullptr));
+    BOOST_TEST(count(store, TL_KIND_TRACE) == ++traces);
+    store.check();
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

@@ -9,19 +9,16 @@
 #include <string>
 #include <vector>
 
+#include "support/random_seed.hpp"
+
 namespace tracelite::api::test {
 
 using Random = std::mt19937_64;
 using Events = std::vector<std::string>;
 
+// The same all the time that the program runs.
 inline std::uint64_t seed() {
-  static const std::uint64_t value = [] {
-    const char* given = std::getenv("TL_SEED");
-    const std::uint64_t chosen =
-        given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-    BOOST_TEST_MESSAGE("TL_SEED=" << chosen);
-    return chosen;
-  }();
+  static const std::uint64_t value = tracelite::test::random_seed();
   return value;
 }
 

@@ -269,24 +269,6 @@ BOOST_FIXTURE_TEST_CASE(formats_paces_and_reasons, Fixture) {
   }
 }
 
-BOOST_FIXTURE_TEST_CASE(a_snapshot_of_another_store, Fixture) {
-  const Folder elsewhere;
-  const Store other(elsewhere.file());
-  tl_snapshot* snapshot = nullptr;
-  must(tl_snapshot_open(other.get(), &snapshot));
-  tl_cursor* cursor = nullptr;
-  expect_refused(
-      tl_list(store.get(), snapshot, TL_KIND_TRACE, nullptr, TL_ORDER_TIME, {}, 0, &cursor),
-      "list with it");
-  expect_refused(tl_tree(store.get(), snapshot, tl_str("t"), &cursor), "tree with it");
-  expect_refused(tl_get(store.get(), snapshot, TL_KIND_TRACE, {}, tl_str("t"), &cursor),
-                 "get with it");
-  expect_refused(tl_export(store.get(), snapshot, nullptr, TL_FORMAT_LANGFUSE, write_nothing,
-                           nullptr, nullptr, nullptr),
-                 "export with it");
-  tl_snapshot_close(snapshot);
-}
-
 BOOST_FIXTURE_TEST_CASE(arrays_and_texts_without_memory, Fixture) {
   auto trace = sized<tl_trace>();
   trace.id = tl_str("u");

@@ -208,6 +208,20 @@ BOOST_AUTO_TEST_CASE(a_full_queue_drops_the_rest_of_a_long_append_at_the_begin_o
   BOOST_TEST((kept == text.substr(0, kept.size())));
 }
 
+BOOST_AUTO_TEST_CASE(what_a_span_refuses_is_counted) {
+  const Folder folder;
+  const Store store(folder.file());
+  tl_observation begin{};
+  begin.struct_size = sizeof begin;
+  begin.id = tl_str("\x01");
+  tl_span* span = nullptr;
+  expect(tl_begin(store.get(), nullptr, &begin, &span), TL_INVALID, "control characters", "id");
+  must(tl_begin(store.get(), nullptr, nullptr, &span));
+  expect(tl_append(span, TL_FIELD_OUTPUT, tl_str("\xff")), TL_INVALID, "UTF-8", "output");
+  must(tl_end(span, nullptr));
+  BOOST_TEST(store.counter(TL_REASON_EVENT_REFUSED) == 2U);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace tracelite::api::test

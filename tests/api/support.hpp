@@ -46,6 +46,15 @@ struct Import {
   std::vector<std::string> failures;  // "line id field: message"
 };
 
+// A tl_read_fn of a std::string_view, which becomes what is left.
+inline std::int64_t read_some(void* context, void* buffer, std::size_t capacity) {
+  auto& rest = *static_cast<std::string_view*>(context);
+  const std::size_t size = std::min(capacity, rest.size());
+  if (size > 0) std::memcpy(buffer, rest.data(), size);
+  rest.remove_prefix(size);
+  return static_cast<std::int64_t>(size);
+}
+
 class Store {
  public:
   explicit Store(const std::string& path, tl_options options = {}) {
@@ -59,6 +68,8 @@ class Store {
   Store& operator=(const Store&) = delete;
 
   [[nodiscard]] tl_store* get() const { return store_; }
+  // For a test that closes it by itself.
+  [[nodiscard]] tl_store* release() { return std::exchange(store_, nullptr); }
   void close() { must(tl_close(std::exchange(store_, nullptr), UINT32_MAX, nullptr)); }
   void flush() const { must(tl_flush(store_, UINT32_MAX, nullptr)); }
 
@@ -107,13 +118,6 @@ class Store {
   }
 
  private:
-  static std::int64_t read_some(void* context, void* buffer, std::size_t capacity) {
-    auto& rest = *static_cast<std::string_view*>(context);
-    const std::size_t size = std::min(capacity, rest.size());
-    if (size > 0) std::memcpy(buffer, rest.data(), size);
-    rest.remove_prefix(size);
-    return static_cast<std::int64_t>(size);
-  }
   static std::int32_t write_some(void* context, const void* data, std::size_t size) {
     static_cast<std::string*>(context)->append(static_cast<const char*>(data), size);
     return 0;

@@ -10,6 +10,7 @@
 
 #include "api/nothing_left.hpp"
 #include "api/support.hpp"
+#include "support/random_seed.hpp"
 
 namespace tracelite::api::test {
 namespace {
@@ -60,11 +61,7 @@ int delete_all(const std::string& path, const std::vector<std::string>& ids, Lin
 BOOST_AUTO_TEST_SUITE(killed_while_deleting)
 
 BOOST_AUTO_TEST_CASE(every_trace_is_there_whole_or_not_at_all) {
-  const char* given = std::getenv("TL_SEED");
-  const auto seed = given != nullptr ? static_cast<unsigned>(std::strtoul(given, nullptr, 10))
-                                     : std::random_device{}();
-  BOOST_TEST_MESSAGE("TL_SEED=" << seed);
-  std::mt19937 random(seed);
+  std::mt19937 random(tracelite::test::short_random_seed());
   const Folder folder(store::test::fast_folder());
   std::map<std::string, std::string> expected;
   {

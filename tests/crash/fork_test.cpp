@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "api/support.hpp"
+#include "support/random_seed.hpp"
 #include "support/sanitizers.hpp"
 
 namespace tracelite::api::test {
@@ -90,9 +91,7 @@ BOOST_AUTO_TEST_SUITE(forking)
 
 BOOST_AUTO_TEST_CASE(children_record_while_threads_of_their_parent_do,
                      *boost::unit_test::precondition(tracelite::test::may_fork_beside_threads)) {
-  const auto seed = std::random_device{}();
-  BOOST_TEST_MESSAGE("seed " << seed);
-  std::mt19937 random(seed);
+  std::mt19937 random(tracelite::test::short_random_seed());
   for (int round = 0; round < 20; ++round) {
     const Folder folder(store::test::fast_folder());
     const auto forks_after_us = static_cast<std::uint32_t>(random() % 60'000);

@@ -1,6 +1,7 @@
 #include "crash/power_cut_work.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <random>
@@ -8,6 +9,7 @@
 #include <utility>
 
 #include "api/handles.hpp"
+#include "maintain/testing.hpp"
 #include "store/testing.hpp"
 #include "tracelite/tracelite.hpp"
 
@@ -84,9 +86,10 @@ class Scene {
       flush();
       return;
     }
-    const auto head = store_->get()->state->recorder->flush(std::nullopt);
-    if (!head) throw std::runtime_error(head.error().message);
-    note(*head);
+    const api::StoreState& state = *store_->get()->state;
+    const Status written = state.recorder->wait_until_durable(std::nullopt);
+    if (!written) throw std::runtime_error(written.error().message);
+    note(state.environment->last_transaction_id());
   }
   void remove(std::uint32_t group) {
     const std::string trace = trace_of_group(group);
@@ -97,28 +100,27 @@ class Scene {
     recording::mark(kDeleted, group);
     note_head();
   }
-  // While a snapshot still sees it, which is closed when all that can be done before has been, as
-  // far as can be told: then the last zeros come behind the last commit.
+  // While a snapshot still sees it, which is closed when all that can be done before has been: then
+  // the last zeros come behind the last commit.
   void remove_securely(std::uint32_t group) {
     const std::string trace = trace_of_group(group);
     tl_filter of = cpp::filter();
     of.trace_id = cpp::text(trace);
     tl_snapshot* snapshot = nullptr;
     cpp::require(tl_snapshot_open(store_->get(), &snapshot));
-    const std::uint64_t traces_before = store_->statistics().trace_count;
+    const std::uint64_t before = maintain::testing::held_back_count;
+    std::atomic<bool> has_ended{false};
     std::thread closing([&] {
-      constexpr std::uint32_t kQuietMs = 150;
-      std::uint64_t position = 0;
-      while (tl_wait(store_->get(), position, kQuietMs, &position) == TL_OK ||
-             store_->statistics().trace_count == traces_before) {
-      }
+      while (maintain::testing::held_back_count == before && !has_ended) std::this_thread::yield();
       tl_snapshot_close(snapshot);
     });
     recording::mark(kDeleteBegun, group);
     const tl_status status =
         tl_delete_securely(store_->get(), &of, UINT32_MAX, nullptr, nullptr, nullptr);
+    has_ended = true;
     closing.join();
     cpp::require(status);
+    if (maintain::testing::held_back_count == before) throw std::runtime_error("it did not wait");
     recording::mark(kDeleted, group);
     recording::mark(kErased, group);
     note_head();

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <boost/test/unit_test.hpp>
+#include <chrono>
 #include <cstdlib>
 #include <string>
 
@@ -20,6 +21,9 @@ using store::test::Line;
 constexpr std::uint64_t kRecords = 200;
 constexpr std::uint32_t kFlushesOnlyMs = 600'000;
 constexpr std::uint32_t kLongMs = 60'000;
+constexpr std::uint32_t kShortMs = 50;
+// What a process that may drain for 50 ms takes to end, on a machine with much else to do.
+constexpr std::chrono::seconds kEndsWithin{5};
 
 tl_options options_of(std::uint32_t drain_ms) {
   tl_options options{};
@@ -82,6 +86,28 @@ class Program {
   Child child_;
 };
 
+// A process that makes the file, and has it in a transaction for as long as it lives.
+class EndlessWriter {
+ public:
+  explicit EndlessWriter(const std::string& path)
+      : child_([this, path] {
+          auto environment = store::Environment::open(path, {});
+          CHILD_CHECK(1, environment);
+          auto transaction = (*environment)->begin_write();
+          CHILD_CHECK(2, transaction);
+          writing_.send('w');
+          wait_for_the_end();
+          return 0;
+        }) {
+    BOOST_REQUIRE(writing_.receive() == 'w');
+  }
+  void kill() { BOOST_TEST(child_.kill() == -SIGKILL); }
+
+ private:
+  Line writing_;
+  Child child_;
+};
+
 // For handlers of the children.
 int told_by_handler = -1;
 std::atomic<int> signals{0};
@@ -115,6 +141,28 @@ BOOST_AUTO_TEST_CASE(nothing_is_drained_where_nobody_asked) {
   Program program(folder.file(), 0);
   BOOST_TEST(program.end() == -SIGTERM);
   BOOST_TEST(records_in(folder.file()) == 0U);
+}
+
+// A handler that came later hid ours when the store that asked for it was closed, and is gone.
+BOOST_AUTO_TEST_CASE(a_store_that_is_opened_after_handlers_came_and_went_is_drained) {
+  const Folder folder(store::test::fast_folder());
+  Line ready;
+  Child child([&] {
+    tl_store* store = open_to_drain(folder.file("a.tl"), kLongMs);
+    CHILD_CHECK(1, store != nullptr);
+    signal(SIGTERM, count_signal);
+    CHILD_CHECK(2, tl_close(store, kLongMs, nullptr) == TL_OK);
+    signal(SIGTERM, SIG_DFL);
+    store = open_to_drain(folder.file(), kLongMs);
+    CHILD_CHECK(3, store != nullptr && put_some(store));
+    ready.send('r');
+    wait_for_the_end();
+    return 0;
+  });
+  BOOST_REQUIRE(ready.receive() == 'r');
+  kill(child.id(), SIGTERM);
+  BOOST_TEST(child.wait() == -SIGTERM);
+  BOOST_TEST(records_in(folder.file()) == kRecords);
 }
 
 BOOST_AUTO_TEST_CASE(a_handler_from_before_is_called_when_all_is_drained) {
@@ -195,25 +243,34 @@ BOOST_AUTO_TEST_CASE(leaving_the_program_drains_as_well) {
   BOOST_TEST(records_in(folder.file()) == kRecords);
 }
 
+// Somebody else writes and does not come to an end.
 BOOST_AUTO_TEST_CASE(what_cannot_be_drained_in_time_does_not_hold_the_process) {
   const Folder folder(store::test::fast_folder());
-  constexpr std::uint32_t kShortMs = 50;
-  Line line;
-  Line told;
-  { const Store create(folder.file()); }
-  Child holder([&] {
-    auto environment = store::Environment::open(folder.file(), {});
-    CHILD_CHECK(1, environment);
-    auto transaction = (*environment)->begin_write();
-    CHILD_CHECK(2, transaction);
-    line.send('h');
-    (void)told.receive();
-    return 0;
-  });
-  BOOST_REQUIRE(line.receive() == 'h');
+  EndlessWriter writer(folder.file());
   Program program(folder.file(), kShortMs);
+  const auto began = std::chrono::steady_clock::now();
   BOOST_TEST(program.end() == -SIGTERM);
-  BOOST_TEST(holder.kill() == -SIGKILL);
+  BOOST_TEST((std::chrono::steady_clock::now() - began < kEndsWithin));
+  writer.kill();
+  BOOST_TEST(records_in(folder.file()) == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_drained_in_time_does_not_hold_who_leaves_the_program) {
+  const Folder folder(store::test::fast_folder());
+  EndlessWriter writer(folder.file());
+  const Line leaving;
+  Child child([&] {
+    std::atexit([] { _exit(3); });  // as above
+    tl_store* store = open_to_drain(folder.file(), kShortMs);
+    CHILD_CHECK(1, store != nullptr && put_some(store));
+    leaving.send('l');
+    std::exit(4);  // NOLINT: as main() does
+  });
+  BOOST_REQUIRE(leaving.receive() == 'l');
+  const auto began = std::chrono::steady_clock::now();
+  BOOST_TEST(child.wait() == 3);
+  BOOST_TEST((std::chrono::steady_clock::now() - began < kEndsWithin));
+  writer.kill();
   BOOST_TEST(records_in(folder.file()) == 0U);
 }
 

@@ -179,9 +179,10 @@ BOOST_AUTO_TEST_CASE(a_document_that_is_cut_off_keeps_the_events_before) {
 BOOST_AUTO_TEST_CASE(a_document_is_held_whole_up_to_a_limit) {
   const std::string text = pretty("[" + trace("a") + "," + trace("b") + "]");
   const auto import_limited = [&](Bytes limited, std::size_t piece_bytes, std::size_t size_max) {
+    exchange::ImportReport report;
     return exchange::import_langfuse(
         read_text(limited, piece_bytes), [](const model::EventBuilder&) { return Status(); }, {},
-        {}, size_max);
+        {}, report, size_max);
   };
   static_assert(model::kDocumentSizeBytesMax == std::size_t{1} << 30);  // by default
   for (const std::size_t piece_bytes : {std::size_t{1}, std::size_t{16}, SIZE_MAX}) {
@@ -215,31 +216,35 @@ BOOST_AUTO_TEST_CASE(a_line_that_is_too_long_fails_and_the_next_is_read) {
 
 BOOST_AUTO_TEST_CASE(the_sink_can_stop_the_import) {
   std::size_t count = 0;
-  const auto report = exchange::import_langfuse(
+  exchange::ImportReport report;
+  const Status status = exchange::import_langfuse(
       read_text(trace("a") + "\n" + trace("b") + "\n" + trace("c"), SIZE_MAX),
       [&](const model::EventBuilder&) {
         return ++count == 2 ? Status(make_error(Code::read_only, "no")) : Status();
       },
-      {}, {});
-  BOOST_REQUIRE(!report.ok());
-  BOOST_TEST((report.error().code == Code::read_only));
+      {}, {}, report);
+  BOOST_REQUIRE(!status.ok());
+  BOOST_TEST((status.error().code == Code::read_only));
   BOOST_TEST(count == 2U);
+  BOOST_TEST(report.succeeded_count == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(reading_and_progress_can_cancel) {
   const auto keep = [](const model::EventBuilder&) { return Status(); };
-  auto report =
-      exchange::import_langfuse([](char*, std::size_t) { return std::int64_t{-1}; }, keep, {}, {});
-  BOOST_REQUIRE(!report.ok());
-  BOOST_TEST((report.error().code == Code::cancelled));
+  exchange::ImportReport report;
+  Status status = exchange::import_langfuse([](char*, std::size_t) { return std::int64_t{-1}; },
+                                            keep, {}, {}, report);
+  BOOST_REQUIRE(!status.ok());
+  BOOST_TEST((status.error().code == Code::cancelled));
   const std::string text = trace("a") + "\n" + trace("b");
   std::vector<std::uint64_t> done;
-  report = exchange::import_langfuse(read_text(text, 50), keep, {}, [&](std::uint64_t bytes) {
+  const auto cancel = [&](std::uint64_t bytes) {
     done.push_back(bytes);
     return bytes >= 100;
-  });
-  BOOST_REQUIRE(!report.ok());
-  BOOST_TEST((report.error().code == Code::cancelled));
+  };
+  status = exchange::import_langfuse(read_text(text, 50), keep, {}, cancel, report);
+  BOOST_REQUIRE(!status.ok());
+  BOOST_TEST((status.error().code == Code::cancelled));
   BOOST_TEST(done == (std::vector<std::uint64_t>{50, 100}), boost::test_tools::per_element());
 }
 

@@ -19,14 +19,9 @@
 #include "model/view.hpp"
 #include "payload/metadata_json.hpp"
 #include "support/assembled_event.hpp"
+#include "support/random_seed.hpp"
 
 namespace tracelite::test {
-
-// The seed of this run: TL_SEED of the environment, or a fresh one. Print it with each failure.
-inline std::uint64_t random_seed() {
-  if (const char* given = std::getenv("TL_SEED")) return std::strtoull(given, nullptr, 10);
-  return std::random_device{}();
-}
 
 // How often to do something of which `count` times is right for a release build: less where the
 // program is slow, or as TL_TEST_SCALE says.
@@ -90,7 +85,7 @@ inline Told told(const exchange::Outcome& outcome) {
 inline Imported import_text(Bytes text, std::size_t piece_bytes = SIZE_MAX,
                             std::size_t size_max = model::kDocumentSizeBytesMax) {
   Imported imported;
-  const auto report = exchange::import_langfuse(
+  const Status status = exchange::import_langfuse(
       read_text(text, piece_bytes),
       [&](const model::EventBuilder& sealed) -> Status {
         TL_TRY_ASSIGN(event, assembled(sealed));
@@ -100,9 +95,8 @@ inline Imported import_text(Bytes text, std::size_t piece_bytes = SIZE_MAX,
         return {};
       },
       [&](const exchange::Outcome& outcome) { imported.told.push_back(told(outcome)); }, {},
-      size_max);
-  if (!report) BOOST_FAIL(report.error().message);
-  imported.report = *report;
+      imported.report, size_max);
+  if (!status) BOOST_FAIL(status.error().message);
   return imported;
 }
 

@@ -3,8 +3,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/test/unit_test.hpp>
-#include <cerrno>
 #include <functional>
 #include <random>
 #include <string>
@@ -31,7 +31,7 @@ constexpr const char* kSecret = "a-name-that-is-nowhere-else";
 
 // The system fails from the nth hole on, or in that alone, until the end of the scope.
 struct FailingHoles {
-  FailingHoles(std::uint64_t nth, Lasting lasting) { faults::arm(Kind::hole, nth, lasting); }
+  explicit FailingHoles(const faults::Fault& fault) { faults::arm(fault); }
   ~FailingHoles() { faults::disarm(); }
   FailingHoles(const FailingHoles&) = delete;
   FailingHoles& operator=(const FailingHoles&) = delete;
@@ -77,9 +77,8 @@ bool says_secret(const std::string& path) {
   return store::test::read_file(path).find(kSecret) != std::string::npos;
 }
 
-tl_status status_of(int error) {
-  return error == EOPNOTSUPP ? TL_OK : error == ENOSPC ? TL_DISK_FULL : TL_IO;
-}
+// By faults::kErrorNames. A file system that makes no holes is none that fails.
+constexpr std::array kStatuses = {TL_IO, TL_DISK_FULL, TL_OK};
 
 std::uint64_t taken_bytes(const std::string& path) {
   struct stat status = {};
@@ -98,12 +97,12 @@ BOOST_AUTO_TEST_CASE(a_secure_deletion_says_which_error_and_ends_when_called_aga
       const Store store(folder.file());
       record_in_turns(store);
       const tl_filter of = of_secret();
-      const tl_status wanted = status_of(faults::error_of_hole(nth));
+      const std::size_t error = nth % kStatuses.size();
+      const tl_status wanted = kStatuses[error];
       {
-        const FailingHoles failing(nth, lasting);
+        const FailingHoles failing({Kind::hole, nth, lasting, error});
         const tl_status status = tl_delete_securely(store.get(), &of, 0, nullptr, nullptr, nullptr);
         BOOST_REQUIRE(faults::call_count() >= nth);
-        // A file system that makes no holes is none that fails.
         api::test::expect(status, wanted, wanted == TL_OK ? "" : "give free pages back");
       }
       if (wanted != TL_OK) {
@@ -134,9 +133,10 @@ BOOST_AUTO_TEST_CASE(what_keeps_the_caps_tells_it_once_and_gives_back_later) {
     const maintain::RetentionRules rules{.size_bytes = std::uint64_t{1} << 30};
     maintain::Retention retention(environment, rules, log);
     const std::uint64_t taken_before_bytes = taken_bytes(folder.file());
-    const bool is_error = status_of(faults::error_of_hole(nth)) != TL_OK;
+    const std::size_t error = nth % kStatuses.size();
+    const bool is_error = kStatuses[error] != TL_OK;
     {
-      const FailingHoles failing(nth, Lasting::on);
+      const FailingHoles failing({Kind::hole, nth, Lasting::on, error});
       while (retention.step()) {
       }
       BOOST_REQUIRE(faults::call_count() == nth);  // after the first that fails it is silent
@@ -154,6 +154,42 @@ BOOST_AUTO_TEST_CASE(what_keeps_the_caps_tells_it_once_and_gives_back_later) {
     BOOST_TEST(taken_bytes(folder.file()) < taken_before_bytes);
     store.check();
   }
+}
+
+// Whether it can be told what others read, or not.
+BOOST_AUTO_TEST_CASE(what_a_snapshot_reads_is_not_zeroed_whatever_call_of_lmdb_fails) {
+  const Folder folder(fast_folder());
+  std::string before;
+  {
+    const Store store(folder.file());
+    record_in_turns(store);
+    before = store.export_all();
+  }
+  const Store store(folder.file());  // which has read nothing yet, and remembers nothing
+  tl_snapshot* snapshot = nullptr;
+  api::test::must(tl_snapshot_open(store.get(), &snapshot));
+  const tl_filter of = of_secret();
+  BOOST_TEST(store.remove(of).trace_count == 1U);
+  const auto erase = [&](std::uint64_t nth) {
+    faults::arm({Kind::lmdb, nth, Lasting::once});
+    const tl_status status = tl_delete_securely(store.get(), &of, 0, nullptr, nullptr, nullptr);
+    faults::disarm();
+    return status;
+  };
+  // Each time there are more pages to look at, so that it never comes to an end by itself.
+  BOOST_REQUIRE(erase(UINT64_MAX) == TL_TIMEOUT);
+  BOOST_REQUIRE(erase(UINT64_MAX) == TL_TIMEOUT);
+  const std::uint64_t call_count = faults::call_count();
+  for (std::uint64_t nth = 1; nth <= call_count; ++nth) {
+    BOOST_REQUIRE(erase(UINT64_MAX) == TL_TIMEOUT);  // the next one goes on from here
+    const tl_status status = erase(nth);
+    BOOST_TEST(status != TL_OK, "call " << nth);
+  }
+  BOOST_TEST((store.export_all(snapshot) == before));
+  tl_snapshot_close(snapshot);
+  api::test::must(tl_delete_securely(store.get(), &of, 0, nullptr, nullptr, nullptr));
+  BOOST_TEST(!says_secret(folder.file()));
+  store.check();
 }
 
 // LMDB's cursor, which looks for them, is no object that goes by itself.
@@ -175,7 +211,7 @@ BOOST_AUTO_TEST_CASE(looking_for_free_pages_without_memory_leaks_nothing) {
   const std::uint64_t live_before = faults::live_allocation_count();
   std::uint64_t nth = 0;
   for (bool reached = true; reached;) {
-    faults::arm(Kind::allocation, ++nth, Lasting::once);
+    faults::arm({Kind::allocation, ++nth, Lasting::once});
     const bool is_done = bool(look());
     faults::disarm();
     reached = faults::call_count() >= nth;

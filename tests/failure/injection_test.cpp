@@ -2,13 +2,18 @@
 // call of the API gets a clear answer, nothing crashes, hangs or leaks, the file stays sound, what
 // was acknowledged is there, and recording goes on when the cause has gone.
 //
-// TL_FAULTS=N tries N calls of each kind, evenly spread, and none twice; without it some hundred.
-// TL_FAULT=NTH, or NTH+ for a fault that lasts, tries that alone, in this process: for a debugger.
+// TL_FAULTS=N tries N calls of each kind, evenly spread, and none twice, with each error it may
+// fail with; without it a few dozen, which take turns with the errors. TL_FAULT=NTH, or NTH+ for a
+// fault that lasts, with :ERROR behind it (faults::kErrorNames), tries that alone, in this process:
+// for a debugger.
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <zstd.h>
+
 #include <algorithm>
+#include <array>
 #include <boost/test/unit_test.hpp>
 #include <csignal>
 #include <cstdio>
@@ -19,8 +24,10 @@
 #include <string_view>
 #include <vector>
 
+#include "failure/look_after.hpp"
 #include "failure/script.hpp"
 #include "store/helpers.hpp"
+#include "store/zstd_contexts.hpp"
 #include "support/coverage.hpp"
 #include "support/fault_injector.hpp"
 #include "support/sanitizers.hpp"
@@ -33,16 +40,17 @@
 namespace tracelite::failure {
 namespace {
 
+using faults::Fault;
 using faults::Kind;
 using faults::Lasting;
 using store::test::fast_folder;
 using store::test::Folder;
 using test::Torture;
 
-constexpr unsigned kHangingS = 20;
+constexpr unsigned kHangingS = 60;
 // What a process keeps until its end once it has done all of it: contexts of zstd, what OpenSSL and
 // SQLite have made, the index to compare with. A second time it keeps nothing.
-constexpr std::uint64_t kKeptAllocationsMax = 14;
+constexpr std::int64_t kKeptAllocationsMax = 20;
 // The pipe of what is drained on SIGTERM.
 constexpr int kKeptDescriptorsMax = 2;
 
@@ -56,87 +64,118 @@ int open_descriptor_count() {
   return count;
 }
 
-// What a child says of its try, beside what it prints.
-enum Verdict : int { kSound = 0, kNotReached = 10, kUnexpected = 11, kUnsound = 12, kLeak = 13 };
+// What zstd works with stays for the next one; so many at once may be wanted by other threads than
+// the last time.
+void make_idle_contexts() {
+  constexpr int kKeptContextCount = 4;
+  std::array<store::CompressionContext, kKeptContextCount> compressing;
+  std::array<store::DecompressionContext, kKeptContextCount> decompressing;
+  const std::string text(std::size_t{1} << 10, ' ');
+  std::string packed(ZSTD_compressBound(text.size()), '\0');
+  for (auto& context : compressing) {
+    context = store::borrow_compression_context();
+    ZSTD_compressCCtx(context.get(), packed.data(), packed.size(), text.data(), text.size(), 3);
+  }
+  for (auto& context : decompressing) context = store::borrow_decompression_context();
+}
 
-// Runs the script in a process of its own, with the nth call failing. nth 0: none; then *calls is
-// set to how many there are. For every second call the process has run it before, so that not one
-// allocation may stay; the others fail in what is done for the first time, too.
+// What a child says of its try, beside what it prints.
+enum Verdict : int { kSound = 0, kNotReached = 10, kWrong = 11, kUnsound = 12, kLeak = 13 };
+
+// What a child tells of a run without a fault.
+struct Told {
+  std::uint64_t call_count = 0;
+  Progress answers;
+};
+
+// Runs the script in a process of its own, with one call failing. For every second call the process
+// has run it before, so that not one allocation may stay; the others fail in what is done for the
+// first time, too.
 class Trial {
  public:
-  explicit Trial(const Folder& folder)
-      : folder_(folder), base_(folder.file("base.tl")), other_(folder.file("other.tl")) {
+  Trial(const Folder& folder, Kind kind)
+      : folder_(folder),
+        base_(folder.file("base.tl")),
+        other_(folder.file("other.tl")),
+        store_(folder.file("trial.tl")),
+        backup_(folder.file("backup.tl")),
+        salvaged_(folder.file("salvaged.tl")) {
     // In another process, so that each trial starts from nothing.
     store::test::Child maker([&] {
       make_base(base_, other_);
       return 0;
     });
     BOOST_REQUIRE(maker.wait() == 0);
+    BOOST_REQUIRE(run({kind, 0}) == kSound);
   }
 
-  int run(Kind kind, std::uint64_t nth, Lasting lasting, std::uint64_t* calls = nullptr) {
-    const std::string path = folder_.file("trial.tl");
-    const std::string backup = folder_.file("backup.tl");
-    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
-      if (entry.path() != base_ && entry.path() != other_) std::filesystem::remove(entry.path());
-    }
-    std::filesystem::copy_file(base_, path);
+  // How many calls there are of the kind, where nothing fails.
+  [[nodiscard]] std::uint64_t call_count() const { return right_.call_count; }
+
+  // nth 0: nothing fails, and what it tells is what is right.
+  int run(const Fault& fault) {
+    begin_anew();
     int line[2];
     BOOST_REQUIRE(pipe(line) == 0);
-    if (std::getenv("TL_FAULT") != nullptr) {
-      return in_child(path.c_str(), backup.c_str(), kind, nth, lasting, line[1]);
-    }
     std::fflush(nullptr);
     const pid_t child = fork();
     BOOST_REQUIRE(child >= 0);
     if (child == 0) {
       for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) signal(number, SIG_DFL);
       alarm(kHangingS);
-      const int verdict = in_child(path.c_str(), backup.c_str(), kind, nth, lasting, line[1]);
+      const int verdict = run_here(fault, line[1]);
       std::fflush(nullptr);
       test::write_down_what_was_run();
       _exit(verdict);
     }
     close(line[1]);
-    std::uint64_t count = 0;
-    if (read(line[0], &count, sizeof count) == sizeof count && calls != nullptr) *calls = count;
+    if (fault.nth == 0 && read(line[0], &right_, sizeof right_) != sizeof right_) right_ = {};
     close(line[0]);
     int status = 0;
     BOOST_REQUIRE(waitpid(child, &status, 0) == child);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   }
 
+  int run_alone(const Fault& fault) const {
+    begin_anew();
+    return run_here(fault);
+  }
+
  private:
-  int in_child(const char* path, const char* backup, Kind kind, std::uint64_t nth, Lasting lasting,
-               int line) const {
+  // In this process; the answers of nth 0 go to the line.
+  int run_here(const Fault& fault, int line = -1) const {
     static Progress first;
-    static Progress progress;
-    const bool is_first_time = nth % 2 == 0;
-    if (!is_first_time && run_before(path, backup, first) != nullptr) return kUnsound;
+    static Told told;
+    Progress& progress = told.answers;
+    const Paths paths{store_.c_str(), backup_.c_str(), salvaged_.c_str(), other_.c_str()};
+    const bool is_first_time = fault.nth % 2 == 0;
+    if (!is_first_time && !run_before(paths, first)) return kUnsound;
+    if (!is_first_time) make_idle_contexts();
     const std::uint64_t live_before = faults::live_allocation_count();
     const int descriptors_before = open_descriptor_count();
-    faults::arm(kind, nth == 0 ? UINT64_MAX : nth, lasting);
-    run_script(path, backup, other_.c_str(), progress);
+    faults::arm({fault.kind, fault.nth == 0 ? UINT64_MAX : fault.nth, fault.lasting, fault.error});
+    run_script(paths, progress);
     faults::disarm();
-    const std::uint64_t count = faults::call_count();
-    if (write(line, &count, sizeof count) != sizeof count) return kUnsound;
-    if (nth == 0 && progress.failed != nullptr) {
-      std::fprintf(stderr, "with no fault at all %s failed\n", progress.failed);
-      return kUnexpected;
+    told.call_count = faults::call_count();
+    if (fault.nth == 0 && progress.failed != nullptr) {
+      progress.say_wrong(progress.failed, "it has failed with no fault at all");
     }
-    if (progress.unexpected != TL_OK) {
-      std::fprintf(stderr, "%s: %s: %s\n", progress.unexpected_of,
-                   tl_status_name(progress.unexpected), progress.unexpected_message);
-      return kUnexpected;
+    const char* const unsound = look_after(paths, progress);
+    if (fault.nth == 0) must_be_whole(progress);
+    if (fault.nth != 0) compare(progress, right_.answers);
+    if (progress.wrong != nullptr) {
+      std::fprintf(stderr, "%s: %s\n", progress.wrong, progress.wrong_message);
     }
-    if (const char* wrong = look_after(path, progress)) {
-      std::fprintf(stderr, "%s: %s\n", wrong, tl_error()->message);
-      return kUnsound;
-    }
+    if (unsound != nullptr) std::fprintf(stderr, "%s: %s\n", unsound, tl_error()->message);
+    if (unsound != nullptr) return kUnsound;
+    if (progress.wrong != nullptr) return kWrong;
+    if (fault.nth == 0 && write(line, &told, sizeof told) != sizeof told) return kUnsound;
 #if defined(__SANITIZE_ADDRESS__)
     if (__lsan_do_recoverable_leak_check() != 0) return kLeak;
 #endif
-    if (faults::live_allocation_count() > live_before + (is_first_time ? kKeptAllocationsMax : 0)) {
+    const std::uint64_t kept = faults::live_allocation_count() - live_before;
+    if (static_cast<std::int64_t>(kept) > (is_first_time ? kKeptAllocationsMax : 0)) {
+      std::fprintf(stderr, "%llu allocations are left\n", static_cast<unsigned long long>(kept));
       return kLeak;
     }
     const int more = open_descriptor_count() - descriptors_before;
@@ -144,27 +183,43 @@ class Trial {
       std::fprintf(stderr, "%d descriptors are open\n", more);
       return kLeak;
     }
-    return nth > count && nth != 0 ? kNotReached : kSound;
+    return fault.nth > told.call_count && fault.nth != 0 ? kNotReached : kSound;
   }
 
-  // What was wrong, or nullptr.
-  const char* run_before(const std::string& path, const char* backup, Progress& progress) const {
-    const std::string copy = path + ".before";
-    std::filesystem::copy_file(path, copy);
-    run_script(copy.c_str(), backup, other_.c_str(), progress);
-    const char* const wrong = look_after(copy.c_str(), progress);
+  void begin_anew() const {
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+      if (entry.path() != base_ && entry.path() != other_) std::filesystem::remove(entry.path());
+    }
+    std::filesystem::copy_file(base_, store_);
+  }
+
+  // What others are compared with.
+  static void must_be_whole(Progress& progress) {
+    for (std::size_t i = 0; i < progress.answer_count; ++i) {
+      const Answer& answer = progress.answers[i];
+      if (!answer.is_complete || !answer.is_exact) progress.say_wrong(answer.of, "it is not whole");
+    }
+  }
+
+  // Whether it was right.
+  static bool run_before(Paths paths, Progress& progress) {
+    const std::string copy = std::string(paths.store) + ".before";
+    std::filesystem::copy_file(paths.store, copy);
+    paths.store = copy.c_str();
+    run_script(paths, progress);
+    const char* const unsound = look_after(paths, progress);
     std::filesystem::remove(copy);
-    return wrong;
+    return unsound == nullptr && progress.wrong == nullptr;
   }
 
   const Folder& folder_;
-  std::string base_;
-  std::string other_;
+  std::string base_, other_, store_, backup_, salvaged_;
+  Told right_;
 };
 
 std::string what_happened(int verdict) {
   switch (verdict) {
-    case kUnexpected:
+    case kWrong:
       return "gave an answer that a failing system does not explain";
     case kUnsound:
       return "left something wrong behind";
@@ -178,18 +233,39 @@ std::string what_happened(int verdict) {
   }
 }
 
-struct Fault {
-  std::uint64_t nth;
-  Lasting lasting;
-};
+// As TL_FAULT has it.
+std::string name_of(const Fault& fault) {
+  return std::to_string(fault.nth) + (fault.lasting == Lasting::on ? "+:" : ":") +
+         faults::kErrorNames[static_cast<std::size_t>(fault.kind)][fault.error];
+}
+Fault fault_named(Kind kind, std::string_view name) {
+  Fault fault{kind, std::strtoull(name.data(), nullptr, 10)};
+  if (name.find('+') != std::string_view::npos) fault.lasting = Lasting::on;
+  for (std::size_t i = 0; i < faults::error_count(kind); ++i) {
+    if (name.ends_with(std::string(":") + faults::kErrorNames[static_cast<std::size_t>(kind)][i])) {
+      fault.error = i;
+    }
+  }
+  return fault;
+}
 
-// Evenly spread over the calls; at length, all of them, in the order of the seed.
-std::vector<Fault> faults_to_try(std::uint64_t calls, const Torture& torture, std::uint64_t seed) {
-  const std::uint64_t usual = test::number_from("TL_FAULTS", test::kUnderSanitizer ? 25 : 100);
-  const std::uint64_t wanted = std::min(torture.is_long() ? calls : usual, calls);
+// Evenly spread over the calls, and over the errors; at length, all of them, in the order of the
+// seed.
+std::vector<Fault> faults_to_try(Kind kind, std::uint64_t calls, const Torture& torture,
+                                 std::uint64_t seed) {
+  const bool is_wanted = std::getenv("TL_FAULTS") != nullptr;
+  const std::uint64_t usual = test::number_from("TL_FAULTS", test::kUnderSanitizer ? 12 : 30);
+  const std::uint64_t wanted = std::min(torture.is_long() && !is_wanted ? calls : usual, calls);
+  const std::size_t errors = faults::error_count(kind);
   std::vector<Fault> chosen;
   for (const Lasting lasting : {Lasting::once, Lasting::on}) {
-    for (std::uint64_t i = 0; i < wanted; ++i) chosen.push_back({i * calls / wanted + 1, lasting});
+    for (std::uint64_t i = 0; i < wanted; ++i) {
+      for (std::size_t error = 0; error < errors; ++error) {
+        const bool has_turn = (i + (lasting == Lasting::on ? 1 : 0)) % errors == error;
+        if (!torture.is_long() && !is_wanted && !has_turn) continue;
+        chosen.push_back({kind, i * calls / wanted + 1, lasting, error});
+      }
+    }
   }
   std::mt19937_64 random(seed);
   if (torture.is_long()) std::shuffle(chosen.begin(), chosen.end(), random);
@@ -198,29 +274,24 @@ std::vector<Fault> faults_to_try(std::uint64_t calls, const Torture& torture, st
 
 void try_kind(Kind kind) {
   const Folder folder(fast_folder());
-  Trial trial(folder);
+  Trial trial(folder, kind);
   if (const char* const one = std::getenv("TL_FAULT")) {
-    const bool lasts = std::string_view(one).back() == '+';
-    BOOST_TEST(trial.run(kind, std::strtoull(one, nullptr, 10),
-                         lasts ? Lasting::on : Lasting::once) == kSound);
+    BOOST_TEST(trial.run_alone(fault_named(kind, one)) == kSound);
     return;
   }
-  std::uint64_t calls = 0;
-  BOOST_REQUIRE(trial.run(kind, 0, Lasting::once, &calls) == kSound);
-  BOOST_REQUIRE(calls > 0U);
+  BOOST_REQUIRE(trial.call_count() > 0U);
   const std::string name = faults::kKindNames[static_cast<std::size_t>(kind)];
   const Torture torture("failing " + name);
   const std::uint64_t seed = store::test::random_seed();
   std::uint64_t cases = 0;
   std::uint64_t found = 0;
-  for (const auto& [nth, lasting] : faults_to_try(calls, torture, seed)) {
+  for (const Fault& fault : faults_to_try(kind, trial.call_count(), torture, seed)) {
     if (torture.is_long() && !torture.wants_more(cases, 0)) break;
-    const int verdict = trial.run(kind, nth, lasting);
+    const int verdict = trial.run(fault);
     ++cases;
     if (verdict == kSound || verdict == kNotReached) continue;
     ++found;
-    BOOST_ERROR(name << ' ' << nth << (lasting == Lasting::on ? "+ " : " ")
-                     << what_happened(verdict));
+    BOOST_ERROR(name << ' ' << name_of(fault) << ' ' << what_happened(verdict));
   }
   torture.report(cases, found, seed);
 }

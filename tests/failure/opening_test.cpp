@@ -43,7 +43,7 @@ BOOST_AUTO_TEST_CASE(a_store_that_could_not_be_opened_is_not_drained) {
   std::uint64_t refused = 0;
   std::uint64_t nth = 0;
   for (bool reached = true; reached;) {
-    faults::arm(Kind::allocation, ++nth, Lasting::once);
+    faults::arm({Kind::allocation, ++nth, Lasting::once});
     tl_store* const store = open(path);
     faults::disarm();
     reached = faults::call_count() >= nth;

@@ -1,12 +1,16 @@
 #include "failure/script.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstring>
 
 #include "api/other_index.hpp"
 #include "api/support.hpp"
+#include "failure/reading.hpp"
 #include "index/schema.hpp"
 #include "store/testing.hpp"
 
@@ -14,9 +18,12 @@ namespace tracelite::failure {
 namespace {
 
 constexpr std::uint32_t kFlushTimeoutMs = 10'000;
+constexpr std::int64_t kStartNs = 1'795'341'600'000'000'000;  // 2026-11-22, so that nothing differs
+constexpr std::uint64_t kBaseObservationCount = 20;
 constexpr const char* kEvents =
     R"({"id":"i1","timestamp":"2026-11-22T10:00:00Z","type":"trace-create","body":{"id":"imported",)"
-    R"("sessionId":"session","userId":"user","tags":["a","b"],"input":{"question":"why?"}}})"
+    R"("timestamp":"2026-11-22T10:00:00Z","sessionId":"session","userId":"user","tags":["a","b"],)"
+    R"("input":{"question":"why?"}}})"
     "\n"
     R"({"id":"i2","timestamp":"2026-11-22T10:00:01Z","type":"generation-create","body":{"id":"o",)"
     R"("traceId":"imported","startTime":"2026-11-22T10:00:01Z","model":"m","metadata":{"k":"v"},)"
@@ -28,125 +35,133 @@ constexpr const char* kWithMedium =
     R"(/+l2Z/dAAAAM0lEQVR4nGP4/5/h/1+G/58ZDrAz3D/McH8yw83NDDeNGe4Ug9C9zwz3gVLMDA/A6P9/AFGGFyjOXZtQA)"
     R"(AAAAElFTkSuQmCC"})";
 
-constexpr std::size_t kLargeSizeBytes = std::size_t{300} << 10;
-char large_text[kLargeSizeBytes];  // NOLINT: the script allocates nothing
-
-// What a failing system explains.
-bool is_expected(tl_status status) {
-  switch (status) {
-    case TL_OK:
-    case TL_DONE:
-    case TL_MISUSE:  // of a handle that was not made
-    case TL_NOT_FOUND:
-    case TL_IO:
-    case TL_DISK_FULL:
-    case TL_NO_MEMORY:
-    case TL_BUSY:
-    case TL_TIMEOUT:
-    case TL_EXPIRED:
-      return true;
-    default:
-      return false;
-  }
-}
+std::array<char, std::size_t{300} << 10> large;  // the script allocates nothing
 
 class Script {
  public:
-  explicit Script(Progress& progress) : progress_(progress) {}
+  Script(const Paths& paths, Progress& progress) : paths_(paths), progress_(progress) {}
 
-  bool did(const char* what, tl_status status) {
-    const bool succeeded = status == TL_OK || status == TL_DONE || status == TL_NOT_FOUND;
-    if (!succeeded && progress_.failed == nullptr) progress_.failed = what;
-    if (!is_expected(status) && progress_.unexpected == TL_OK) {
-      progress_.unexpected = status;
-      progress_.unexpected_of = what;
-      const tl_error_info* const error = tl_error();
-      std::snprintf(progress_.unexpected_message, sizeof progress_.unexpected_message, "%s: %s",
-                    error->field, error->message);
-    }
-    return status == TL_OK;
-  }
-
+  void open();
   void record();
   void read();
-  void keep(const char* backup_path);
-  void read_only(const char* other_path);
+  void keep();
+  void read_only();
 
  private:
   tl_store* store() { return progress_.store; }
+  bool did(const char* what, tl_status status) { return did_of(store() != nullptr, what, status); }
+  bool did_of(bool has_handle, const char* what, tl_status status) {
+    return note(progress_, what, status, has_handle);
+  }
+  void recorded(Thing thing, bool is) {
+    if (is) progress_.recorded |= bit(thing);
+  }
+  bool flush();
   void record_entities();
   void record_live();
+  void record_lazily();
   void import();
-  void walk(const char* what, tl_status opened, tl_cursor* cursor);
-  void read_one();
-  void follow();
+  void tell_statistics();
+  void remove();
+  void copy();
 
+  const Paths& paths_;
   Progress& progress_;
+  std::uint64_t position_ = 0;  // of the first flush
 };
 
 #define DID(call) did(#call, call)
+#define DID_OF(handle, call) did_of((handle) != nullptr, #call, call)
 
-template <class Struct>
-Struct sized() {
-  Struct value{};
-  value.struct_size = sizeof value;
-  return value;
+void Script::open() {
+  tl_options options = sized<tl_options>();
+  options.commit_interval_ms = 1;
+  options.drain_on_sigterm_ms = 1;
+  // Nothing is too much, but what is free is given back at once.
+  options.retention_size_bytes = std::uint64_t{1} << 30;
+  store::testing::free_size_bytes_max = 1;
+  if (!did_of(true, "tl_open", tl_open(paths_.store, &options, &progress_.store))) {
+    progress_.store = nullptr;
+  }
+}
+
+// What was recorded through this store is durable then.
+bool Script::flush() {
+  const bool is_durable = DID(tl_flush(store(), kFlushTimeoutMs, &position_));
+  if (is_durable) progress_.durable |= progress_.recorded & ~bit(Thing::lazy);
+  return is_durable;
 }
 
 void Script::record_entities() {
   auto trace = sized<tl_trace>();
-  trace.set_mask = TL_BIT(TL_FIELD_NAME) | TL_BIT(TL_FIELD_INPUT) | TL_BIT(TL_FIELD_SESSION_ID) |
-                   TL_BIT(TL_FIELD_TAGS);
+  trace.set_mask = TL_BIT(TL_FIELD_TIMESTAMP) | TL_BIT(TL_FIELD_NAME) | TL_BIT(TL_FIELD_INPUT) |
+                   TL_BIT(TL_FIELD_SESSION_ID) | TL_BIT(TL_FIELD_TAGS);
   trace.id = tl_str("first");
+  trace.timestamp_ns = kStartNs;
   trace.name = tl_str("a trace");
   trace.session_id = tl_str("session");
   const tl_text tags[] = {tl_str("a"), tl_str("b")};
   trace.tags = tags;
   trace.tag_count = 2;
   trace.input = tl_json(kWithMedium);
-  DID(tl_put_trace(store(), &trace));
+  recorded(Thing::first, DID(tl_put_trace(store(), &trace)));
   auto observation = sized<tl_observation>();
-  observation.set_mask =
-      TL_BIT(TL_FIELD_TRACE_ID) | TL_BIT(TL_FIELD_OUTPUT) | TL_BIT(TL_FIELD_LEVEL);
+  observation.set_mask = TL_BIT(TL_FIELD_TRACE_ID) | TL_BIT(TL_FIELD_START_TIME) |
+                         TL_BIT(TL_FIELD_OUTPUT) | TL_BIT(TL_FIELD_LEVEL);
   observation.id = tl_str("put");
   observation.trace_id = tl_str("first");
+  observation.start_time_ns = kStartNs + 1;
   observation.level = TL_LEVEL_ERROR;
   observation.output.form = TL_FORM_TEXT;
-  observation.output.text = {large_text, sizeof large_text};
-  DID(tl_put_observation(store(), &observation));
+  observation.output.text = large_text();
+  recorded(Thing::put, DID(tl_put_observation(store(), &observation)));
   auto score = sized<tl_score>();
-  score.set_mask = TL_BIT(TL_FIELD_TRACE_ID) | TL_BIT(TL_FIELD_NAME) | TL_BIT(TL_FIELD_VALUE);
+  score.set_mask = TL_BIT(TL_FIELD_TRACE_ID) | TL_BIT(TL_FIELD_TIMESTAMP) | TL_BIT(TL_FIELD_NAME) |
+                   TL_BIT(TL_FIELD_VALUE);
   score.id = tl_str("score");
   score.trace_id = tl_str("first");
+  score.timestamp_ns = kStartNs + 2;
   score.name = tl_str("good");
   score.value = 1;
-  DID(tl_put_score(store(), &score));
+  recorded(Thing::score, DID(tl_put_score(store(), &score)));
   auto session = sized<tl_session>();
   session.set_mask = TL_BIT(TL_FIELD_BOOKMARKED);
   session.id = tl_str("session");
   session.is_bookmarked = 1;
-  DID(tl_put_session(store(), &session));
+  recorded(Thing::session, DID(tl_put_session(store(), &session)));
 }
 
 void Script::record_live() {
+  constexpr std::uint64_t kGiven = TL_BIT(TL_FIELD_TRACE_ID) | TL_BIT(TL_FIELD_START_TIME) |
+                                   TL_BIT(TL_FIELD_COMPLETION_START_TIME);
   auto begin = sized<tl_observation>();
-  begin.set_mask = TL_BIT(TL_FIELD_TRACE_ID) | TL_BIT(TL_FIELD_NAME);
+  begin.set_mask = kGiven | TL_BIT(TL_FIELD_NAME);
   begin.trace_id = tl_str("live");
+  begin.id = tl_str("parent");
+  begin.start_time_ns = begin.completion_start_time_ns = kStartNs + 3;
   begin.name = tl_str("call");
   tl_span* parent = nullptr;
   tl_span* child = nullptr;
-  DID(tl_begin(store(), nullptr, &begin, &parent));
-  DID(tl_begin(store(), parent, nullptr, &child));
+  recorded(Thing::parent, DID(tl_begin(store(), nullptr, &begin, &parent)));
+  begin.set_mask = kGiven;
+  begin.id = tl_str("child");
+  begin.start_time_ns = begin.completion_start_time_ns = kStartNs + 4;
+  bool is_whole = DID(tl_begin(store(), parent, &begin, &child)) && parent != nullptr;
+  recorded(Thing::begun, child != nullptr);
   tl_text trace_id{};
   tl_text id{};
-  DID(tl_span_ids(child, &trace_id, &id));
-  DID(tl_append(child, TL_FIELD_OUTPUT, tl_str("streamed, ")));
-  DID(tl_append(child, TL_FIELD_OUTPUT, {large_text, sizeof large_text}));
+  DID_OF(child, tl_span_ids(child, &trace_id, &id));
+  is_whole &= DID_OF(child, tl_append(child, TL_FIELD_OUTPUT, tl_str("streamed, ")));
+  is_whole &= DID_OF(child, tl_append(child, TL_FIELD_OUTPUT, large_text()));
   auto update = sized<tl_observation>();
   update.set_mask = TL_BIT(TL_FIELD_METADATA);
   update.metadata = tl_json(R"({"key":"value"})");
-  DID(tl_update(child, &update));
-  DID(tl_end(child, nullptr));
+  is_whole &= DID_OF(child, tl_update(child, &update));
+  auto end = sized<tl_observation>();
+  end.set_mask = TL_BIT(TL_FIELD_END_TIME);
+  end.end_time_ns = kStartNs + 5;
+  is_whole &= DID_OF(child, tl_end(child, &end));
+  recorded(Thing::child, is_whole);
   progress_.span = parent;
 }
 
@@ -157,113 +172,69 @@ std::int64_t read_events(void* context, void* buffer, std::size_t capacity) {
   rest += size;
   return static_cast<std::int64_t>(size);
 }
-std::int32_t write_nowhere(void* /*context*/, const void* /*data*/, std::size_t /*size*/) {
-  return 0;
-}
 
 void Script::import() {
   const char* events = kEvents;
   auto report = sized<tl_import_report>();
-  DID(tl_import(store(), TL_FORMAT_LANGFUSE, read_events, &events, nullptr, nullptr, nullptr,
-                nullptr, &report));
+  const bool is_durable = DID(tl_import(store(), TL_FORMAT_LANGFUSE, read_events, &events, nullptr,
+                                        nullptr, nullptr, nullptr, &report));
+  if (!is_durable) return;
+  recorded(Thing::imported, true);
+  progress_.durable |= bit(Thing::imported);
+  if (report.event_count != 2 || report.succeeded_count != 2) {
+    progress_.say_wrong("tl_import", "it has not counted what it imported");
+  }
+}
+
+void Script::record_lazily() {
+  auto options = sized<tl_options>();
+  options.durability = TL_DURABILITY_LAST_COMMIT;
+  tl_store* lazy = nullptr;
+  if (!did_of(true, "tl_open", tl_open(paths_.store, &options, &lazy))) lazy = nullptr;
+  auto trace = sized<tl_trace>();
+  trace.set_mask = TL_BIT(TL_FIELD_TIMESTAMP);
+  trace.id = tl_str("lazy");
+  trace.timestamp_ns = kStartNs + 6;
+  const bool is_put = DID_OF(lazy, tl_put_trace(lazy, &trace));
+  recorded(Thing::lazy, is_put);
+  bool is_durable = DID_OF(lazy, tl_flush(lazy, kFlushTimeoutMs, nullptr));
+  is_durable |= DID_OF(lazy, tl_close(lazy, kFlushTimeoutMs, nullptr));
+  if (is_put && is_durable) progress_.durable |= bit(Thing::lazy);
 }
 
 void Script::record() {
   tl_drop_when_full(0);
   record_entities();
-  progress_.first_flushed = DID(tl_flush(store(), kFlushTimeoutMs, nullptr));
+  if (!flush()) position_ = 0;
+  const std::uint64_t first_position = position_;
   record_live();
   import();
+  record_lazily();
   auto trace = sized<tl_trace>();
+  trace.set_mask = TL_BIT(TL_FIELD_TIMESTAMP);
   trace.id = tl_str("second");
-  const bool put = DID(tl_put_trace(store(), &trace));
-  std::uint64_t position = 0;
-  progress_.second_flushed = DID(tl_flush(store(), kFlushTimeoutMs, &position)) && put;
-}
-
-// All rows, with everything that can be asked of them.
-void Script::walk(const char* what, tl_status opened, tl_cursor* cursor) {
-  did(what, opened);
-  auto row = sized<tl_row>();
-  char buffer[4096];
-  while (did(what, tl_next(cursor, &row))) {
-    tl_text preview{};
-    DID(tl_preview(cursor, TL_FIELD_INPUT, 0, &preview));
-    std::size_t size = 0;
-    DID(tl_payload_read(cursor, TL_FIELD_INPUT, TL_READ_AS_GIVEN, 0, buffer, sizeof buffer, &size));
-    std::uint64_t size_bytes = 0;
-    DID(tl_payload_size(cursor, TL_FIELD_INPUT, TL_READ_AS_STORED, &size_bytes));
-  }
-  tl_cursor_close(cursor);
-}
-
-void Script::read_one() {
-  tl_cursor* cursor = nullptr;
-  DID(tl_get(store(), nullptr, TL_KIND_OBSERVATION, tl_str("base"), tl_str("base-observation"),
-             &cursor));
-  auto row = sized<tl_row>();
-  DID(tl_next(cursor, &row));
-  char buffer[4096];
-  std::size_t size = 0;
-  DID(tl_payload_read(cursor, TL_FIELD_INPUT, TL_READ_AS_STORED, 0, buffer, sizeof buffer, &size));
-  tl_cursor_close(cursor);
-  // A reference in what was stored names its medium.
-  auto medium = sized<tl_medium>();
-  const std::string_view stored(buffer, size);
-  const std::size_t id = stored.find("id=");
-  if (id != std::string_view::npos && id + 25 <= size) {
-    DID(tl_media_read(store(), nullptr, {buffer + id + 3, 22}, 0, buffer, sizeof buffer, &size,
-                      &medium));
-  }
-}
-
-void Script::follow() {
-  std::uint64_t newest = 0;
-  DID(tl_wait(store(), 1, 0, &newest));
-  tl_cursor* changes = nullptr;
-  const tl_status told =
-      tl_changes(store(), newest > 0 ? newest - 1 : 0, nullptr, &newest, &changes);
-  walk("tl_changes", told, changes);
+  trace.timestamp_ns = kStartNs + 7;
+  recorded(Thing::second, DID(tl_put_trace(store(), &trace)));
+  flush();
+  position_ = first_position;
 }
 
 void Script::read() {
   tl_snapshot* snapshot = nullptr;
   DID(tl_snapshot_open(store(), &snapshot));
-  tl_filter filter = sized<tl_filter>();
-  for (tl_kind kind = TL_KIND_TRACE; kind <= TL_KIND_DAY; ++kind) {
-    tl_cursor* cursor = nullptr;
-    const tl_status listed =
-        tl_list(store(), snapshot, kind, nullptr, TL_ORDER_TIME, {}, 0, &cursor);
-    walk("tl_list", listed, cursor);
-  }
-  const tl_text tag = tl_str("a");
-  filter.tags = &tag;
-  filter.tag_count = 1;
-  filter.session_id = tl_str("session");
-  filter.user_id = tl_str("user");
-  tl_cursor* cursor = nullptr;
-  DID(tl_list(store(), nullptr, TL_KIND_TRACE, &filter, TL_ORDER_COST, {}, 10, &cursor));
-  auto row = sized<tl_row>();
-  if (DID(tl_next(cursor, &row))) {
-    tl_text position{};
-    DID(tl_position(cursor, &position));
-  }
-  tl_cursor_cancel(cursor);
-  tl_cursor_close(cursor);
-  cursor = nullptr;
-  const tl_status tree = tl_tree(store(), snapshot, tl_str("base"), &cursor);
-  walk("tl_tree", tree, cursor);
-  cursor = nullptr;
-  const tl_status replay = tl_replay(store(), snapshot, tl_str("session"), nullptr, &cursor);
-  walk("tl_replay", replay, cursor);
-  read_one();
-  DID(tl_export(store(), snapshot, nullptr, TL_FORMAT_LANGFUSE, write_nowhere, nullptr, nullptr,
-                nullptr));
+  Reading reading(progress_, store(), snapshot);
+  reading.list_all();
+  reading.list_some();
+  reading.tree_of_base();
+  reading.replay();
+  reading.get_base();
+  reading.export_all();
   tl_snapshot_close(snapshot);
-  follow();
+  reading.follow(position_, position_ != 0);
 }
 
-void ignore_space(void* /*context*/, tl_text /*space*/, tl_text /*table*/, std::uint64_t /*size*/) {
+void count_line(void* context, tl_text /*space*/, tl_text /*table*/, std::uint64_t /*size*/) {
+  ++static_cast<Answer*>(context)->row_count;
 }
 
 void print_finding(void* /*context*/, tl_text where, tl_text message) {
@@ -271,64 +242,119 @@ void print_finding(void* /*context*/, tl_text where, tl_text message) {
                static_cast<int>(message.size_bytes), message.data);
 }
 
-void Script::keep(const char* backup_path) {
+void Script::tell_statistics() {
   auto statistics = sized<tl_statistics>();
-  DID(tl_stats(store(), &statistics));
-  std::uint64_t count = 0;
-  DID(tl_counter(store(), TL_REASON_TAG, &count));
-  DID(tl_space(store(), ignore_space, nullptr));
+  Answer& counts = progress_.begin_answer("tl_stats");
+  counts.is_complete = DID(tl_stats(store(), &statistics));
+  for (const std::uint64_t count :
+       {statistics.trace_count, statistics.observation_count, statistics.score_count,
+        statistics.session_count, statistics.user_count, statistics.payload_size_bytes}) {
+    counts.hash = counts.hash * 31 + count;
+  }
+  if (counts.is_complete && statistics.observation_count < 2 * kBaseObservationCount) {
+    progress_.say_wrong("tl_stats", "it has lost observations");
+  }
+  std::uint64_t tag_count = 0;
+  if (DID(tl_counter(store(), TL_REASON_TAG, &tag_count)) && tag_count != 0) {
+    progress_.say_wrong("tl_counter", "no tag was dropped");
+  }
+  Answer& lines = progress_.begin_answer("tl_space");
+  lines.is_complete = DID(tl_space(store(), count_line, &lines));
+}
+
+// Whether the file has these bytes somewhere.
+bool says(const char* path, std::string_view text) {
+  static std::array<char, std::size_t{64} << 10> piece;
+  const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+  bool is_there = false;
+  std::size_t kept = 0;
+  for (ssize_t size = 1; descriptor >= 0 && size > 0 && !is_there;) {
+    size = ::read(descriptor, piece.data() + kept, piece.size() - kept);
+    const std::string_view seen(piece.data(),
+                                kept + static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    is_there = seen.find(text) != std::string_view::npos;
+    kept = std::min(seen.size(), text.size());
+    std::memmove(piece.data(), piece.data() + seen.size() - kept, kept);
+  }
+  close(descriptor);
+  return is_there;
+}
+
+void Script::remove() {
   auto filter = sized<tl_filter>();
   filter.trace_id = tl_str("base-gone");
   auto report = sized<tl_delete_report>();
-  DID(tl_delete(store(), &filter, nullptr, nullptr, &report));
-  DID(tl_delete_securely(store(), &filter, 0, nullptr, nullptr, &report));
+  progress_.may_delete = true;
+  Reading reading(progress_, store());
+  const bool is_deleted = DID(tl_delete(store(), &filter, nullptr, nullptr, &report));
+  if (is_deleted) {
+    if (report.trace_count != 1 || report.observation_count != kBaseObservationCount) {
+      progress_.say_wrong("tl_delete", "it has not counted what it deleted");
+    }
+    reading.miss_what_is_deleted();
+  }
+  auto securely = sized<tl_delete_report>();
+  const bool is_zeroed = DID(tl_delete_securely(store(), &filter, 0, nullptr, nullptr, &securely));
+  progress_.has_deleted = is_deleted || is_zeroed;
+  if (!is_zeroed) return;
+  if (is_deleted && securely.trace_count != 0) {
+    progress_.say_wrong("tl_delete_securely", "it has deleted what was deleted");
+  }
+  reading.miss_what_is_deleted();
+  if (says(paths_.store, "base-gone")) {
+    progress_.say_wrong("tl_delete_securely", "the file still says what was deleted");
+  }
+}
+
+void Script::copy() {
+  progress_.has_backup = DID(tl_backup(store(), paths_.backup, nullptr, nullptr));
+  Answer& answer = progress_.begin_answer("tl_salvage");
+  if (progress_.has_backup) {
+    auto report = sized<tl_salvage_report>();
+    progress_.has_salvaged = did_of(true, "tl_salvage",
+                                    tl_salvage(paths_.backup, paths_.salvaged, print_finding,
+                                               nullptr, nullptr, nullptr, &report));
+    answer.is_complete = progress_.has_salvaged;
+    for (const std::uint64_t count :
+         {report.trace_count, report.observation_count, report.score_count, report.session_count,
+          report.medium_count, report.payload_count}) {
+      answer.hash = answer.hash * 31 + count;
+    }
+    answer.row_count = report.observation_count;
+    answer.base_row_count = report.lost_page_count + report.lost_value_count +
+                            report.lost_record_count + report.lost_payload_count +
+                            report.doubtful_count;
+  } else if (store() != nullptr && access(paths_.backup, F_OK) == 0) {
+    progress_.say_wrong("tl_backup", "it has failed and left a file");
+  }
+  if (!progress_.has_salvaged && access(paths_.salvaged, F_OK) == 0) {
+    progress_.say_wrong("tl_salvage", "it has failed and left a file");
+  }
+}
+
+void Script::keep() {
+  tell_statistics();
+  remove();
   DID(tl_check(store(), print_finding, nullptr, nullptr, nullptr));
   DID(tl_reindex(store(), nullptr, nullptr));
-  if (DID(tl_backup(store(), backup_path, nullptr, nullptr))) {
-    char salvage_path[1024];
-    std::snprintf(salvage_path, sizeof salvage_path, "%s.salvaged", backup_path);
-    auto salvaged = sized<tl_salvage_report>();
-    DID(tl_salvage(backup_path, salvage_path, print_finding, nullptr, nullptr, nullptr, &salvaged));
-    unlink(salvage_path);
-  }
-  unlink(backup_path);
+  copy();
   DID(tl_compact(store(), nullptr, nullptr));
 }
 
 // With an index that has to be made in memory.
-void Script::read_only(const char* other_path) {
+void Script::read_only() {
   auto options = sized<tl_options>();
   options.read_only = 1;
   options.flags = TL_OPEN_UNTRUSTED;
   tl_store* other = nullptr;
-  if (!DID(tl_open(other_path, &options, &other))) return;
-  tl_cursor* cursor = nullptr;
-  const tl_status listed =
-      tl_list(other, nullptr, TL_KIND_TRACE, nullptr, TL_ORDER_TIME, {}, 0, &cursor);
-  walk("tl_list", listed, cursor);
-  DID(tl_close(other, kFlushTimeoutMs, nullptr));
-}
-
-bool has_trace(tl_store* store, const char* id) {
-  tl_cursor* cursor = nullptr;
-  const tl_status found = tl_get(store, nullptr, TL_KIND_TRACE, {}, tl_str(id), &cursor);
-  tl_cursor_close(cursor);
-  return found == TL_OK;
-}
-
-// What the system's failure left undone may be told once more.
-bool goes_on(tl_store* store) {
-  auto trace = sized<tl_trace>();
-  trace.id = tl_str("after");
-  if (tl_put_trace(store, &trace) != TL_OK) return false;
-  constexpr int kTriesMax = 3;
-  for (int i = 0; i < kTriesMax; ++i) {
-    if (tl_flush(store, kFlushTimeoutMs, nullptr) == TL_OK) return true;
-  }
-  return false;
+  if (!did_of(true, "tl_open", tl_open(paths_.other, &options, &other))) other = nullptr;
+  Reading(progress_, other).list_all();
+  DID_OF(other, tl_close(other, kFlushTimeoutMs, nullptr));
 }
 
 }  // namespace
+
+tl_text large_text() { return {large.data(), large.size()}; }
 
 void make_base(const std::string& path, const std::string& other_path) {
   using namespace api::test;
@@ -348,7 +374,7 @@ void make_base(const std::string& path, const std::string& other_path) {
     trace.session_id = tl_str("session");
     trace.user_id = tl_str("user");
     must(tl_put_trace(store.get(), &trace));
-    for (int i = 0; i < 20; ++i) {
+    for (std::uint64_t i = 0; i < kBaseObservationCount; ++i) {
       auto observation = sized<tl_observation>();
       const std::string own = id + ("-" + std::to_string(i));
       observation.set_mask = TL_BIT(TL_FIELD_TRACE_ID) | TL_BIT(TL_FIELD_INPUT);
@@ -361,41 +387,14 @@ void make_base(const std::string& path, const std::string& other_path) {
   store.flush();
 }
 
-void run_script(const char* path, const char* backup_path, const char* other_path,
-                Progress& progress) {
-  for (std::size_t i = 0; i < sizeof large_text; ++i) {
-    large_text[i] = static_cast<char>('a' + i * i % 26);
-  }
-  Script script(progress);
-  tl_options options = sized<tl_options>();
-  options.commit_interval_ms = 1;
-  options.drain_on_sigterm_ms = 1;
-  // Nothing is too much, but what is free is given back at once.
-  options.retention_size_bytes = std::uint64_t{1} << 30;
-  store::testing::free_size_bytes_max = 1;
-  if (!script.did("tl_open", tl_open(path, &options, &progress.store))) progress.store = nullptr;
+void run_script(const Paths& paths, Progress& progress) {
+  for (std::size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>('a' + i * i % 26);
+  Script script(paths, progress);
+  script.open();
   script.record();
   script.read();
-  script.keep(backup_path);
-  script.read_only(other_path);
-}
-
-const char* look_after(const char* path, Progress& progress) {
-  if (progress.store != nullptr && !goes_on(progress.store)) return "it does not go on";
-  tl_end(progress.span, nullptr);
-  if (progress.store != nullptr && tl_close(progress.store, kFlushTimeoutMs, nullptr) != TL_OK) {
-    return "it does not close";
-  }
-  tl_store* store = nullptr;
-  if (tl_open(path, nullptr, &store) != TL_OK) return "it does not open again";
-  if (tl_check(store, print_finding, nullptr, nullptr, nullptr) != TL_OK) return "it is damaged";
-  if (!has_trace(store, "base")) return "what was there is lost";
-  if (progress.first_flushed && !has_trace(store, "first")) return "the first flush was not true";
-  if (progress.second_flushed && !has_trace(store, "second"))
-    return "the second flush was not true";
-  if (progress.store != nullptr && !has_trace(store, "after")) return "what came after is lost";
-  if (!goes_on(store)) return "nothing can be recorded any more";
-  return tl_close(store, kFlushTimeoutMs, nullptr) == TL_OK ? nullptr : "it does not close again";
+  script.keep();
+  script.read_only();
 }
 
 }  // namespace tracelite::failure

@@ -1,11 +1,10 @@
 // A program that uses every function of the API, for tests in which something fails on the way. It
-// allocates nothing itself, goes on whatever a call returns, and remembers what was acknowledged.
+// allocates nothing itself, goes on whatever a call returns, and remembers what it was told.
 #pragma once
 
-#include <cstddef>
 #include <string>
 
-#include "tracelite/tracelite.h"
+#include "failure/progress.hpp"
 
 namespace tracelite::failure {
 
@@ -13,24 +12,18 @@ namespace tracelite::failure {
 // fails.
 void make_base(const std::string& path, const std::string& other_path);
 
-struct Progress {
-  tl_store* store = nullptr;  // still open if it was opened and not closed
-  tl_span* span = nullptr;    // never ended
-  bool first_flushed = false;
-  bool second_flushed = false;
-  const char* failed = nullptr;  // the first call that did not succeed
-  // The first answer that no failing system explains, and of what.
-  tl_status unexpected = TL_OK;
-  const char* unexpected_of = nullptr;
-  char unexpected_message[300] = {};
+// Where a trial works. What is made there stays for look_after().
+struct Paths {
+  const char* store;
+  const char* backup;
+  const char* salvaged;
+  const char* other;
 };
 
 // Leaves the store open.
-void run_script(const char* path, const char* backup_path, const char* other_path,
-                Progress& progress);
+void run_script(const Paths& paths, Progress& progress);
 
-// The fault is over: records, flushes and closes; then opens the file anew, checks it, and looks
-// for what was acknowledged. Says what is wrong, or nullptr.
-const char* look_after(const char* path, Progress& progress);
+// The output of the observation `put`, and the end of that of `child`.
+tl_text large_text();
 
 }  // namespace tracelite::failure

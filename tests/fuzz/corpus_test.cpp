@@ -13,6 +13,9 @@
 #include <string>
 #include <vector>
 
+#include "support/random_seed.hpp"
+#include "support/torture.hpp"
+
 #define TL_FUZZ_TARGET(name) extern "C" int fuzz_##name(const std::uint8_t*, std::size_t);
 #include "fuzz_targets.inc"
 #undef TL_FUZZ_TARGET
@@ -22,6 +25,12 @@ namespace {
 using Target = int (*)(const std::uint8_t*, std::size_t);
 constexpr std::size_t kInputSizeBytesMax = std::size_t{16} << 10;
 constexpr std::chrono::milliseconds kMutatedFor{800};
+// They share the time of `./dev torture`.
+constexpr int kTargetCount = 0
+#define TL_FUZZ_TARGET(name) +1
+#include "fuzz_targets.inc"
+#undef TL_FUZZ_TARGET
+    ;
 
 std::vector<std::string> corpus_of(const std::string& name) {
   std::vector<std::filesystem::path> paths;
@@ -98,19 +107,23 @@ class Mutator {
 };
 
 void run_mutations(const std::string& name, Target target, const std::vector<std::string>& corpus) {
-  const char* given = std::getenv("TL_SEED");
-  const std::uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device{}();
+  const std::uint64_t seed = tracelite::test::random_seed();
   const std::string last = std::filesystem::temp_directory_path() / ("tracelite-fuzz-" + name);
-  std::cout << "TL_SEED=" << seed << "; what ends the process lies in " << last << '\n';
+  std::cout << "what ends the process lies in " << last << '\n';
 
+  const tracelite::test::Torture torture("fuzz " + name);
+  const std::chrono::milliseconds at_length = torture.duration();
+  const auto mutated_for = torture.is_long() ? at_length / kTargetCount : kMutatedFor;
   Mutator mutator(seed, corpus);
-  const auto end = std::chrono::steady_clock::now() + kMutatedFor;
-  while (std::chrono::steady_clock::now() < end) {
+  std::uint64_t cases = corpus.size();
+  const auto end = std::chrono::steady_clock::now() + mutated_for;
+  for (; std::chrono::steady_clock::now() < end; ++cases) {
     const std::string input = mutator.next();
     std::ofstream(last, std::ios::binary | std::ios::trunc) << input;
     run(target, input);
   }
   std::filesystem::remove(last);
+  torture.report(cases, 0, seed);
 }
 
 }  // namespace

@@ -110,7 +110,7 @@ BOOST_AUTO_TEST_CASE(rows_gathered_by_somebody_else_are_merged_with_the_own) {
 }
 
 BOOST_AUTO_TEST_CASE(any_changes_leave_each_row_once_or_not_at_all) {
-  std::mt19937 random(seed());
+  std::mt19937 random(tracelite::test::short_random_seed());
   std::set<std::int64_t> expected;
   for (int commit = 0; commit < 150; ++commit) {
     const std::size_t change_count =

@@ -93,7 +93,7 @@ BOOST_AUTO_TEST_SUITE(connection_random)
 
 BOOST_AUTO_TEST_CASE(random_batches_give_what_plain_sqlite_gives) {
   const Folder folder;
-  Work work(seed());
+  Work work(tracelite::test::short_random_seed());
   const Sqlite oracle;
   auto environment = open(folder.file());
   auto writer = open_writer(*environment);
@@ -161,7 +161,7 @@ bool step(Work& work, int writer_count, int self, store::Environment& environmen
 
 BOOST_AUTO_TEST_CASE(writers_of_one_process_in_turns) {
   const Folder folder;
-  const std::uint32_t value = seed();
+  const std::uint32_t value = tracelite::test::short_random_seed();
   const auto environment = open(folder.file());
   const auto same_environment = open(folder.file());
   BOOST_TEST(environment == same_environment);
@@ -203,7 +203,7 @@ bool play(const std::string& path, std::uint32_t seed_value, int self, int from_
 
 BOOST_AUTO_TEST_CASE(writers_of_two_processes_in_turns) {
   const Folder folder;
-  const std::uint32_t value = seed();
+  const std::uint32_t value = tracelite::test::short_random_seed();
   int to_child[2];
   int to_parent[2];
   BOOST_REQUIRE(pipe(to_child) == 0);

@@ -17,6 +17,7 @@
 #include "index/page_file.hpp"
 #include "store/environment.hpp"
 #include "store/testing.hpp"
+#include "support/random_seed.hpp"
 
 namespace tracelite::index::test {
 
@@ -126,15 +127,6 @@ inline int cache_status(const Connection& connection, int counter) {
 
 inline int cache_misses(const Connection& connection) {
   return cache_status(connection, SQLITE_DBSTATUS_CACHE_MISS);
-}
-
-// The seed of a randomised test, printed so that a failure can be run again (TL_TEST_SEED).
-inline std::uint32_t seed() {
-  const char* given = std::getenv("TL_TEST_SEED");
-  const auto value = given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10))
-                                      : static_cast<std::uint32_t>(std::random_device()());
-  BOOST_TEST_MESSAGE("TL_TEST_SEED=" << value);
-  return value;
 }
 
 }  // namespace tracelite::index::test

@@ -6,6 +6,7 @@
 
 #include "page_file_support.hpp"
 #include "store/sealed.hpp"
+#include "support/random_seed.hpp"
 
 namespace tracelite::index::test {
 namespace {
@@ -117,9 +118,7 @@ BOOST_FIXTURE_TEST_CASE(pages_that_are_missing_are_damage, Fixture) {
 }
 
 BOOST_FIXTURE_TEST_CASE(writing_and_sealing_in_turns_changes_nothing_that_is_read, Fixture) {
-  const auto seed = std::random_device{}();
-  BOOST_TEST_MESSAGE("seed " << seed);
-  std::mt19937 random(seed);
+  std::mt19937 random(tracelite::test::short_random_seed());
   sqlite3* expected = nullptr;
   BOOST_REQUIRE(sqlite3_open(":memory:", &expected) == SQLITE_OK);
   BOOST_REQUIRE(run(expected, kFill) == SQLITE_OK);

@@ -1,5 +1,6 @@
 // Who is a member of a trace, told from the row alone.
 #include "index/trace_members.hpp"
+#include "support/random_seed.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
@@ -30,11 +31,7 @@ BOOST_AUTO_TEST_CASE(a_term_is_a_member_while_anything_names_it) {
 }
 
 BOOST_AUTO_TEST_CASE(any_members_come_back_from_their_bytes) {
-  const char* given = std::getenv("TL_TEST_SEED");
-  const auto seed = given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10))
-                                     : static_cast<std::uint32_t>(std::random_device()());
-  BOOST_TEST_MESSAGE("TL_TEST_SEED=" << seed);
-  std::mt19937 random(seed);
+  std::mt19937 random(tracelite::test::short_random_seed());
   const TermNumber terms[] = {1, 2, 3, 63, 64, 127, 128, 300, 1'000'000, TermNumber{1} << 40};
   std::map<TermNumber, std::uint64_t> expected;
   TraceMembers members;

@@ -44,7 +44,7 @@ BOOST_AUTO_TEST_CASE(a_chapter_is_filled_whoever_writes) {
     EventBuilder event = observation("t", numbered(i), {}, i + 1);
     must(other->record(event));
   }
-  (void)must(other->flush(std::nullopt));
+  must(other->wait_until_durable(std::nullopt));
   record_range(scene, 700, kCount);
   scene.flush();
   check_order(scene.look(), kCount);

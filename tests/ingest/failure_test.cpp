@@ -2,6 +2,7 @@
 // written is given up by itself. Nothing is lost, nothing is there twice.
 #include <lmdb.h>
 
+#include <atomic>
 #include <cerrno>
 #include <future>
 
@@ -91,6 +92,29 @@ BOOST_AUTO_TEST_CASE(flush_tells_why_and_succeeds_once_the_cause_is_gone) {
       check_all(scene);
     }
   }
+}
+
+// What keeps the caps is what may make room: it must not wait for a batch to be written.
+BOOST_AUTO_TEST_CASE(a_full_disk_does_not_stop_the_chores_that_make_room) {
+  Breakage breakage(Point::commit, 1, ENOSPC);
+  std::atomic<bool> has_failed{false};
+  Options options = lazy();
+  options.log = [&, tell = breakage.log()](LogLevel level, Reason reason,
+                                           const std::string& message) {
+    tell(level, reason, message);
+    has_failed = has_failed || level == LogLevel::error;
+  };
+  options.chore = [&] {
+    if (has_failed) breakage.mend();
+    return false;
+  };
+  Scene scene(options);
+  record_all(scene);
+  BOOST_TEST((scene.flush_error().code == Code::disk_full));
+  // Before the next batch, and without anything else that would help.
+  for (int i = 0; i < 3 && !scene.flushed(); ++i) {
+  }
+  check_all(scene);
 }
 
 BOOST_AUTO_TEST_CASE(a_failed_commit_in_the_middle_keeps_what_was_there) {
@@ -247,7 +271,7 @@ BOOST_AUTO_TEST_CASE(a_failure_beside_a_bad_event_drops_only_the_bad_one) {
   // Fails in one of the transactions into which the batch is taken apart.
   store::testing::fail(Point::commit, 2, EIO);
   int failures = 0;
-  while (!scene.recorder().flush(std::nullopt)) ++failures;
+  while (!scene.flushed()) ++failures;
   BOOST_TEST((failures == 1 || failures == 2));  // told apart or together
   const Look look = scene.look();
   for (const char* id : {"first", "second", "third"}) {

@@ -1,17 +1,22 @@
 // Payloads too large for one transaction: stored in parts before their record, and taken back where
 // the record never came. Text that is streamed in pieces, large ones too.
 #include <cerrno>
+#include <string_view>
+#include <utility>
 
 #include "ingest/live_observation.hpp"
 #include "ingest/pending.hpp"
 #include "model/testing.hpp"
 #include "model/time.hpp"
+#include "payload/base64.hpp"
 #include "support.hpp"
+#include "support/random_seed.hpp"
 #include "support/sanitizers.hpp"
 
 namespace tracelite::ingest::test {
 namespace {
 
+using model::PayloadValue;
 using store::KeySpace;
 using store::test::Child;
 using store::test::Line;
@@ -42,11 +47,16 @@ struct Live {
         recorder(must(Recorder::start(environment, std::move(options)))),
         observation(recorder, "t", "o") {}
 
-  void flush() const { (void)must(recorder->flush(std::nullopt)); }
+  void flush() const { must(recorder->wait_until_durable(std::nullopt)); }
   void end() {
     EventBuilder last = observation.update();
     last.time(Field::end_time, model::now_ns());
     must(observation.record(last));
+  }
+  void reopen() {
+    EventBuilder update = observation.update();
+    update.clear(Field::end_time);
+    must(observation.record(update));
   }
   [[nodiscard]] std::string output() const {
     const Look look(*environment);
@@ -100,7 +110,7 @@ BOOST_AUTO_TEST_CASE(a_large_payload_that_replaces_another_leaves_nothing_of_it)
 }
 
 // The same event again, and an older one that loses: their parts belong to nobody.
-BOOST_AUTO_TEST_CASE(a_large_payload_that_nobody_refers_to_is_taken_back_at_the_next_open) {
+BOOST_AUTO_TEST_CASE(a_large_payload_that_nobody_refers_to_is_taken_back_with_its_batch) {
   Scene scene(roomy());
   const EventBuilder event =
       observation("t", "o", with_payload(Field::input, Form::text, noise(kLarge)), 10);
@@ -111,9 +121,33 @@ BOOST_AUTO_TEST_CASE(a_large_payload_that_nobody_refers_to_is_taken_back_at_the_
   scene.flush();
   scene.record(observation("t", "o", with_payload(Field::input, Form::text, noise(kLarge, 2)), 5));
   scene.flush();
-  BOOST_TEST(has_large(scene.look(), "o"));
-  scene.reopen();
-  must(reclaim_pending(*scene.environment()));
+  // In one batch with others, and below one that is set later.
+  scene.record(event);
+  scene.record(observation("t", "p", with_payload(Field::input, Form::text, noise(kLarge, 3)), 1));
+  scene.record(observation("t", "p", with_payload(Field::input, Form::text, "short"), 2));
+  scene.flush();
+  const Look look = scene.look();
+  BOOST_TEST(has_large(look, "o"));
+  BOOST_TEST(look.payload(look.observation("t", "p"), Field::input) == "short");
+  BOOST_TEST(look.pending_count() == 0);
+  BOOST_TEST(look.entries(KeySpace::payload) == entries);
+}
+
+BOOST_AUTO_TEST_CASE(a_large_payload_that_loses_is_taken_back_by_the_commit_that_succeeds) {
+  std::unique_ptr<Breakage> breakage;
+  Options options = roomy();
+  options.log = [&](LogLevel level, Reason reason, const std::string& message) {
+    if (breakage) breakage->log()(level, reason, message);
+  };
+  Scene scene(options);
+  record_large(scene, "o");
+  scene.flush();
+  const std::uint64_t entries = scene.look().entries(KeySpace::payload);
+  breakage = std::make_unique<Breakage>(Point::commit, kPartCount + 1, EIO);
+  record_large(scene, "o");
+  BOOST_TEST((scene.flush_error().code == Code::io));
+  breakage->mend();
+  scene.flush_after_mending();
   const Look look = scene.look();
   BOOST_TEST(has_large(look, "o"));
   BOOST_TEST(look.pending_count() == 0);
@@ -217,11 +251,11 @@ BOOST_AUTO_TEST_CASE(parts_of_a_killed_process_are_taken_back_at_the_next_open,
     auto recorder = Recorder::start(*environment, options);
     CHILD_CHECK(2, recorder);
     CHILD_CHECK(3, (*recorder)->record(observation("t", "kept")));
-    CHILD_CHECK(4, (*recorder)->flush(std::nullopt));
+    CHILD_CHECK(4, (*recorder)->wait_until_durable(std::nullopt));
     store::testing::fail(Point::commit, kPartCount + 1, EIO);
     CHILD_CHECK(5, (*recorder)->record(observation(
                        "t", "lost", with_payload(Field::input, Form::text, noise(kLarge)))));
-    (void)(*recorder)->flush(std::nullopt);
+    (void)(*recorder)->wait_until_durable(std::nullopt);
     pause();
     return 0;
   });
@@ -265,8 +299,9 @@ BOOST_AUTO_TEST_CASE(pieces_come_back_in_order_however_they_are_cut_into_batches
 }
 
 // Setting the field ends a text, and the next piece begins another, in whatever batches they come.
+// An empty object sets nothing.
 BOOST_AUTO_TEST_CASE(a_set_between_pieces_begins_a_new_text_however_they_are_cut_into_batches) {
-  const std::uint32_t seed = std::random_device{}();
+  const std::uint32_t seed = tracelite::test::short_random_seed();
   std::mt19937 random(seed);
   for (int round = 0; round < 60; ++round) {
     const Live live;
@@ -284,6 +319,11 @@ BOOST_AUTO_TEST_CASE(a_set_between_pieces_begins_a_new_text_however_they_are_cut
         whole = piece;
         was_set = true;
         did += 's';
+      } else if (random() % 4 == 0 && !whole.empty()) {
+        EventBuilder builder = observation.update();
+        builder.payload(Field::output, Form::json, "{}");
+        must(observation.record(builder));
+        did += 'e';
       } else {
         must(observation.append(Field::output, piece));
         whole = was_set ? piece : whole + piece;
@@ -299,6 +339,92 @@ BOOST_AUTO_TEST_CASE(a_set_between_pieces_begins_a_new_text_however_they_are_cut
     live.flush();
     BOOST_TEST_CONTEXT("seed " << seed << ": " << did) { BOOST_TEST(live.output() == whole); }
   }
+}
+
+// An end is a field like others: only a set of the text's own field begins a new one.
+BOOST_AUTO_TEST_CASE(an_end_ends_no_text_however_the_pieces_are_cut_into_batches) {
+  for (const char* did : {"ea|b", "a|eb", "ae|b", "a|e|b", "a|e|b|c", "a|e|e|b", "ea|b|ub|c",
+                          "a|e|u|b|c", "ea|bs|c", "ea|s|bc|d", "e|a|b|e|c"}) {
+    for (const std::size_t size_bytes : {std::size_t{5}, std::size_t{400}, kPart / 3}) {
+      Live live;
+      std::string whole;
+      bool was_set = false;
+      std::uint32_t seed = 0;
+      for (const char what : std::string_view(did)) {
+        const std::string piece = noise(size_bytes, ++seed);
+        if (what == 'e') {
+          live.end();
+        } else if (what == 'u') {
+          live.reopen();
+        } else if (what == 's') {
+          EventBuilder builder = live.observation.update();
+          builder.payload(Field::output, Form::text, piece);
+          must(live.observation.record(builder));
+          whole = piece;
+          was_set = true;
+        } else if (what == '|') {
+          live.flush();
+        } else {
+          must(live.observation.append(Field::output, piece));
+          whole = std::exchange(was_set, false) ? piece : whole + piece;
+        }
+      }
+      live.flush();
+      BOOST_TEST((live.output() == whole), did << " in pieces of " << size_bytes << " bytes");
+      const Look look(*live.environment);
+      BOOST_TEST(look.statistics().payload_size_bytes == whole.size());
+    }
+  }
+}
+
+// Its head has references in the place of media then.
+BOOST_AUTO_TEST_CASE(text_goes_behind_one_whose_media_were_taken_out) {
+  for (const std::size_t size_bytes : {std::size_t{5}, std::size_t{400}, kPart + 1}) {
+    Live live;
+    std::string whole = "data:image/png;base64,";
+    payload::append_base64(whole, std::string(3'000, 'm'));
+    whole += ' ';
+    must(live.observation.append(Field::output, whole));
+    live.end();
+    live.flush();
+    const auto has_media = [&] {
+      const Look look(*live.environment);
+      const model::Entity entity = look.observation("t", "o");
+      return PayloadValue::decode(entity.find(Field::output)->value).has_media();
+    };
+    BOOST_TEST(has_media());
+    for (std::uint32_t seed = 0; seed < 3; ++seed) {
+      const std::string piece = noise(size_bytes, seed);
+      must(live.observation.append(Field::output, piece));
+      whole += piece;
+      live.flush();
+      BOOST_TEST((live.output() == whole), size_bytes << " bytes, piece " << seed);
+      BOOST_TEST(has_media() == (whole.size() <= payload::kSharedPayloadSizeBytesMax));
+    }
+    EventBuilder builder = live.observation.update();
+    builder.payload(Field::output, Form::text, std::string("short"));
+    must(live.observation.record(builder));
+    live.flush();
+    BOOST_TEST(Look(*live.environment).entries(KeySpace::media) == 0U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_text_that_has_ended_is_written_anew_only_when_it_grows) {
+  Live live;
+  must(live.observation.append(Field::output, noise(2'000)));
+  live.end();
+  live.flush();
+  const auto stored = [&] {
+    const Look look(*live.environment);
+    return record::stored_payloads(look.observation("t", "o"));
+  };
+  const auto before = stored();
+  EventBuilder builder = live.observation.update();
+  must(builder.text(Field::name, "named"));
+  must(live.observation.record(builder));
+  live.flush();
+  BOOST_TEST(stored() == before, boost::test_tools::per_element());
+  BOOST_TEST(Look(*live.environment).shared_payload_count() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(a_long_text_stays_in_its_parts_when_it_ends) {
@@ -319,8 +445,11 @@ BOOST_AUTO_TEST_CASE(a_long_text_stays_in_its_parts_when_it_ends) {
   live.flush();
   BOOST_TEST(stored() == before, boost::test_tools::per_element());
   BOOST_TEST((live.output() == whole));
-  const Look look(*live.environment);
-  BOOST_TEST(!look.observation("t", "o").find(Field::output)->streamed());
+  const std::string piece = noise(100);
+  must(live.observation.append(Field::output, piece));
+  live.flush();
+  BOOST_TEST(stored() == before, boost::test_tools::per_element());
+  BOOST_TEST((live.output() == whole + piece));
 }
 
 BOOST_AUTO_TEST_CASE(a_large_piece_stays_in_its_place) {
@@ -352,7 +481,7 @@ BOOST_AUTO_TEST_CASE(a_failed_commit_appends_nothing_twice) {
     store::testing::fail(i % 2 == 0 ? Point::commit : Point::put, 1, EIO);
     must(live.observation.append(Field::output, piece));
     whole += piece;
-    if (!live.recorder->flush(std::nullopt)) live.flush();
+    if (!live.recorder->wait_until_durable(std::nullopt)) live.flush();
     BOOST_TEST(live.output() == whole);
   }
   store::testing::fail_nothing();

@@ -151,6 +151,60 @@ BOOST_AUTO_TEST_CASE(metadata_is_masked_before_it_is_merged) {
   BOOST_TEST(mask.seen.size() == 3U);
 }
 
+// An empty object gives way to anything else that was written, so it matters what is one.
+BOOST_AUTO_TEST_CASE(what_is_empty_is_told_by_what_the_mask_leaves) {
+  const std::string empty = "{}";
+  const std::string full = R"({"a":1})";
+  const auto fills = [&](Field, Form form, Bytes bytes) {
+    return Payload{form, bytes == empty ? R"({"m":2})" : std::string(bytes)};
+  };
+  const auto empties = [&](Field, Form form, Bytes) { return Payload{form, empty}; };
+  struct Case {
+    std::function<std::optional<Payload>(Field, Form, Bytes)> mask;
+    Field field;
+    std::string first, last, result;
+  };
+  const std::vector<Case> cases = {
+      {fills, Field::metadata, full, empty, R"({"a":1,"m":2})"},
+      {fills, Field::input, full, empty, R"({"m":2})"},
+      {empties, Field::metadata, R"({"b":1})", full, empty},
+      {empties, Field::input, R"("x")", full, empty},
+  };
+  for (const Case& one : cases) {
+    for (const bool is_turned : {false, true}) {
+      for (const bool in_one_batch : {false, true}) {
+        Mask mask{one.mask, {}};
+        const Scene scene(mask.options());
+        const auto put = [&](const std::string& json, std::int64_t time_ns) {
+          scene.record(trace("t", with_payload(one.field, Form::json, json), time_ns));
+          if (!in_one_batch) scene.flush();
+        };
+        if (is_turned) put(one.last, 2);
+        put(one.first, 1);
+        if (!is_turned) put(one.last, 2);
+        scene.flush();
+        const Look look = scene.look();
+        BOOST_TEST(look.payload(look.trace("t"), one.field) == one.result);
+      }
+    }
+  }
+}
+
+// What it empties gives way to what somebody without a mask has written before.
+BOOST_AUTO_TEST_CASE(what_the_mask_empties_gives_way) {
+  Mask mask{always(Form::json, "{}"), {}};
+  Scene scene;
+  scene.record(trace("t", with_payload(Field::input, Form::json, "[1]"), 1));
+  scene.flush();
+  scene.close();
+  scene.reopen();
+  scene.start(mask.options());
+  scene.record(trace("t", with_payload(Field::input, Form::json, "[2]"), 2));
+  scene.flush();
+  const Look look = scene.look();
+  BOOST_TEST(look.payload(look.trace("t"), Field::input) == "[1]");
+}
+
 BOOST_AUTO_TEST_CASE(a_batch_that_is_tried_again_is_not_masked_again) {
   Mask mask{always(Form::text, "***"), {}};
   Breakage breakage(store::testing::Point::commit, 1, EIO);
@@ -190,7 +244,7 @@ BOOST_AUTO_TEST_CASE(streamed_text_is_held_back_and_masked_whole_at_the_end) {
   LiveObservation live(recorder, "t", "o");
   must(live.append(Field::output, "top "));
   must(live.append(Field::output, "secret"));
-  (void)must(recorder->flush(std::nullopt));
+  must(recorder->wait_until_durable(std::nullopt));
   {
     const Look look(*environment);
     const model::Entity entity = look.observation("t", "o");
@@ -202,7 +256,7 @@ BOOST_AUTO_TEST_CASE(streamed_text_is_held_back_and_masked_whole_at_the_end) {
   last.time(Field::end_time, 1);
   live.add_held_back(last);
   must(live.record(last));
-  (void)must(recorder->flush(std::nullopt));
+  must(recorder->wait_until_durable(std::nullopt));
   const Look look(*environment);
   BOOST_TEST(look.payload(look.observation("t", "o"), Field::output) == "***");
 }

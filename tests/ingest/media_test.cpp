@@ -14,6 +14,8 @@
 namespace tracelite::ingest::test {
 namespace {
 
+using model::PayloadValue;
+
 std::string base64_of(Bytes bytes) {
   std::string text;
   payload::append_base64(text, bytes);
@@ -238,10 +240,52 @@ BOOST_AUTO_TEST_CASE(large_media_that_no_record_refers_to_in_the_end_are_taken_b
   scene.record(observation("t", "o", with_payload(Field::input, Form::text, uri_of(large)), 1));
   scene.flush();
   BOOST_TEST(use_count(scene, large) == 0U);
-  BOOST_TEST(scene.look().pending_count() == 1);
-  scene.close();
-  scene.reopen();
-  must(reclaim_pending(*scene.environment()));
+  BOOST_TEST(scene.look().pending_count() == 0);
+  BOOST_TEST(scene.look().entries(store::KeySpace::media) == 0U);
+}
+
+// Another process may have brought them while they were on their way.
+BOOST_AUTO_TEST_CASE(large_media_that_the_file_has_by_then_are_not_kept_twice) {
+  const Scene scene;
+  payload::PayloadWriter payloads;
+  MediaBatch batch(payloads, false);
+  const std::string bytes = noise(500);
+  const auto sealed_event =
+      observation("t", "o", with_payload(Field::input, Form::text, uri_of(bytes)));
+  std::vector<model::Event> events = {must(tracelite::test::assembled(sealed_event))};
+  batch.take_out(events.front());
+  MediaBatch::Brought* const large = batch.too_large(events, 0).front();
+  auto transaction = must(scene.environment()->begin_write());
+  large->number = must(payloads.create_medium(transaction));
+  must(payloads.append(transaction, large->number, bytes));
+  must(add_pending(transaction, large->number));
+  large->since = transaction.id();
+  must(payload::put_medium(transaction, payloads, large->medium));
+  const auto there = must(payload::find_medium(transaction, large->medium.hash));
+  must(batch.put(transaction, events));
+  payload::MediaCountChanges used;
+  used.add(PayloadValue::decode(events.front().entity.find(Field::input)->value));
+  must(used.apply(transaction, payloads));
+  must(batch.drop_unused(transaction));
+  must(transaction.commit());
+  BOOST_TEST(scene.look().pending_count() == 0);
+  const auto snapshot = must(scene.environment()->begin_read());
+  const payload::PayloadReader reader(snapshot);
+  BOOST_TEST(must(reader.read_all(there->number)) == bytes);
+  BOOST_TEST((reader.read_all(large->number).error().code == Code::not_found));
+}
+
+BOOST_AUTO_TEST_CASE(large_media_that_the_mask_takes_away_never_reach_the_file) {
+  Options options = lazy();
+  options.mask = [](Field, Form, Bytes) {
+    return std::optional<Payload>({Form::text, "someone sent something"});
+  };
+  Scene scene(std::move(options));
+  const std::uint64_t commits = scene.commits();
+  const std::string large = noise(2 * kPayloadPartSizeBytes);
+  scene.record(observation("t", "o", with_payload(Field::input, Form::text, uri_of(large))));
+  scene.flush();
+  BOOST_TEST(scene.commits() == commits + 1);
   BOOST_TEST(scene.look().pending_count() == 0);
   BOOST_TEST(scene.look().entries(store::KeySpace::media) == 0U);
 }
@@ -282,13 +326,13 @@ BOOST_AUTO_TEST_CASE(media_of_a_batch_that_is_written_one_by_one_are_all_there) 
 BOOST_AUTO_TEST_CASE(a_medium_that_was_used_and_dropped_comes_back_from_the_batch) {
   Scene scene;
   payload::PayloadWriter payloads;
-  MediaBatch batch(payloads);
+  MediaBatch batch(payloads, false);
   const std::string bytes = noise(500);
   const auto sealed_event =
       observation("t", "o", with_payload(Field::input, Form::text, uri_of(bytes)));
   std::vector<model::Event> events = {must(tracelite::test::assembled(sealed_event))};
   batch.take_out(events.front());
-  const auto large = batch.too_large(0);
+  const auto large = batch.too_large(events, 0);
   BOOST_REQUIRE(large.size() == 1U);
   const auto in_transaction = [&](const auto& work) {
     auto transaction = must(scene.environment()->begin_write());
@@ -346,6 +390,111 @@ BOOST_AUTO_TEST_CASE(a_large_medium_survives_a_commit_that_fails) {
       BOOST_TEST((as_given(scene, "o", Field::input) == uri_of(large)));
     }
   }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(media_of_strangers)
+
+namespace {
+
+Options for_a_stranger() {
+  Options options = lazy();
+  options.is_from_stranger = true;
+  return options;
+}
+
+// The file says of the bytes of one medium that they are those of another.
+void pretend(const Scene& scene, Bytes bytes, Bytes others) {
+  auto transaction = must(scene.environment()->begin_write());
+  auto head = must(payload::find_medium(transaction, payload::media_hash(others))).value();
+  must(payload::put_medium_head(transaction, payload::media_hash(bytes), head));
+  must(transaction.commit());
+}
+
+void record_medium(const Scene& scene, Bytes id, const std::string& bytes) {
+  scene.record(observation("t", id, with_payload(Field::input, Form::text, uri_of(bytes))));
+  scene.flush();
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_medium_with_the_hash_of_others_is_stored_anew) {
+  for (const std::size_t size_bytes : {std::size_t{500}, 2 * kPayloadPartSizeBytes}) {
+    BOOST_TEST_CONTEXT(size_bytes << " bytes") {
+      Scene scene(for_a_stranger());
+      const std::string others = noise(size_bytes, 1);
+      const std::string bytes = noise(size_bytes, 2);
+      record_medium(scene, "others", others);
+      pretend(scene, bytes, others);
+      for (const char* id : {"a", "b"}) {
+        record_medium(scene, id, bytes);
+        BOOST_TEST((as_given(scene, id, Field::input) == uri_of(bytes)));
+      }
+      BOOST_TEST(use_count(scene, bytes) == 1U + 2U);  // the stranger's own use stays
+      BOOST_TEST((as_given(scene, "others", Field::input) == uri_of(others)));
+      BOOST_TEST(scene.look().pending_count() == 0);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(one_that_lost_against_a_later_event_leaves_nothing_new) {
+  Scene scene(for_a_stranger());
+  const std::string others = noise(500, 1);
+  const std::string bytes = noise(500, 2);
+  record_medium(scene, "others", others);
+  pretend(scene, bytes, others);
+  scene.record(observation("t", "o", with_payload(Field::input, Form::text, uri_of(bytes)), 1));
+  scene.record(observation("t", "o", with_payload(Field::input, Form::text, "later"), 2));
+  scene.flush();
+  BOOST_TEST(use_count(scene, bytes) == 1U);
+  BOOST_TEST((as_given(scene, "others", Field::input) == uri_of(others)));
+}
+
+BOOST_AUTO_TEST_CASE(what_a_failed_transaction_has_mended_is_mended_again) {
+  const std::string others = noise(500, 1);
+  const std::string bytes = noise(500, 2);
+  for (std::uint64_t nth = 1; nth <= 2; ++nth) {
+    Scene scene(for_a_stranger());
+    record_medium(scene, "others", others);
+    pretend(scene, bytes, others);
+    scene.recorder().close(std::nullopt);
+    Breakage breakage(store::testing::Point::commit, nth, EIO);
+    Options options = for_a_stranger();
+    options.log = breakage.log();
+    scene.start(std::move(options));
+    for (const char* id : {"a", "b"}) {
+      scene.record(observation("t", id, with_payload(Field::input, Form::text, uri_of(bytes))));
+    }
+    if (nth == 1) BOOST_TEST((scene.flush_error().code == Code::io));
+    breakage.mend();
+    scene.flush_after_mending();
+    BOOST_TEST((as_given(scene, "b", Field::input) == uri_of(bytes)));
+  }
+}
+
+// Once a store and hash: what the file says later is not asked again.
+BOOST_AUTO_TEST_CASE(bytes_that_were_found_right_are_not_looked_at_again) {
+  Scene scene(for_a_stranger());
+  const std::string others = noise(500, 1);
+  const std::string bytes = noise(500, 2);
+  record_medium(scene, "others", others);
+  record_medium(scene, "a", bytes);
+  record_medium(scene, "b", bytes);
+  pretend(scene, bytes, others);
+  record_medium(scene, "c", bytes);
+  BOOST_TEST((as_given(scene, "c", Field::input) == uri_of(others)));
+}
+
+// Who trusts the file pays nothing.
+BOOST_AUTO_TEST_CASE(bytes_of_a_file_of_ours_are_not_looked_at) {
+  Scene scene;
+  const std::string others = noise(500, 1);
+  const std::string bytes = noise(500, 2);
+  record_medium(scene, "others", others);
+  pretend(scene, bytes, others);
+  record_medium(scene, "a", bytes);
+  BOOST_TEST((as_given(scene, "a", Field::input) == uri_of(others)));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -2,10 +2,12 @@
 #include "ingest/queue.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <future>
 #include <thread>
 
 #include "support.hpp"
+#include "support/sanitizers.hpp"
 
 namespace tracelite::ingest::test {
 namespace {
@@ -24,8 +26,9 @@ Options small(FullPolicy policy) {
 
 std::string sized(std::size_t size_bytes) { return std::string(size_bytes, 'e'); }
 
-Status push(Queue& queue, const std::string& event) {
-  return queue.push(event.size(), [&](char* out) { std::copy(event.begin(), event.end(), out); });
+Status push(Queue& queue, const std::string& event, WhenFull when_full = WhenFull::as_chosen) {
+  return queue.push(event.size(), when_full,
+                    [&](char* out) { std::copy(event.begin(), event.end(), out); });
 }
 
 void take_one_batch(Queue& queue) {
@@ -117,6 +120,89 @@ BOOST_AUTO_TEST_CASE(a_thread_that_must_not_wait_drops_where_others_wait) {
   pusher.join();
 }
 
+// There is never so much room at once where others take each piece of it.
+BOOST_AUTO_TEST_CASE(a_large_event_gets_its_room_beside_many_small_ones) {
+  const Options options = small(FullPolicy::wait);
+  Queue queue(options);
+  std::atomic<bool> is_over{false};
+  const auto record_small = [&] {
+    while (!is_over && push(queue, sized(8))) {
+    }
+  };
+  std::thread first(record_small);
+  std::thread second(record_small);
+  const auto is_full = [&] { return queue.waiting_size_bytes() == kQueueSizeBytes; };
+  // One small event, whose room somebody takes who is let to it.
+  const auto take_one = [&] {
+    constexpr int kTriesMax = 1'000;
+    for (int i = 0; i < kTriesMax && !is_full(); ++i) std::this_thread::yield();
+    Batch batch = queue.take(1);
+    queue.done(batch, std::nullopt);
+  };
+  while (!is_full()) std::this_thread::yield();
+  std::atomic<bool> is_in{false};
+  std::thread large([&] { is_in = push(queue, sized(kWholeSizeBytes)).ok(); });
+  int batch_count = 0;
+  constexpr int kMany = 10'000;
+  for (; batch_count < kMany && !is_in; ++batch_count) take_one();
+  BOOST_TEST(batch_count < kMany);
+  is_over = true;
+  queue.close(std::nullopt);
+  for (Batch batch = queue.take(kEverything); !batch.events.empty();
+       batch = queue.take(kEverything)) {
+    queue.done(batch, std::nullopt);
+  }
+  first.join();
+  second.join();
+  large.join();
+}
+
+BOOST_AUTO_TEST_CASE(one_that_gives_up_waiting_holds_nobody_up) {
+  Options options = small(FullPolicy::wait);
+  options.queue_wait_ms = 50;
+  Queue queue(options);
+  for (int i = 0; i < 4; ++i) must(push(queue, sized(240)));
+  std::promise<Status> large;
+  std::thread waiting([&] { large.set_value(push(queue, sized(kWholeSizeBytes))); });
+  // It has precedence once a part has been given back, until its time is over.
+  Batch batch = queue.take(240);
+  queue.done(batch, std::nullopt);
+  BOOST_TEST((large.get_future().get().error().code == Code::queue_full));
+  waiting.join();
+  must(push(queue, sized(240)));
+}
+
+// Also if it had precedence by then, which it has in most of these rounds.
+BOOST_AUTO_TEST_CASE(one_for_which_there_is_no_memory_holds_nobody_up,
+                     *boost::unit_test::precondition(tracelite::test::not_under_sanitizers)) {
+  constexpr std::size_t kTooLarge = std::size_t{1} << 63;
+  Options options = small(FullPolicy::wait);
+  options.queue_wait_ms = 30'000;
+  for (int round = 0; round < 50; ++round) {
+    Queue queue(options);
+    for (int i = 0; i < 3; ++i) must(push(queue, sized(8)));
+    std::atomic<bool> has_begun{false};
+    bool is_refused = false;
+    std::thread large([&] {
+      has_begun = true;
+      try {
+        (void)queue.push(kTooLarge, WhenFull::as_chosen, [](char*) {});
+      } catch (const std::bad_alloc&) {
+        is_refused = true;
+      }
+    });
+    while (!has_begun) std::this_thread::yield();
+    for (int i = 0; i < 3; ++i) {
+      for (int k = 0; k < 100; ++k) std::this_thread::yield();
+      Batch batch = queue.take(1);
+      queue.done(batch, std::nullopt);
+    }
+    large.join();
+    BOOST_TEST(is_refused);
+    BOOST_REQUIRE(push(queue, sized(8)).ok());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(waiting_for_room_ends_when_a_batch_is_durable) {
   const Options options = small(FullPolicy::wait);
   Queue queue(options);
@@ -127,6 +213,21 @@ BOOST_AUTO_TEST_CASE(waiting_for_room_ends_when_a_batch_is_durable) {
   BOOST_TEST(pushed.get_future().get());
   pusher.join();
   BOOST_TEST(queue.waiting_size_bytes() == Ring::room_bytes(600));
+}
+
+BOOST_AUTO_TEST_CASE(what_must_wait_waits_where_the_store_and_the_thread_drop) {
+  Options options = small(FullPolicy::drop);
+  options.queue_wait_ms = 1;
+  Queue queue(options);
+  must(push(queue, sized(kWholeSizeBytes)));
+  std::promise<bool> pushed;
+  std::thread pusher([&] {
+    thread_drops() = true;
+    pushed.set_value(push(queue, sized(600), WhenFull::wait).ok());
+  });
+  take_one_batch(queue);
+  BOOST_TEST(pushed.get_future().get());
+  pusher.join();
 }
 
 // A queue that is smaller than what wakes the writer early must not wait out the commit interval.
@@ -159,7 +260,7 @@ BOOST_AUTO_TEST_CASE(a_half_full_queue_wakes_the_writer_before_the_commit_interv
     const auto is_half_full = [&] { return queue.waiting_size_bytes() * 2 >= kQueueSizeBytes; };
     while (is_half_full() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
     BOOST_REQUIRE_MESSAGE(!is_half_full(), "the writer slept while the queue was half full");
-    must(queue.flush(std::nullopt));
+    must(queue.wait_until_durable(std::nullopt));
   }
 }
 
@@ -186,15 +287,42 @@ BOOST_AUTO_TEST_CASE(a_batch_is_bounded_in_bytes_keeps_the_order_and_is_never_em
 BOOST_AUTO_TEST_CASE(a_flush_that_runs_out_of_time_says_how_much_is_left) {
   Options options = small(FullPolicy::drop);
   Queue queue(options);
-  must(queue.flush(milliseconds(0)));  // nothing was pushed
+  must(queue.wait_until_durable(milliseconds(0)));  // nothing was pushed
   for (int i = 0; i < 3; ++i) must(push(queue, sized(1)));
-  const Status late = queue.flush(milliseconds(0));
+  const Status late = queue.wait_until_durable(milliseconds(0));
   BOOST_REQUIRE(!late);
   BOOST_TEST((late.error().code == Code::timeout));
   BOOST_TEST(late.error().message.find(std::to_string(3 * Ring::room_bytes(1)) + " bytes") !=
              std::string::npos);
   take_one_batch(queue);
-  must(queue.flush(milliseconds(0)));
+  must(queue.wait_until_durable(milliseconds(0)));
+}
+
+// Tries that fail, between others that bring a part of the queue to the file.
+BOOST_AUTO_TEST_CASE(a_flush_without_a_limit_does_not_run_out_of_time) {
+  const Options options = small(FullPolicy::wait);
+  Queue queue(options);
+  std::atomic<int> flushing{8};
+  std::atomic<int> timeouts{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      for (int k = 0; k < 30; ++k) {
+        (void)push(queue, sized(8));
+        const Status flushed = queue.wait_until_durable(std::nullopt);
+        if (!flushed && flushed.error().code == Code::timeout) ++timeouts;
+      }
+      if (--flushing == 0) queue.close(std::nullopt);
+    });
+  }
+  for (int i = 0; flushing > 0; ++i) {
+    Batch batch = queue.take(1);
+    if (batch.events.empty()) break;
+    if (i % 4 == 0) (void)queue.wait_to_retry(make_error(Code::io, "a try has failed"));
+    queue.done(batch, std::nullopt);
+  }
+  for (std::thread& thread : threads) thread.join();
+  BOOST_TEST(timeouts == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_flush_does_not_wait_for_what_is_pushed_after_it_began) {
@@ -203,7 +331,8 @@ BOOST_AUTO_TEST_CASE(a_flush_does_not_wait_for_what_is_pushed_after_it_began) {
   Queue queue(options);
   must(push(queue, sized(1)));
   must(push(queue, sized(1)));
-  auto flushed = std::async(std::launch::async, [&] { return queue.flush(std::nullopt).ok(); });
+  auto flushed =
+      std::async(std::launch::async, [&] { return queue.wait_until_durable(std::nullopt).ok(); });
   Batch first = queue.take(1);  // gives something only because the flush has begun
   must(push(queue, sized(1)));
   queue.done(first, std::nullopt);
@@ -215,16 +344,17 @@ BOOST_AUTO_TEST_CASE(a_flush_does_not_wait_for_what_is_pushed_after_it_began) {
   BOOST_TEST(queue.waiting_count() == 1U);
 }
 
-BOOST_AUTO_TEST_CASE(what_was_dropped_is_told_by_one_flush) {
+BOOST_AUTO_TEST_CASE(what_was_dropped_is_told_once) {
   const Options options = small(FullPolicy::drop);
   Queue queue(options);
   must(push(queue, sized(1)));
   Batch batch = queue.take(kEverything);
   queue.done(batch, make_error(Code::corrupt, "its record is damaged"));
-  const Status told = queue.flush(milliseconds(0));
+  must(queue.wait_until_durable(milliseconds(0)));
+  const Status told = queue.tell_dropped();
   BOOST_REQUIRE(!told);
   BOOST_TEST((told.error().code == Code::corrupt));
-  must(queue.flush(milliseconds(0)));
+  must(queue.tell_dropped());
 }
 
 BOOST_AUTO_TEST_CASE(a_closed_queue_takes_nothing_and_gives_what_it_has) {

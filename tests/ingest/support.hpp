@@ -268,16 +268,20 @@ class Scene {
   void record(EventBuilder sealed) const {
     if (recorder_->keeps(sealed)) must(recorder_->record(sealed));
   }
-  void flush() const { (void)must(recorder_->flush(std::nullopt)); }
+  [[nodiscard]] Status flushed() const {
+    TL_TRY(recorder_->wait_until_durable(std::nullopt));
+    return recorder_->tell_dropped();
+  }
+  void flush() const { must(flushed()); }
   // The error of a flush that must fail.
   [[nodiscard]] Error flush_error() const {
-    auto flushed = recorder_->flush(std::nullopt);
-    if (flushed) BOOST_FAIL("the flush should have failed");
-    return std::move(flushed).error();
+    Status status = flushed();
+    if (status) BOOST_FAIL("the flush should have failed");
+    return std::move(status).error();
   }
   // After the cause of a failure is gone; the try that was under way may still fail.
   void flush_after_mending() const {
-    if (!recorder_->flush(std::nullopt)) flush();
+    if (!flushed()) flush();
   }
   void close() { BOOST_TEST(recorder_->close(std::nullopt).dropped_count == 0U); }
   // As another start of the program would.

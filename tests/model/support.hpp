@@ -13,14 +13,9 @@
 #include "model/entity.hpp"
 #include "model/event.hpp"
 #include "support/assembled_event.hpp"
+#include "support/random_seed.hpp"
 
 namespace tracelite::test {
-
-// The seed of this run: TL_SEED of the environment, or a fresh one. Print it with each failure.
-inline std::uint64_t random_seed() {
-  if (const char* given = std::getenv("TL_SEED")) return std::strtoull(given, nullptr, 10);
-  return std::random_device{}();
-}
 
 // How often to do something of which `count` times is right for a release build: less where the
 // program is slow, or as TL_TEST_SCALE says.

@@ -122,6 +122,9 @@ class Playing {
         return play_live(step);
       case Verb::record_by_threads:
         return record_by_threads(changes_of(step, live_));
+      case Verb::put_bare_session:
+        for (const Change& change : changes_of(step, live_)) record(change);
+        return must(tl_flush(store_, UINT32_MAX, nullptr), "flush");
       case Verb::flush:
         return must(tl_flush(store_, UINT32_MAX, nullptr), "flush");
       case Verb::reopen:
@@ -185,8 +188,10 @@ class Playing {
         tl_session session{};
         session.struct_size = sizeof session;
         session.id = text_of(change.key.id);
-        session.set_mask = TL_BIT(TL_FIELD_BOOKMARKED);
-        session.is_bookmarked = change.fields.at("bookmarked") == "1" ? 1 : 0;
+        if (!change.fields.empty()) {
+          session.set_mask = TL_BIT(TL_FIELD_BOOKMARKED);
+          session.is_bookmarked = change.fields.at("bookmarked") == "1" ? 1 : 0;
+        }
         return must(tl_put_session(store_, &session), "put_session");
       }
     }

@@ -67,7 +67,7 @@ void Run::play(const Step& step) {
       take(step);
       // Compacting flushes first.
       if (step.verb == Verb::flush || step.verb == Verb::import || step.verb == Verb::compact ||
-          step.verb == Verb::record_by_threads) {
+          step.verb == Verb::put_bare_session || step.verb == Verb::record_by_threads) {
         acknowledge(step.process);
       }
   }

@@ -15,6 +15,7 @@ constexpr std::array kShares = {
     Share{Verb::put_session, 3, "put_session"},
     Share{Verb::put_secret, 3, "put_secret"},
     Share{Verb::import, 4, "import"},
+    Share{Verb::put_bare_session, 2, "put_bare_session"},
     Share{Verb::begin, 8, "begin"},
     Share{Verb::update, 6, "update"},
     Share{Verb::append, 8, "append"},

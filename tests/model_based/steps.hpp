@@ -18,6 +18,7 @@ enum class Verb : std::uint32_t {
   put_session,
   put_secret,
   import,
+  put_bare_session,  // and flush: nobody could see whether it is there while a trace names it
   begin,
   update,
   append,

@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::int64_t kBegin_ns = 1'790'000'000'000'000'000;
 constexpr std::int64_t kSecondNs = 1'000'000'000;
+constexpr const char* kEarlyEnd = "1790001500000000000";
 constexpr const char* kEnd = "1790002000000000000";
 constexpr std::int64_t kBeside_ns = kBegin_ns + 3'000 * kSecondNs;
 
@@ -163,13 +164,20 @@ std::vector<Change> changes_by_import(const Step& step) {
   return changes;
 }
 
+// An application may name an end before it is over, and go on appending.
+void maybe_end(Fields& fields, std::uint32_t number) {
+  if (number % 4 == 0) fields["end"] = kEarlyEnd;
+}
+
 std::vector<Change> live_changes(const Step& step, LiveSpans& live) {
   Key& place = live[step.numbers[0] % live.size()];
   if (step.verb == Verb::begin) {
     if (!place.id.empty()) return {};
     place = {TL_KIND_OBSERVATION, trace_of(step.numbers[1] % 2, step.numbers[1] / 2),
              name_of_process(step.process) + "-live-" + std::to_string(step.numbers[2])};
-    return {observation_change(place, step.numbers[3] & 0b11'1111, step.numbers[3])};
+    Change begun = observation_change(place, step.numbers[3] & 0b11'1111, step.numbers[3]);
+    maybe_end(begun.fields, step.numbers[1] / 12);
+    return {begun};
   }
   if (place.id.empty()) return {};
   Change change{place, {}, {}};
@@ -181,6 +189,7 @@ std::vector<Change> live_changes(const Step& step, LiveSpans& live) {
   maybe(change.fields, step.numbers[1], 0, "status", "now " + std::to_string(step.numbers[2] % 5));
   maybe(change.fields, step.numbers[1], 1, "input", payload(step.numbers[2]));
   if (step.numbers[1] % 5 == 0) change.fields["output"] = payload(step.numbers[3]);
+  maybe_end(change.fields, step.numbers[1] / 5);
   if (step.verb == Verb::end) {
     change.fields["end"] = kEnd;
     place = {};
@@ -208,11 +217,12 @@ std::vector<Change> changes_of(const Step& step, LiveSpans& live) {
                {}}};
     }
     case Verb::put_session:
-      // Each process has its own, which traces of both may name. Never without a mark, because
-      // nobody could see whether it is there while a trace names it.
+      // Each process has its own, which traces of both may name.
       return {{{TL_KIND_SESSION, "", "session " + std::to_string(step.process)},
                {{"bookmarked", "1"}},
                {}}};
+    case Verb::put_bare_session:
+      return {{{TL_KIND_SESSION, "", "session " + std::to_string(step.process)}, {}, {}}};
     case Verb::put_secret:
       return secret_changes(step);
     case Verb::put_beside:
@@ -243,6 +253,7 @@ std::vector<Change> changes_of(const Step& step, LiveSpans& live) {
 
 void apply_change(World& world, const Change& change) {
   Fields& fields = world[change.key];
+  if (change.key.kind == TL_KIND_SESSION) fields.emplace("bookmarked", "0");
   const auto keep_first = [&](const char* name) {
     const auto found = fields.find(name);
     return found == fields.end() ? std::string() : found->second;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "payload/group_fixture.hpp"
+#include "payload/group_reader.hpp"
 #include "payload/group_writer.hpp"
 #include "store/block_codec.hpp"
 
@@ -29,8 +30,6 @@ void put_log(store::WriteTransaction& transaction, GroupNumber group, Bytes log)
 }
 
 struct Damage : GroupFixture {
-  Damage() { std::cout << "TL_SEED=" << seed << '\n'; }
-
   // Two groups with full chunks and one that grows, slots, chains of recipes and pieces in common;
   // several blocks in each packed key space.
   void fill() {
@@ -452,6 +451,48 @@ BOOST_AUTO_TEST_CASE(chains_with_wrong_indices_do_not_spoil_what_comes_next) {
       const std::string bytes = text + std::string(static_cast<std::size_t>(i), '!');
       const PayloadNumber number = need(writer.put(transaction, 7, bytes));
       BOOST_REQUIRE(need(PayloadReader(transaction).read_all(number)) == bytes);
+    }
+    writer.forget();
+  }
+}
+
+// An offset so large that the end of what it begins is a small number again: before the bytes of
+// the base, wherever in memory these are.
+BOOST_AUTO_TEST_CASE(offsets_that_wrap_around_refer_to_nothing) {
+  const std::string base = random_bytes(8 << 10, seed);  // long enough to be kept
+  for (const std::uint64_t before : {std::uint64_t{1}, std::uint64_t{64}, std::uint64_t{1} << 20}) {
+    std::string log;
+    append_varint(log, base.size());
+    append_varint(log, 0);
+    append_varint(log, base.size() << 2);
+    log += base;
+    const auto append_built_on_base = [&](std::uint64_t size_bytes, std::uint64_t offset) {
+      const std::uint64_t position = log.size();
+      append_varint(log, size_bytes);
+      append_varint(log, 1);
+      append_varint(log, position);
+      append_base(log, size_bytes, offset);
+      return payload_number({7, position});
+    };
+    const PayloadNumber sound = append_built_on_base(100, base.size() - 100);
+    const std::vector<PayloadNumber> wrong = {
+        append_built_on_base(before + 100, 0 - before), append_built_on_base(before, 0 - before),
+        append_built_on_base(before + base.size(), 0 - before),
+        append_built_on_base(100, UINT64_MAX - 50), append_built_on_base(101, base.size() - 100)};
+    auto transaction = begin();
+    plant(transaction, 7, log);
+    for (const bool is_kept : {false, true}) {
+      BOOST_TEST_CONTEXT(before << " before, " << (is_kept ? "kept" : "not kept")) {
+        const PayloadReader reader(transaction);
+        GroupReader::of(transaction).forget();
+        for (const PayloadNumber number : wrong) {
+          if (is_kept) {
+            BOOST_TEST((need(reader.read_all(payload_number({7, 0}))) == base));
+          }
+          BOOST_TEST((code_of(reader.read_all(number)) == Code::corrupt));
+        }
+        BOOST_TEST((need(reader.read_all(sound)) == base.substr(base.size() - 100)));
+      }
     }
     writer.forget();
   }

@@ -84,8 +84,6 @@ std::string edited(RandomJson& random, std::string bytes, Bytes other) {
 }
 
 struct Seeded : GroupFixture {
-  Seeded() { std::cout << "TL_SEED=" << seed << '\n'; }
-
   std::string any_payload(const std::vector<std::string>& earlier) {
     if (!earlier.empty() && !random.chance(3)) {
       const std::size_t back =

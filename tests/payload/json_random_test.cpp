@@ -127,7 +127,6 @@ class PlainParser {
 };
 
 struct Seeded {
-  Seeded() { std::cout << "TL_SEED=" << seed << '\n'; }
   std::uint64_t seed = random_seed();
   RandomJson random{seed};
 };

@@ -88,7 +88,6 @@ BOOST_AUTO_TEST_CASE(unescaping_broken_text_stays_inside_it) {
 
 BOOST_AUTO_TEST_CASE(any_text_comes_back_from_a_json_string) {
   const std::uint64_t seed = random_seed();
-  std::cout << "TL_SEED=" << seed << '\n';
   RandomJson random(seed);
   for (int i = 0; i < 20000; ++i) {
     std::string bytes = random_bytes(random, random.below(60));
@@ -204,7 +203,6 @@ BOOST_AUTO_TEST_CASE(only_canonical_text_is_decoded) {
 
 BOOST_AUTO_TEST_CASE(every_byte_string_comes_back) {
   const std::uint64_t seed = random_seed();
-  std::cout << "TL_SEED=" << seed << '\n';
   RandomJson random(seed);
   std::vector<std::size_t> sizes = {12287, 12288, 12289, 24576, 40000, 1000001};
   for (std::size_t size = 0; size < 200; ++size) sizes.push_back(size);

@@ -6,6 +6,7 @@
 #include "payload/json_scanner.hpp"
 #include "payload/store_fixture.hpp"
 #include "payload/value_reader.hpp"
+#include "support/random_seed.hpp"
 
 namespace tracelite::test {
 namespace {
@@ -272,9 +273,7 @@ BOOST_AUTO_TEST_CASE(deep_nesting_neither_recurses_nor_takes_long) {
 
 // Payloads made of parts that are media, nearly are, or are not at all.
 BOOST_AUTO_TEST_CASE(any_payload_comes_back_as_it_was_given) {
-  const unsigned seed = std::random_device()();
-  BOOST_TEST_MESSAGE("seed " << seed);
-  std::mt19937 random(seed);
+  std::mt19937 random(tracelite::test::short_random_seed());
   const auto below = [&](std::size_t count) { return static_cast<std::size_t>(random()) % count; };
   std::size_t taken_count = 0;
   for (std::size_t round = 0; round < scaled(3000); ++round) {
@@ -323,9 +322,7 @@ BOOST_AUTO_TEST_CASE(any_payload_comes_back_as_it_was_given) {
 }
 
 BOOST_AUTO_TEST_CASE(a_window_of_any_size_reads_as_the_whole_does) {
-  const unsigned seed = std::random_device()();
-  BOOST_TEST_MESSAGE("seed " << seed);
-  std::mt19937 random(seed);
+  std::mt19937 random(tracelite::test::short_random_seed());
   const std::string large = bytes_of(700'001, 5);
   const std::string payload = "a " + uri_of(bytes_of(500, 2)) + uri_of(large) + " b " +
                               "data:image\\/png;base64," +

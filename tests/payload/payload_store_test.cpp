@@ -118,7 +118,6 @@ BOOST_AUTO_TEST_CASE(what_is_not_there_is_not_found) {
 
 BOOST_AUTO_TEST_CASE(a_large_payload_grows_over_several_appends_and_transactions) {
   const std::uint64_t seed = test::random_seed();
-  std::cout << "TL_SEED=" << seed << '\n';
   test::RandomJson random(seed);
   const std::string all = text_bytes(3 << 20, seed) + random_bytes(2 << 20, seed);
   PayloadNumber number = 0;
@@ -361,7 +360,6 @@ BOOST_AUTO_TEST_CASE(hostile_headers_are_corrupt) {
 // Whatever a frame holds, it gives its bytes or `corrupt` (the sanitizers look on).
 BOOST_AUTO_TEST_CASE(random_values_are_harmless) {
   const std::uint64_t seed = test::random_seed();
-  std::cout << "TL_SEED=" << seed << '\n';
   test::RandomJson random(seed);
   const PayloadNumber number = put(text_bytes(3000, seed));
   std::string original;

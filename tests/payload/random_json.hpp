@@ -9,13 +9,9 @@
 #include <string_view>
 #include <vector>
 
-namespace tracelite::test {
+#include "support/random_seed.hpp"
 
-// The seed of this run: TL_SEED of the environment, or a fresh one. Print it with each failure.
-inline std::uint64_t random_seed() {
-  if (const char* given = std::getenv("TL_SEED")) return std::strtoull(given, nullptr, 10);
-  return std::random_device{}();
-}
+namespace tracelite::test {
 
 class RandomJson {
  public:

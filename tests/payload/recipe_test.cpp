@@ -100,7 +100,6 @@ bool same(const Operation& a, const Operation& b) {
 
 struct Seeded {
   Seeded() {
-    std::cout << "TL_SEED=" << seed << '\n';
     for (std::size_t i = 0; i < 20; ++i) log.segments.push_back(random_bytes(2000, seed + i));
   }
 
@@ -330,6 +329,10 @@ BOOST_AUTO_TEST_CASE(heads_that_refer_to_what_cannot_be_are_refused) {
   BOOST_TEST(!read_operation_head(varints({kind(Source::base, 0), 0}), 100));
   BOOST_TEST(!read_operation_head(varints({kind(Source::base, std::uint64_t{1} << 32), 0}), 100));
   BOOST_TEST(!read_operation_head(varints({kind(Source::segment, 5), UINT64_MAX, 0}), 100));
+  for (const std::uint64_t offset : {kOperationOffsetMax + 1, UINT64_MAX - 4, UINT64_MAX}) {
+    BOOST_TEST(!read_operation_head(varints({kind(Source::base, 5), offset}), 100));
+    BOOST_TEST(!read_operation_head(varints({kind(Source::segment, 5), 0, offset}), 100));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_head_that_ends_too_early_is_refused) {

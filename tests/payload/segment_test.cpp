@@ -20,7 +20,6 @@ constexpr std::uint64_t kSeed = 99;
 
 struct Segments : GroupFixture {
   Segments() {
-    std::cout << "TL_SEED=" << seed << '\n';
     std::string value;
     append_big_endian(value, kSeed);
     put_raw(store::KeySpace::meta, "piece_seed", value);

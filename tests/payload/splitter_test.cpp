@@ -93,7 +93,6 @@ std::size_t shared_size(Bytes one, Bytes other, Bytes part) {
 }
 
 struct Seeded {
-  Seeded() { std::cout << "TL_SEED=" << seed << '\n'; }
   std::uint64_t seed = random_seed();
   RandomJson random{seed};
 };

@@ -36,8 +36,6 @@ std::size_t case_count(std::size_t count) {
 
 class RandomStore : public GroupFixture {
  public:
-  RandomStore() { std::cout << "TL_SEED=" << seed << '\n'; }
-
   // Puts payloads that `make` gives; there are `count` cases in all.
   template <class Make>
   void run(std::size_t count, const Make& make) {

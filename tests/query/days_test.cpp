@@ -12,7 +12,7 @@ namespace {
 using index::kDayNs;
 
 struct Fixture {
-  std::uint32_t seed = test_seed();
+  std::uint32_t seed = tracelite::test::short_random_seed();
   RandomWorld random{seed};
   World world;
 
@@ -134,6 +134,25 @@ BOOST_FIXTURE_TEST_CASE(pages_of_them_make_the_whole_list, Fixture) {
       }
       BOOST_TEST(pages == whole);
     }
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(no_model_and_an_empty_one_are_one_row, Fixture) {
+  world.commit([&] {
+    for (const char* id : {"none", "empty"}) {
+      ObservationSpec spec;
+      spec.trace_id = "t";
+      spec.id = id;
+      if (spec.id == "empty") spec.model = "";
+      world.add(spec);
+    }
+  });
+  for (const std::int64_t from_ns : {std::int64_t{0}, std::int64_t{-1}}) {  // kept, and selected
+    Filter filter;
+    filter.from_ns = from_ns;
+    const auto all = rows(list(world.snapshot(), Kind::day, filter, {}, {}, 0));
+    BOOST_REQUIRE(all.size() == 1U);
+    BOOST_TEST(all[0].aggregate.observation_count == 2U);
   }
 }
 

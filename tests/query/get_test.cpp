@@ -6,10 +6,10 @@
 namespace tracelite::query::test {
 namespace {
 
-std::string read_part(Cursor& cursor, const model::PayloadView& view, std::uint64_t offset,
-                      std::size_t size_bytes) {
+std::string read_part(Cursor& cursor, const Row& row, const model::PayloadView& view,
+                      std::uint64_t offset, std::size_t size_bytes) {
   std::string part(size_bytes, '\0');
-  part.resize(must(cursor.read_payload(view, payload::ReadMode::as_given, offset, part)));
+  part.resize(must(cursor.read_payload(row, view, payload::ReadMode::as_given, offset, part)));
   return part;
 }
 
@@ -115,8 +115,8 @@ BOOST_FIXTURE_TEST_CASE(a_trace_without_a_record_is_read_from_its_root, Fixture)
     BOOST_TEST(view.environment == "prod");
     BOOST_REQUIRE(view.timestamp_ns);
     BOOST_TEST(*view.timestamp_ns == 1);  // the earliest start
-    BOOST_TEST(must(cursor->payload(view.input)) == R"({"q":1})");
-    BOOST_TEST(must(cursor->payload(view.output)) == "[2]");
+    BOOST_TEST(must(cursor->payload(row, view.input)) == R"({"q":1})");
+    BOOST_TEST(must(cursor->payload(row, view.output)) == "[2]");
     BOOST_TEST((view.is_bookmarked == bookmarked));
   };
   check({});
@@ -211,18 +211,18 @@ BOOST_FIXTURE_TEST_CASE(payloads_of_any_size_come_back_whole_and_in_parts, Fixtu
   BOOST_REQUIRE(must(cursor->next(row)));
   const model::ObservationView view = model::view_observation(row.entity);
   BOOST_TEST(view.output.value.size_bytes == large.size());
-  BOOST_TEST((must(cursor->payload(view.output)) == large));
-  BOOST_TEST(must(cursor->payload(view.input)) == "{\"a\":1}");
-  BOOST_TEST(must(cursor->payload(view.metadata)) == "{\"k\":1}");
+  BOOST_TEST((must(cursor->payload(row, view.output)) == large));
+  BOOST_TEST(must(cursor->payload(row, view.input)) == "{\"a\":1}");
+  BOOST_TEST(must(cursor->payload(row, view.metadata)) == "{\"k\":1}");
   std::string parts;
   for (std::size_t offset = 0; offset < large.size() + 1000; offset += 100'000) {
-    parts += read_part(*cursor, view.output, offset, 100'000);
+    parts += read_part(*cursor, row, view.output, offset, 100'000);
   }
   BOOST_TEST((parts == large));
   std::string part;
-  part += read_part(*cursor, view.input, 1, 3);
-  part += read_part(*cursor, view.input, 7, 10);
-  part += read_part(*cursor, view.input, 1000, 10);
+  part += read_part(*cursor, row, view.input, 1, 3);
+  part += read_part(*cursor, row, view.input, 7, 10);
+  part += read_part(*cursor, row, view.input, 1000, 10);
   BOOST_TEST(part == "\"a\"");
 }
 

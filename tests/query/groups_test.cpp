@@ -23,7 +23,7 @@ std::vector<Aggregate> sums_of(const std::vector<Row>& all) {
 }
 
 struct Fixture {
-  std::uint32_t seed = test_seed();
+  std::uint32_t seed = tracelite::test::short_random_seed();
   RandomWorld random{seed};
   World world;
 };

@@ -26,7 +26,7 @@ void compare(const std::shared_ptr<Snapshot>& snapshot, const Oracle& oracle, Ki
 }
 
 struct Fixture {
-  std::uint32_t seed = test_seed();
+  std::uint32_t seed = tracelite::test::short_random_seed();
   RandomWorld random{seed};
   World world;
 };

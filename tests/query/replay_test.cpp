@@ -11,7 +11,7 @@ namespace tracelite::query::test {
 namespace {
 
 struct Fixture {
-  std::uint32_t seed = test_seed();
+  std::uint32_t seed = tracelite::test::short_random_seed();
   RandomWorld random{seed};
   World world;
 

@@ -292,12 +292,4 @@ std::vector<std::string> names_of(const std::vector<Row>& all) {
   return names;
 }
 
-std::uint32_t test_seed() {
-  const char* given = std::getenv("TL_TEST_SEED");
-  const auto seed = given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10))
-                                     : static_cast<std::uint32_t>(std::random_device()());
-  BOOST_TEST_MESSAGE("TL_TEST_SEED=" << seed);
-  return seed;
-}
-
 }  // namespace tracelite::query::test

@@ -21,6 +21,7 @@
 #include "query/query.hpp"
 #include "record/entity_store.hpp"
 #include "store/environment.hpp"
+#include "support/random_seed.hpp"
 
 namespace tracelite::query::test {
 
@@ -138,8 +139,5 @@ Code failure(const Result<std::unique_ptr<Cursor>>& cursor);
 // A row in one word: "trace/observation", "trace", "score", "key".
 std::string name_of(const Row& row);
 std::vector<std::string> names_of(const std::vector<Row>& rows);
-
-// The seed of a randomised test, printed so that a failure can be run again (TL_TEST_SEED).
-std::uint32_t test_seed();
 
 }  // namespace tracelite::query::test

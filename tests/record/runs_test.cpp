@@ -1,6 +1,7 @@
 // Runs are found whatever was merged, and lose the entries of containers that are gone and no
 // others.
 #include <algorithm>
+#include <array>
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 #include <iostream>
@@ -12,6 +13,7 @@
 #include "record/records.hpp"
 #include "record/runs.hpp"
 #include "store/helpers.hpp"
+#include "store/sealed.hpp"
 
 namespace {
 
@@ -73,6 +75,7 @@ class File {
     must(find_in_runs(transaction, kFamily, must(read_runs(transaction, kFamily)), hash, found));
     return found;
   }
+  [[nodiscard]] store::Environment& environment() const { return *environment_; }
   [[nodiscard]] std::uint64_t value_count() const {
     return must(must(environment_->begin_read()).statistics(kFamily)).entries;
   }
@@ -146,6 +149,133 @@ BOOST_AUTO_TEST_CASE(few_entries_lie_in_the_list) {
     const std::vector<ContainerNumber> expected = {5000 + hash * hash};
     BOOST_TEST(file.find(hash) == expected, boost::test_tools::per_element());
   }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+// Parts of a run in the file, in place of those that its writer made.
+BOOST_AUTO_TEST_SUITE(runs_of_strangers)
+
+namespace {
+
+using Entry = std::pair<std::uint32_t, std::uint8_t>;  // the hash, and the container less the base
+
+std::string part_of(const std::vector<Entry>& entries) {
+  std::string part;
+  for (const auto& [hash, container] : entries) {
+    append_big_endian(part, hash);
+    part.push_back(static_cast<char>(container));
+  }
+  return part;
+}
+
+class Stranger {
+ public:
+  // One run of one part, for hashes from 0 on and containers from 1 on.
+  Stranger() {
+    std::map<std::uint32_t, ContainerNumber> entries;
+    for (std::uint32_t n = 0; n < kCount; ++n) entries[n] = 1 + n;
+    file.add(entries);
+    BOOST_REQUIRE(file.value_count() == 1U);
+  }
+  void put_part(const std::string& part) const {
+    std::string key;
+    append_big_endian(key, std::uint32_t{0});
+    append_big_endian(key, std::uint32_t{0});
+    auto transaction = must(file.environment().begin_write());
+    must(store::put_sealable(transaction, kFamily, key, std::array{Bytes(part)}));
+    must(transaction.commit());
+  }
+  // The list of runs, changed.
+  template <class Change>
+  void change_list(const Change& change) const {
+    auto transaction = must(file.environment().begin_write());
+    const Bytes key = store::name_of(kFamily);
+    std::string list(must(transaction.get(KeySpace::meta, key)).value());
+    change(list);
+    must(transaction.put(KeySpace::meta, key, list));
+    must(transaction.commit());
+  }
+  [[nodiscard]] bool finds(std::uint32_t hash) const {
+    const auto transaction = must(file.environment().begin_read());
+    const auto runs = read_runs(transaction, kFamily);
+    std::vector<ContainerNumber> found;
+    const Status status =
+        runs ? find_in_runs(transaction, kFamily, *runs, hash, found) : Status(runs.error());
+    if (!status) BOOST_TEST((status.error().code == Code::corrupt));
+    return status && !found.empty();
+  }
+  [[nodiscard]] bool merges() const {
+    auto transaction = must(file.environment().begin_write());
+    return static_cast<bool>(merge_runs(transaction, kFamily));
+  }
+  [[nodiscard]] bool prunes() const {
+    auto transaction = must(file.environment().begin_write());
+    return static_cast<bool>(prune_runs(transaction, kFamily, 0));
+  }
+
+  static constexpr std::uint32_t kCount = kShortRunEntriesMax + 1;
+  File file;
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(entries_that_do_not_ascend_are_refused, Stranger) {
+  put_part(part_of({{7, 0}, {7, 1}, {9, 0}}));
+  BOOST_TEST(finds(7));
+  for (const auto& second : {Entry{7, 0}, Entry{7, 1}}) {
+    put_part(part_of({{7, 1}, second, {9, 0}}));
+    BOOST_TEST(!finds(7));
+    BOOST_TEST(finds(9));
+    BOOST_TEST(!prunes());
+  }
+  // Another run to merge it with, of another number.
+  std::map<std::uint32_t, ContainerNumber> more;
+  for (std::uint32_t n = 0; n < kCount; ++n) more[1000 + n] = 1;
+  file.add(more);
+  BOOST_TEST(!merges());
+}
+
+BOOST_FIXTURE_TEST_CASE(no_more_entries_are_taken_than_the_run_says, Stranger) {
+  std::vector<Entry> entries;
+  for (std::uint32_t n = 0; n <= kCount; ++n) entries.emplace_back(n, 0);
+  put_part(part_of(entries));
+  BOOST_TEST(!prunes());
+  entries.pop_back();
+  put_part(part_of(entries));
+  BOOST_TEST(prunes());
+}
+
+// As sealed values can be, which are compressed.
+BOOST_FIXTURE_TEST_CASE(a_part_of_more_than_a_page_is_refused, Stranger) {
+  std::vector<Entry> entries;
+  for (std::uint32_t n = 0; n < store::kOnePageValueSizeBytes / 5; ++n) entries.emplace_back(n, 0);
+  put_part(part_of(entries));
+  BOOST_TEST(finds(7));
+  for (std::uint32_t n = 0; n < 10; ++n) entries.emplace_back(10'000 + n, 0);
+  put_part(part_of(entries));
+  BOOST_TEST(!finds(7));
+}
+
+// Each would tell the same entries once more.
+BOOST_FIXTURE_TEST_CASE(a_run_that_is_listed_twice_is_refused, Stranger) {
+  BOOST_TEST(finds(7));
+  change_list([](std::string& list) { list += std::string(list); });
+  BOOST_TEST(!finds(7));
+}
+
+BOOST_AUTO_TEST_CASE(a_short_run_that_does_not_ascend_is_refused) {
+  Stranger stranger;
+  stranger.file.add({{2000, 1}});
+  BOOST_TEST(stranger.finds(2000));
+  stranger.file.add({{2001, 1}});
+  BOOST_TEST(stranger.finds(2000));
+  // The last two entries, of 5 bytes each, the other way round.
+  stranger.change_list([](std::string& list) {
+    list = list.substr(0, list.size() - 10) + list.substr(list.size() - 5) +
+           list.substr(list.size() - 10, 5);
+  });
+  BOOST_TEST(!stranger.finds(2000));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

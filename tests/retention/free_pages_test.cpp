@@ -129,6 +129,66 @@ BOOST_AUTO_TEST_CASE(in_small_pieces_it_comes_to_the_same,
   verify(environment);
 }
 
+// LMDB takes free pages for what is written between the pieces, and gives them up again. Who
+// writes is a process that has never had the words in its memory.
+BOOST_AUTO_TEST_CASE(what_is_overwritten_in_pieces_beside_commits_is_nowhere_any_more) {
+  const Folder folder(fast_folder());
+  const std::uint64_t seed = store::test::random_seed();
+  const store::test::Line done;
+  store::test::Line go_on;
+  store::test::Child child([&] {
+    go_on.close_writing();
+    std::mt19937_64 random(seed);
+    while (go_on.receive() != '\0') {
+      const auto environment = open_file(folder.file());
+      auto transaction = store::test::must(environment->begin_write());
+      for (std::uint64_t i = 1 + random() % 4; i-- > 0;) {
+        const std::string key = "k" + std::to_string(random() % 60);
+        store::test::must(transaction.put(
+            KeySpace::directory, key,
+            noise(static_cast<std::uint32_t>(random()), random() % 3 == 0 ? 20'000 : 300)));
+        if (random() % 2 == 0) store::test::must(transaction.erase(KeySpace::directory, key));
+      }
+      store::test::must(transaction.commit());
+      done.send('d');
+    }
+    return 0;
+  });
+  const auto environment = open_file(folder.file());
+  std::mt19937_64 random(seed + 1);
+  const std::string marker = noise(7, 300);
+  for (std::uint32_t i = 0; i < 300; ++i) {
+    put_one(*environment, "word" + std::to_string(i),
+            marker + noise(i, random() % 3 == 0 ? 9'000 : 500));
+  }
+  {
+    auto transaction = store::test::must(environment->begin_write());
+    for (std::uint32_t i = 0; i < 300; ++i) {
+      BOOST_TEST(
+          store::test::must(transaction.erase(KeySpace::directory, "word" + std::to_string(i))));
+    }
+    store::test::must(transaction.commit());
+  }
+  BOOST_TEST(store::test::must(store::zero_unused_bytes(*environment)) > 0U);
+  constexpr std::uint64_t kPieceSizeBytes = 64 << 10;
+  store::FreePageOverwriting overwriting(*environment, true, kPieceSizeBytes);
+  std::uint64_t step_count = 0;
+  for (bool more = true; more; ++step_count) {
+    BOOST_REQUIRE(step_count < 10'000U);
+    const auto step = store::test::must(overwriting.step());
+    BOOST_TEST(step.size_bytes <= kPieceSizeBytes);
+    more = step.is_more || step.held_size_bytes > 0;
+    go_on.send('g');
+    BOOST_REQUIRE(done.receive() == 'd');
+  }
+  BOOST_TEST(step_count > 10U);
+  BOOST_TEST(store::test::read_file(folder.file()).find(marker.substr(0, 100)) ==
+             std::string::npos);
+  verify(environment);
+  go_on.close_writing();
+  BOOST_TEST(child.wait() == 0);
+}
+
 BOOST_AUTO_TEST_CASE(what_a_snapshot_of_another_process_sees_is_left_alone) {
   const Folder folder(fast_folder());
   const std::string marker = noise(7, 3'000);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "store/environment.hpp"
+#include "store/environment_state.hpp"
 #include "store/helpers.hpp"
 #include "support/write_counter.hpp"
 
@@ -51,6 +52,29 @@ BOOST_AUTO_TEST_CASE(a_commit_that_may_be_lost_syncs_once_and_sync_makes_up_for_
   auto empty = must(environment->begin_write());
   must(empty.commit());
   BOOST_TEST(syncs_of_sync(*environment) == 1U);
+}
+
+// Its number is that of the next commit, of whomever.
+BOOST_AUTO_TEST_CASE(a_transaction_that_changed_nothing_is_no_commit) {
+  const Folder folder;
+  const auto environment = must(Environment::open(folder.file(), {}));
+  syncs_of_commit(*environment, Durability::synced);
+  const OpenFile& file = *environment->state().current();
+  const std::uint64_t last = environment->last_transaction_id();
+  BOOST_TEST(file.last_commit == last);
+  auto empty = must(environment->begin_write());
+  must(empty.commit());
+  BOOST_TEST(!empty.has_committed());
+  BOOST_TEST(empty.id() == last + 1);
+  // As if it had been made by somebody else, who does not sync.
+  BOOST_TEST(file.last_commit == last);
+  BOOST_TEST(file.durable_commit == last);
+  auto next = must(environment->begin_write());
+  BOOST_TEST(next.id() == last + 1);
+  must(next.put(KeySpace::meta, "key", "value"));
+  must(next.commit());
+  BOOST_TEST(next.has_committed());
+  BOOST_TEST(file.last_commit == last + 1);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

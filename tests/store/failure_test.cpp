@@ -141,11 +141,12 @@ BOOST_AUTO_TEST_CASE(a_file_that_somebody_has_open_is_not_taken_for_one_that_nob
   BOOST_TEST(writer.wait() == 0);
 }
 
-BOOST_AUTO_TEST_CASE(a_read_only_medium_is_read_without_locks) {
+BOOST_AUTO_TEST_CASE(a_read_only_medium_is_read_without_locks,
+                     *boost::unit_test::precondition(may_mount)) {
   const Folder folder;
   put_one(*open_file(folder.file()), "key", "value");
   Child child([&] {
-    if (!make_read_only(folder.path())) return kSkipped;
+    CHILD_CHECK(90, make_read_only(folder.path()));
     for (int i = 0; i < 2; ++i) {
       auto opened = Environment::open(folder.file(), {});
       CHILD_CHECK(1, opened);
@@ -158,21 +159,19 @@ BOOST_AUTO_TEST_CASE(a_read_only_medium_is_read_without_locks) {
     CHILD_CHECK(6, error.code == Code::permission && error.engine_code == EROFS);
     return 0;
   });
-  check_child(child);
+  BOOST_TEST(child.wait() == 0);
 }
 
 // Its reader is not seen by the writer, who would overwrite what it reads.
-BOOST_AUTO_TEST_CASE(a_read_only_mount_and_a_writer_exclude_each_other) {
+BOOST_AUTO_TEST_CASE(a_read_only_mount_and_a_writer_exclude_each_other,
+                     *boost::unit_test::precondition(may_mount)) {
   const Folder folder;
   put_one(*open_file(folder.file()), "key", "value");
   Line told;
   Line said;
   Child child([&] {
     told.close_writing();
-    if (!make_read_only(folder.path())) {
-      said.send('x');
-      return kSkipped;
-    }
+    CHILD_CHECK(90, make_read_only(folder.path()));
     auto opened = Environment::open(folder.file(), {});
     CHILD_CHECK(1, opened);
     said.send('o');
@@ -184,23 +183,21 @@ BOOST_AUTO_TEST_CASE(a_read_only_mount_and_a_writer_exclude_each_other) {
     return 0;
   });
   said.close_writing();
-  if (said.receive() == 'o') {
-    BOOST_TEST((open_error(folder.file()).code == Code::busy));
-    told.send('c');
-    BOOST_REQUIRE(said.receive() == 'c');
-    auto environment = open_file(folder.file());
-    told.send('t');
-    check_child(child);
-    return;
-  }
-  check_child(child);
+  BOOST_REQUIRE(said.receive() == 'o');
+  BOOST_TEST((open_error(folder.file()).code == Code::busy));
+  told.send('c');
+  BOOST_REQUIRE(said.receive() == 'c');
+  auto environment = open_file(folder.file());
+  told.send('t');
+  BOOST_TEST(child.wait() == 0);
 }
 
-BOOST_AUTO_TEST_CASE(two_read_only_mounts_do_not_exclude_each_other) {
+BOOST_AUTO_TEST_CASE(two_read_only_mounts_do_not_exclude_each_other,
+                     *boost::unit_test::precondition(may_mount)) {
   const Folder folder;
   put_one(*open_file(folder.file()), "key", "value");
   Child child([&] {
-    if (!make_read_only(folder.path())) return kSkipped;
+    CHILD_CHECK(90, make_read_only(folder.path()));
     auto opened = Environment::open(folder.file(), {});
     CHILD_CHECK(1, opened);
     Child other([&] {
@@ -211,11 +208,12 @@ BOOST_AUTO_TEST_CASE(two_read_only_mounts_do_not_exclude_each_other) {
     CHILD_CHECK(3, other.wait() == 0);
     return 0;
   });
-  check_child(child);
+  BOOST_TEST(child.wait() == 0);
 }
 
 // LMDB tells processes apart by their numbers, and two containers may have the same ones.
-BOOST_AUTO_TEST_CASE(processes_with_the_same_number_are_told_so) {
+BOOST_AUTO_TEST_CASE(processes_with_the_same_number_are_told_so,
+                     *boost::unit_test::precondition(may_be_a_container)) {
   const Folder folder;
   open_file(folder.file()).reset();
   Line told;
@@ -223,7 +221,7 @@ BOOST_AUTO_TEST_CASE(processes_with_the_same_number_are_told_so) {
   const auto in_container = [&](const std::function<int()>& body) {
     return [&told, body] {
       told.close_writing();
-      if (unshare(CLONE_NEWPID) != 0) return kSkipped;
+      CHILD_CHECK(90, unshare(CLONE_NEWPID) == 0);
       Child first(body);
       return first.wait();
     };
@@ -238,25 +236,24 @@ BOOST_AUTO_TEST_CASE(processes_with_the_same_number_are_told_so) {
     return 0;
   }));
   said.close_writing();
-  if (said.receive() != 'o') return check_child(holder);
+  BOOST_REQUIRE(said.receive() == 'o');
   Child other(in_container([&] {
     const auto opened = Environment::open(folder.file(), {});
     CHILD_CHECK(1, !opened && opened.error().code == Code::busy);
     CHILD_CHECK(2, says(opened.error(), "same process number"));
     return 0;
   }));
-  check_child(other);
+  BOOST_TEST(other.wait() == 0);
   told.close_writing();
-  check_child(holder);
+  BOOST_TEST(holder.wait() == 0);
 }
 
-BOOST_AUTO_TEST_CASE(a_full_disk_loses_nothing_and_is_named) {
+BOOST_AUTO_TEST_CASE(a_full_disk_loses_nothing_and_is_named,
+                     *boost::unit_test::precondition(may_mount)) {
   const Folder folder;
   Child child([&] {
-    if (!own_mounts() ||
-        mount("tmpfs", folder.path().c_str(), "tmpfs", 0, "size=1m,mode=0700") != 0) {
-      return kSkipped;
-    }
+    CHILD_CHECK(90, own_mounts());
+    CHILD_CHECK(91, mount("tmpfs", folder.path().c_str(), "tmpfs", 0, "size=1m,mode=0700") == 0);
     auto opened = Environment::open(folder.file(), {});
     CHILD_CHECK(1, opened);
     put_one(*opened.value(), "first", "value");
@@ -280,7 +277,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_loses_nothing_and_is_named) {
     CHILD_CHECK(9, !std::filesystem::exists(folder.file("new.tl-lock")));
     return 0;
   });
-  check_child(child);
+  BOOST_TEST(child.wait() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_commit_that_cannot_write_loses_nothing_and_can_be_run_again) {

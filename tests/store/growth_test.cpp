@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "helpers.hpp"
+#include "support/sanitizers.hpp"
 
 namespace tracelite::store::test {
 namespace {
@@ -177,11 +178,8 @@ BOOST_AUTO_TEST_CASE(readers_and_writers_in_many_threads_live_through_it) {
   BOOST_TEST(environment->map_size_bytes() > kSmallMap);
 }
 
-BOOST_AUTO_TEST_CASE(little_address_space_means_a_smaller_map) {
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-  BOOST_TEST_MESSAGE("skipped: sanitizers reserve address space of their own");
-  return;
-#endif
+BOOST_AUTO_TEST_CASE(little_address_space_means_a_smaller_map,
+                     *boost::unit_test::precondition(tracelite::test::not_under_sanitizers)) {
   const Folder folder(fast_folder());
   Child child([&] {
     const rlimit limit{1 << 30, 1 << 30};

@@ -27,16 +27,12 @@
 
 #include "store/environment.hpp"
 #include "support/coverage.hpp"
+#include "support/random_seed.hpp"
 
 namespace tracelite::store::test {
 
-// Of a randomised test, printed so that a failure can be run again with TL_SEED.
-inline std::uint64_t random_seed() {
-  const char* given = std::getenv("TL_SEED");
-  const std::uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device{}();
-  std::cout << "TL_SEED=" << seed << '\n';
-  return seed;
-}
+using tracelite::test::random_seed;
+using tracelite::test::short_random_seed;
 
 // A folder of its own for every test, removed with everything in it.
 class Folder {
@@ -225,21 +221,28 @@ class Child {
   pid_t pid_ = 0;
 };
 
-// What a child ends with that may not do what it has to.
-inline constexpr int kSkipped = 77;
-
 // Mounts of our own, seen by nobody else: for a child.
 inline bool own_mounts() {
   return unshare(CLONE_NEWNS) == 0 && mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
 }
 
-inline void check_child(Child& child) {
-  const int code = child.wait();
-  if (code == kSkipped) {
-    BOOST_TEST_MESSAGE("skipped: mounting is not allowed here");
-  } else {
-    BOOST_TEST(code == 0);
-  }
+// Preconditions for tests whose children mount, or count processes from 1.
+inline boost::test_tools::assertion_result may_mount(boost::unit_test::test_unit_id /*unit*/) {
+  static const int refused =
+      Child([] {
+        const std::string folder = std::filesystem::temp_directory_path();
+        return own_mounts() && mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=1m") == 0 ? 0 : 1;
+      }).wait();
+  boost::test_tools::assertion_result may(refused == 0);
+  may.message() << "skipped: mounting is not allowed here";
+  return may;
+}
+inline boost::test_tools::assertion_result may_be_a_container(
+    boost::unit_test::test_unit_id /*unit*/) {
+  static const int refused = Child([] { return unshare(CLONE_NEWPID) == 0 ? 0 : 1; }).wait();
+  boost::test_tools::assertion_result may(refused == 0);
+  may.message() << "skipped: process numbers of one's own are not allowed here";
+  return may;
 }
 
 // For the children: an exit code that tells which check failed.

@@ -7,6 +7,7 @@
 
 #include "store/helpers.hpp"
 #include "store/packing.hpp"
+#include "support/random_seed.hpp"
 
 namespace {
 
@@ -18,10 +19,7 @@ using store::test::must;
 class Entries {
  public:
   explicit Entries(std::size_t word_count) : word_count_(word_count) {
-    const char* given = std::getenv("TL_SEED");
-    const std::uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device{}();
-    std::cout << "TL_SEED=" << seed << '\n';
-    random_.seed(seed);
+    random_.seed(tracelite::test::random_seed());
   }
 
   PackedBlock block(std::size_t entry_size_bytes) {

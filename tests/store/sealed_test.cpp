@@ -9,6 +9,7 @@
 
 #include "store/helpers.hpp"
 #include "store/sealed.hpp"
+#include "support/random_seed.hpp"
 
 namespace {
 
@@ -120,9 +121,7 @@ BOOST_FIXTURE_TEST_CASE(damage_to_sealed_entries_keeps_nobody_from_putting_them_
 }
 
 BOOST_FIXTURE_TEST_CASE(puts_erases_and_sealing_in_turns, File) {
-  const unsigned seed = std::random_device{}();
-  std::cout << "seed " << seed << '\n';
-  std::mt19937 random(seed);
+  std::mt19937 random(tracelite::test::short_random_seed());
   std::map<KeySpace, Oracle> expected;
   for (int round = 0; round < 150; ++round) {
     write([&](WriteTransaction& transaction) {

@@ -1,6 +1,7 @@
 """Reads what llvm-cov exports as lcov, and says for each room and file of lib/ how many of its lines
 and branches were run; below each file the lines that were not, and those of which a branch was not
-taken, as ranges. Then why lines were not run, by tests/not_covered.txt, and which have no reason."""
+taken, as ranges. Then why lines were not run, by tests/not_covered.txt, with how many of them each of
+its patterns explains; which have no reason; and which patterns explain nothing, and should go."""
 
 import re
 import sys
@@ -53,23 +54,37 @@ def ranges(numbers: list[int]) -> str:
     )
 
 
-def read_reasons(path: Path) -> list[tuple[re.Pattern[str], str]]:
-    reasons: list[tuple[re.Pattern[str], str]] = []
+@dataclass
+class Pattern:
+    text: str
+    line: int  # of the file that has it
+    reason: str
+    fits: re.Pattern[str]
+    explained: Counter[str] = field(default_factory=Counter)  # lines, by file
+
+    def told(self) -> str:
+        total = f"{sum(self.explained.values()):5}  {self.text}"
+        if not self.text.startswith(":"):
+            return total
+        return f"{total}  ({', '.join(f'{name} {n}' for name, n in self.explained.most_common())})"
+
+
+def read_patterns(path: Path) -> list[Pattern]:
+    patterns: list[Pattern] = []
     reason = ""
-    for text in path.read_text().splitlines():
-        if text.startswith("  "):
-            file, _, pattern = (
-                text.strip().partition(": ") if text[2] != ":" else ("", "", text[4:])
-            )
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if line.startswith("  "):
+            text = line.strip()
+            file, _, code = text.partition(": ") if text[0] != ":" else ("", "", text[2:])
             where = re.escape(file) if file else r"\S+"
-            reasons.append((re.compile(f"{where}: {pattern}"), reason))
-        elif text and not text.startswith("#"):
-            reason = text
-    return reasons
+            patterns.append(Pattern(text, number, reason, re.compile(f"{where}: {code}")))
+        elif line and not line.startswith("#"):
+            reason = line
+    return patterns
 
 
-def explain(files: dict[str, File], reasons: list[tuple[re.Pattern[str], str]]) -> None:
-    counts: Counter[str] = Counter()
+def explain(files: dict[str, File], patterns: list[Pattern]) -> list[str]:
+    """Counts what each pattern explains; returns the lines that none does."""
     unexplained: list[str] = []
     for name in sorted(files):
         text = (Path("lib") / name).read_text().splitlines()
@@ -77,16 +92,31 @@ def explain(files: dict[str, File], reasons: list[tuple[re.Pattern[str], str]]) 
             said = [f"{name}: {text[number - 1].strip()}" for number in run]
             # A brace says nothing, unless it stands alone.
             said = [line for line in said if not line.endswith(": }")] or said
-            fitting = (why for line in said for what, why in reasons if what.match(line))
-            why = next(fitting, "")
-            counts[why or "without a reason"] += len(run)
-            if not why:
+            fitting = (one for line in said for one in patterns if one.fits.match(line))
+            pattern = next(fitting, None)
+            if pattern:
+                pattern.explained[name] += len(run)
+            else:
                 unexplained += [f"{name}:{n}: {text[n - 1].strip()}" for n in run]
+    return unexplained
+
+
+def tell_reasons(patterns: list[Pattern], unexplained: list[str]) -> None:
+    reasons: Counter[str] = Counter({"without a reason": len(unexplained)})
+    for pattern in patterns:
+        reasons[pattern.reason] += sum(pattern.explained.values())
     print("lines that are not run:")
-    for why, count in counts.most_common():
-        print(f"{count:5}  {why}")
-    for line in unexplained:
-        print(f"  {line}")
+    for reason, count in reasons.most_common():
+        print(f"{count:5}  {reason}")
+        of_reason = [one for one in patterns if one.reason == reason and one.explained]
+        for pattern in sorted(of_reason, key=lambda one: -sum(one.explained.values())):
+            print(f"         {pattern.told()}")
+        if reason == "without a reason":
+            for line in unexplained:
+                print(f"         {line}")
+    for pattern in patterns:
+        if not pattern.explained:
+            print(f"explains nothing: tests/not_covered.txt:{pattern.line}: {pattern.text}")
 
 
 def share(files: list[File]) -> str:
@@ -115,7 +145,8 @@ def main() -> None:
     for room in sorted(rooms):
         print(f"{room:38} {share(rooms[room])}")
     print(f"{'lib':38} {share(list(files.values()))}")
-    explain(files, read_reasons(Path("tests/not_covered.txt")))
+    patterns = read_patterns(Path("tests/not_covered.txt"))
+    tell_reasons(patterns, explain(files, patterns))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdarg>
 #include <cstdlib>
 #include <new>
 #include <utility>
@@ -25,6 +26,7 @@ std::atomic<int> armed_kind{-1};
 std::atomic<std::uint64_t> calls{0};
 std::atomic<std::uint64_t> first{kNever};
 std::atomic<std::uint64_t> last{kNever};
+std::atomic<std::size_t> error{0};
 [[maybe_unused]] std::atomic<std::uint64_t> live{0};
 
 // 0, or which call of the kind it is that has to fail.
@@ -42,22 +44,21 @@ Function* next(Function* /*of this type*/, const char* name) {
   return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));  // NOLINT: what dlsym is for
 }
 
-// What the n-th of them fails with.
-int engine_code(std::uint64_t call) {
-  constexpr std::array kCodes = {EIO, ENOMEM, ENOSPC};
-  return kCodes[call % kCodes.size()];
+int one_of(const std::array<int, 3>& codes) {
+  return codes.at(error.load(std::memory_order_relaxed));
 }
-int sqlite_code(std::uint64_t call) {
-  constexpr std::array kCodes = {SQLITE_NOMEM, SQLITE_IOERR, SQLITE_FULL};
-  return kCodes[call % kCodes.size()];
-}
+int engine_code() { return one_of({EIO, ENOMEM, ENOSPC}); }
+int sqlite_code() { return one_of({SQLITE_NOMEM, SQLITE_IOERR, SQLITE_FULL}); }
+// Of what cannot be done by half.
+int write_code() { return one_of({EIO, ENOSPC, ENOSPC}); }
 
-// A failing write: no room, an error, or a half of it written.
+// Only the first write of a fault that lasts is done by half.
 ssize_t write_or_fail(std::size_t size_bytes, auto&& write_some) {
+  constexpr std::size_t kHalf = 2;
   const std::uint64_t call = fails(Kind::write);
   if (call == 0) return write_some(size_bytes);
-  if (call % 3 == 0 && size_bytes > 1) return write_some(size_bytes / 2);
-  errno = call % 3 == 1 ? EIO : ENOSPC;
+  if (error == kHalf && call == first && size_bytes > 1) return write_some(size_bytes / 2);
+  errno = write_code();
   return -1;
 }
 int sync_or_fail(auto&& sync) {
@@ -67,9 +68,10 @@ int sync_or_fail(auto&& sync) {
 }
 
 int hole_or_fail(int descriptor, int mode, off_t offset, off_t size) {
-  const std::uint64_t call = fails(Kind::hole);
-  if (call == 0) return static_cast<int>(syscall(SYS_fallocate, descriptor, mode, offset, size));
-  errno = error_of_hole(first.load(std::memory_order_relaxed));
+  if (fails(Kind::hole) == 0) {
+    return static_cast<int>(syscall(SYS_fallocate, descriptor, mode, offset, size));
+  }
+  errno = one_of({EIO, ENOSPC, EOPNOTSUPP});
   return -1;
 }
 
@@ -81,17 +83,14 @@ std::size_t size_of(const struct iovec* parts, int part_count) {
 
 }  // namespace
 
-void arm(Kind kind, std::uint64_t nth, Lasting lasting) {
+void arm(const Fault& fault) {
   calls = 0;
-  first = nth;
-  last = lasting == Lasting::on ? kNever : nth;
-  armed_kind = static_cast<int>(kind);
+  first = fault.nth;
+  last = fault.lasting == Lasting::on ? kNever : fault.nth;
+  error = fault.error;
+  armed_kind = static_cast<int>(fault.kind);
 }
 void disarm() { armed_kind = -1; }
-int error_of_hole(std::uint64_t nth) {
-  constexpr std::array kCodes = {EIO, ENOSPC, EOPNOTSUPP};
-  return kCodes[nth % kCodes.size()];
-}
 std::uint64_t call_count() { return calls; }
 std::uint64_t live_allocation_count() { return live; }
 
@@ -234,7 +233,7 @@ int ftruncate(int descriptor, off_t size) noexcept {
   if (faults::fails(Kind::write) == 0) {
     return static_cast<int>(syscall(SYS_ftruncate, descriptor, size));
   }
-  errno = EIO;
+  errno = faults::write_code();
   return -1;
 }
 int ftruncate64(int descriptor, off64_t size) noexcept { return ftruncate(descriptor, size); }
@@ -274,9 +273,9 @@ class Inside {
   bool before_;
 };
 
-std::uint64_t fails_outside(Kind kind) {
+bool fails_outside(Kind kind) {
   // LMDB binds its own functions to itself, and is called from within SQLite.
-  return is_inside && kind == Kind::sqlite ? 0 : faults::fails(kind);
+  return !(is_inside && kind == Kind::sqlite) && faults::fails(kind) != 0;
 }
 
 }  // namespace
@@ -285,8 +284,7 @@ std::uint64_t fails_outside(Kind kind) {
 #define INTERPOSE(kind, code, name, parameters, arguments) \
   int name parameters {                                    \
     static const auto real = faults::next(&name, #name);   \
-    const std::uint64_t call = fails_outside(kind);        \
-    if (call != 0) return faults::code(call);              \
+    if (fails_outside(kind)) return faults::code();        \
     const Inside inside;                                   \
     return real arguments;                                 \
   }
@@ -300,6 +298,12 @@ extern "C" {
 INTERPOSE_LMDB(mdb_env_create, (MDB_env * *env), (env))
 INTERPOSE_LMDB(mdb_env_open, (MDB_env * env, const char* path, unsigned flags, mdb_mode_t mode),
                (env, path, flags, mode))
+INTERPOSE_LMDB(mdb_env_copyfd2, (MDB_env * env, mdb_filehandle_t descriptor, unsigned flags),
+               (env, descriptor, flags))
+INTERPOSE_LMDB(mdb_env_get_fd, (MDB_env * env, mdb_filehandle_t* descriptor), (env, descriptor))
+INTERPOSE_LMDB(mdb_env_set_flags, (MDB_env * env, unsigned flags, int on), (env, flags, on))
+INTERPOSE_LMDB(mdb_env_set_maxdbs, (MDB_env * env, MDB_dbi count), (env, count))
+INTERPOSE_LMDB(mdb_env_set_maxreaders, (MDB_env * env, unsigned count), (env, count))
 INTERPOSE_LMDB(mdb_env_info, (MDB_env * env, MDB_envinfo* info), (env, info))
 INTERPOSE_LMDB(mdb_env_set_mapsize, (MDB_env * env, std::size_t size), (env, size))
 INTERPOSE_LMDB(mdb_env_stat, (MDB_env * env, MDB_stat* stat), (env, stat))
@@ -309,6 +313,7 @@ INTERPOSE_LMDB(mdb_txn_begin, (MDB_env * env, MDB_txn* parent, unsigned flags, M
                (env, parent, flags, out))
 INTERPOSE_LMDB(mdb_dbi_open, (MDB_txn * txn, const char* name, unsigned flags, MDB_dbi* dbi),
                (txn, name, flags, dbi))
+INTERPOSE_LMDB(mdb_dbi_flags, (MDB_txn * txn, MDB_dbi dbi, unsigned* flags), (txn, dbi, flags))
 INTERPOSE_LMDB(mdb_stat, (MDB_txn * txn, MDB_dbi dbi, MDB_stat* stat), (txn, dbi, stat))
 INTERPOSE_LMDB(mdb_get, (MDB_txn * txn, MDB_dbi dbi, MDB_val* key, MDB_val* data),
                (txn, dbi, key, data))
@@ -326,10 +331,14 @@ INTERPOSE_LMDB(mdb_cursor_get,
 // A commit that fails has ended its transaction.
 int mdb_txn_commit(MDB_txn* txn) {
   static const auto real = faults::next(&mdb_txn_commit, "mdb_txn_commit");
-  const std::uint64_t call = faults::fails(Kind::lmdb);
-  if (call == 0) return real(txn);
+  if (!fails_outside(Kind::lmdb)) return real(txn);
   mdb_txn_abort(txn);
-  return faults::engine_code(call);
+  return faults::engine_code();
+}
+// What it gives back is what the callback did, or less than 0.
+int mdb_reader_list(MDB_env* env, MDB_msg_func* line, void* context) {
+  static const auto real = faults::next(&mdb_reader_list, "mdb_reader_list");
+  return fails_outside(Kind::lmdb) ? -1 : real(env, line, context);
 }
 
 INTERPOSE_SQLITE(sqlite3_step, (sqlite3_stmt * statement), (statement))
@@ -349,20 +358,65 @@ INTERPOSE_SQLITE(sqlite3_bind_text64,
                   void (*destroy)(void*), unsigned char encoding),
                  (statement, index, data, size, destroy, encoding))
 
+INTERPOSE_SQLITE(sqlite3_file_control,
+                 (sqlite3 * connection, const char* database, int operation, void* argument),
+                 (connection, database, operation, argument))
+INTERPOSE_SQLITE(sqlite3_create_function_v2,
+                 (sqlite3 * connection, const char* name, int argument_count, int encoding,
+                  void* context, void (*call)(sqlite3_context*, int, sqlite3_value**),
+                  void (*step)(sqlite3_context*, int, sqlite3_value**),
+                  void (*end)(sqlite3_context*), void (*destroy)(void*)),
+                 (connection, name, argument_count, encoding, context, call, step, end, destroy))
+INTERPOSE_SQLITE(sqlite3_vfs_register, (sqlite3_vfs * vfs, int is_default), (vfs, is_default))
+
+// SQLite itself calls it again and again; it can fail only until it has succeeded.
+int sqlite3_initialize() {
+  static const auto real = faults::next(&sqlite3_initialize, "sqlite3_initialize");
+  static std::atomic<bool> is_initialised = false;
+  if (is_initialised) return real();
+  if (fails_outside(Kind::sqlite)) return faults::sqlite_code();
+  const Inside inside;
+  const int code = real();
+  if (code == SQLITE_OK) is_initialised = true;
+  return code;
+}
+// Switches only, which take a number and a pointer.
+int sqlite3_db_config(sqlite3* connection, int option, ...) {
+  static const auto real = faults::next(&sqlite3_db_config, "sqlite3_db_config");
+  va_list rest;
+  va_start(rest, option);
+  const int value = va_arg(rest, int);
+  int* const is_on = va_arg(rest, int*);
+  va_end(rest);
+  if (fails_outside(Kind::sqlite)) return faults::sqlite_code();
+  const Inside inside;
+  return real(connection, option, value, is_on);
+}
+unsigned char* sqlite3_serialize(sqlite3* connection, const char* database, sqlite3_int64* size,
+                                 unsigned flags) {
+  static const auto real = faults::next(&sqlite3_serialize, "sqlite3_serialize");
+  if (fails_outside(Kind::sqlite)) return nullptr;
+  const Inside inside;
+  return real(connection, database, size, flags);
+}
 int sqlite3_prepare_v3(sqlite3* connection, const char* sql, int size, unsigned flags,
                        sqlite3_stmt** statement, const char** tail) {
   static const auto real = faults::next(&sqlite3_prepare_v3, "sqlite3_prepare_v3");
-  const std::uint64_t call = fails_outside(Kind::sqlite);
-  if (call == 0) return real(connection, sql, size, flags, statement, tail);
-  *statement = nullptr;
-  return faults::sqlite_code(call);
+  if (fails_outside(Kind::sqlite)) {
+    *statement = nullptr;
+    return faults::sqlite_code();
+  }
+  const Inside inside;
+  return real(connection, sql, size, flags, statement, tail);
 }
 int sqlite3_open_v2(const char* name, sqlite3** connection, int flags, const char* vfs) {
   static const auto real = faults::next(&sqlite3_open_v2, "sqlite3_open_v2");
-  const std::uint64_t call = fails_outside(Kind::sqlite);
-  if (call == 0) return real(name, connection, flags, vfs);
-  *connection = nullptr;
-  return faults::sqlite_code(call);
+  if (fails_outside(Kind::sqlite)) {
+    *connection = nullptr;
+    return faults::sqlite_code();
+  }
+  const Inside inside;
+  return real(name, connection, flags, vfs);
 }
 }
 #pragma GCC visibility pop

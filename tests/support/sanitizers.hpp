@@ -11,11 +11,12 @@ inline constexpr bool kUnderSanitizer = true;
 inline constexpr bool kUnderSanitizer = false;
 #endif
 
-// For tests that measure memory.
+// For tests that measure memory, or leave little of it.
 inline boost::test_tools::assertion_result not_under_sanitizers(
     boost::unit_test::test_unit_id /*unit*/) {
   boost::test_tools::assertion_result allowed(!kUnderSanitizer);
-  allowed.message() << "skipped: a sanitizer takes memory of its own, and keeps what is freed";
+  allowed.message()
+      << "skipped: a sanitizer takes memory and address space of its own, and keeps what is freed";
   return allowed;
 }
 
