@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "arguments.hpp"
 #include "commands.hpp"
 #include "human_text.hpp"
 #include "json_rows.hpp"
@@ -72,6 +73,13 @@ void tell(Output& output, const tl_delete_report& report, bool as_json, bool is_
   }
 }
 
+// A try that went on where an earlier one had stopped may have deleted nothing itself.
+bool says_anything(const tl_delete_report& report) {
+  return report.trace_count + report.observation_count + report.score_count + report.session_count +
+             report.zeroed_size_bytes + report.remaining_size_bytes >
+         0;
+}
+
 int run_delete(Output& output, DeleteRequest& request) {
   tracelite::Store store = open_to_change(request.database);
   const tl_filter filter = request.filter();
@@ -94,7 +102,7 @@ int run_delete(Output& output, DeleteRequest& request) {
                                           &progress, &report)
                      : tl_delete(store.get(), &filter, ProgressLine::callback, &progress, &report);
   progress.erase();
-  if (status != TL_OK && report.trace_count > 0) {
+  if (status != TL_OK && says_anything(report)) {
     // What is told next would take the place of the reason.
     const auto failure = std::make_exception_ptr(tracelite::Error(status, *tl_error()));
     tell(output, report, request.json, request.secure);
@@ -125,7 +133,8 @@ void add_delete(CLI::App& app, Action& action) {
   command
       .add_option("--timeout", request->timeout_s,
                   "Seconds that --secure waits for readers that can still see it (10)")
-      ->check(CLI::Range(0.0, kTimeoutMaxS));
+      ->type_name("SECONDS")
+      ->check(number_from_zero_to(kTimeoutMaxS));
   add_json(command, request->json, "One JSON object");
   request->selection.add_options(command);
   command.footer(

@@ -31,17 +31,6 @@ std::string free_name() {
   return name;
 }
 
-// As a word for the shell.
-std::string quoted(const std::string& word) {
-  const bool is_plain = word.find_first_not_of(
-                            "abcdefghijklmnopqrstuvwxyz"
-                            "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+:@%") == std::string::npos;
-  if (is_plain && !word.empty()) return word;
-  std::string text = "'";
-  for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
-}
-
 // Shows the conversation while it is recorded, piece by piece.
 class Conversation {
  public:

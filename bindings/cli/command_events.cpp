@@ -14,6 +14,7 @@
 #include <system_error>
 #include <utility>
 
+#include "arguments.hpp"
 #include "commands.hpp"
 #include "human_text.hpp"
 #include "json_rows.hpp"
@@ -53,6 +54,9 @@ class Input {
   Input& operator=(const Input&) = delete;
 
   [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }  // 0: not known
+  [[nodiscard]] bool is_file(const std::string& path) const {
+    return is_open_as(descriptor_, path);
+  }
   // A tl_read_fn, with an Input as its context.
   static std::int64_t read(void* context, void* buffer, std::size_t capacity_bytes) {
     auto& self = *static_cast<Input*>(context);
@@ -173,6 +177,9 @@ class Outcomes {
 
 int run_import(Output& output, const ImportRequest& request) {
   Input input(request.file);
+  if (input.is_file(request.database)) {
+    throw WrongUse("the events and the tracelite file are the same: " + request.database);
+  }
   tracelite::Store store =
       open_to_record(request.database, request.compression_level, request.durability);
   ProgressLine progress("importing", "bytes");
@@ -184,16 +191,19 @@ int run_import(Output& output, const ImportRequest& request) {
       tl_import(store.get(), TL_FORMAT_LANGFUSE, Input::read, &input, Outcomes::callback, &outcomes,
                 ProgressLine::callback, &progress, &report);
   progress.erase();
-  if (status != TL_CANCELLED) tracelite::require(status);
-  outcomes.rethrow();
-  input.rethrow();
-  if (status == TL_CANCELLED) {
-    complain("interrupted; what was read before is in the file");
-    store.close();
-    stop_if_interrupted();
+  // What is told next would take the place of the reason.
+  std::exception_ptr failure;
+  if (status != TL_OK && status != TL_CANCELLED) {
+    failure = std::make_exception_ptr(tracelite::Error(status, *tl_error()));
   }
-  store.close();
+  outcomes.rethrow();
   outcomes.finish(report, output);
+  output.flush();
+  if (failure != nullptr) std::rethrow_exception(failure);
+  input.rethrow();
+  if (status == TL_CANCELLED) complain("interrupted; what was read before is in the file");
+  store.close();
+  stop_if_interrupted();
   return report.failed_count == 0 ? kExitOk : kExitFailure;
 }
 
@@ -257,13 +267,13 @@ void add_import_and_export(CLI::App& app, Action& action) {
                   "1 to 19, zstd's: higher is smaller and slower (default: 3)")
       ->type_name("LEVEL")
       ->check(CLI::Range(1, 19));
-  const std::map<std::string, tl_durability> durabilities = {
-      {"sync", TL_DURABILITY_SYNC}, {"last-commit", TL_DURABILITY_LAST_COMMIT}};
+  const Words durabilities = {{"sync", TL_DURABILITY_SYNC},
+                              {"last-commit", TL_DURABILITY_LAST_COMMIT}};
   import_command
       .add_option("--durability", import_request->durability,
                   "sync (default): every commit is synced; last-commit: half as many syncs, and a "
                   "power cut before the end may take the last commit")
-      ->transform(CLI::CheckedTransformer(durabilities, CLI::ignore_case).description(""))
+      ->transform(one_of(durabilities))
       ->type_name("WORD");
   import_command.add_flag(
       "--all-warnings", import_request->all_warnings,
@@ -283,7 +293,7 @@ void add_import_and_export(CLI::App& app, Action& action) {
   CLI::App& export_command =
       *app.add_subcommand("export", "Write events, of everything or of a selection of traces")
            ->group("Reading");
-  add_database(export_command, export_request->database);
+  add_database_to_read(export_command, export_request->database);
   add_json(export_command, export_request->json, "Accepted: an export is always JSON Lines");
   export_request->selection.add_options(export_command);
   export_command.callback([export_request, &action] {

@@ -193,7 +193,7 @@ int run_stats(Output& output, const KeepRequest& request) {
   show("users", format_count(statistics.user_count));
   show("payloads", format_size(statistics.payload_size_bytes));
   show("file", format_size(statistics.file_size_bytes));
-  show("commits", format_count(statistics.commit_number));
+  show("commit", format_count(statistics.commit_number));
   for (const auto& [name, count] : counters) {
     if (count > 0) show("counted: " + name, format_count(count));
   }
@@ -231,16 +231,29 @@ struct Findings {
   }
 };
 
+// Gives what can be done about what was found.
+std::string check_all(const KeepRequest& request, Findings& findings) {
+  try {
+    const tracelite::Store store = open_to_read(request.database);
+    const tl_status status = tl_check(store.get(), Findings::callback, &findings,
+                                      ProgressLine::callback, &findings.progress);
+    findings.progress.erase();
+    if (findings.thrown != nullptr) std::rethrow_exception(findings.thrown);
+    stop_if_interrupted();
+    if (status == TL_CORRUPT && findings.count == 0) findings.tell("file", tl_error()->message);
+    if (status != TL_CORRUPT) tracelite::require(status);
+  } catch (const Damaged& damaged) {
+    findings.tell("file", damaged.finding());
+    return damaged.advice();
+  }
+  return "if only the index is named, mend it with: tracelite reindex " + trust_option() +
+         quoted(request.database) + "; else " + advice_on_damage(request.database);
+}
+
 int run_check(Output& output, const KeepRequest& request) {
-  const tracelite::Store store = open_to_read(request.database);
-  ProgressLine progress("checking", "records");
+  ProgressLine progress("checking", "pages");
   Findings findings{output, progress, JsonWriter(output), request.json};
-  const tl_status status =
-      tl_check(store.get(), Findings::callback, &findings, ProgressLine::callback, &progress);
-  progress.erase();
-  if (findings.thrown != nullptr) std::rethrow_exception(findings.thrown);
-  stop_if_interrupted();
-  if (status != TL_CORRUPT || findings.count == 0) tracelite::require(status);
+  const std::string advice = check_all(request, findings);
   if (request.json) {
     findings.json.begin_object().key("ok").boolean(findings.count == 0);
     findings.json.key("findings").count(findings.count).end_object().end_line();
@@ -249,10 +262,7 @@ int run_check(Output& output, const KeepRequest& request) {
   }
   output.flush();
   if (findings.count == 0) return kExitOk;
-  complain(request.database + " is damaged: " + plural(findings.count, "finding") +
-           "; if only the index is named, mend it with: tracelite reindex " + request.database +
-           "; else bring out what can be read with: tracelite salvage " + request.database +
-           " NEW.tl");
+  complain(request.database + " is damaged: " + plural(findings.count, "finding") + "; " + advice);
   return kExitFailure;
 }
 
@@ -346,6 +356,7 @@ void show_salvaged_as_json(Output& output, const tl_salvage_report& report, bool
 
 // The library never opens the damaged file, so there is nothing to trust.
 int run_salvage(Output& output, const KeepRequest& request) {
+  refuse_as_output(request.database);
   ProgressLine progress("salvaging", "steps");
   Findings findings{output, progress, JsonWriter(output), request.json};
   tl_salvage_report report{};
@@ -373,12 +384,15 @@ int run_salvage(Output& output, const KeepRequest& request) {
   return kExitFailure;
 }
 
+using AddDatabase = CLI::Option*(CLI::App& command, std::string& database);
+
 std::shared_ptr<KeepRequest> add_keep(CLI::App& app, Action& action, const char* name,
                                       const char* description,
-                                      int (*run)(Output&, const KeepRequest&)) {
+                                      int (*run)(Output&, const KeepRequest&),
+                                      AddDatabase* add_file = add_database) {
   auto request = std::make_shared<KeepRequest>();
   CLI::App& command = *app.add_subcommand(name, description)->group("Keeping");
-  add_database(command, request->database);
+  add_file(command, request->database);
   add_json(command, request->json, "JSON");
   command.callback([request, run, &action] {
     action = [request, run](Output& output) { return run(output, *request); };
@@ -403,16 +417,18 @@ void add_flags(CLI::App& app, Action& action) {
 }
 
 void add_keeping(CLI::App& app, Action& action) {
-  const auto stats = add_keep(app, action, "stats", "Show how much is in the file", run_stats);
+  const auto stats = add_keep(app, action, "stats", "Show how much is in the file", run_stats,
+                              add_database_to_read);
   app.get_subcommand("stats")->add_flag("--space", stats->space,
                                         "Where the bytes of the file are, by key space and table");
-  add_keep(app, action, "check", "Check the whole file; ends with ok, or lists what is wrong",
-           run_check);
+  add_keep(app, action, "check",
+           "Check the whole file; says ok, or what is wrong (with --trust: all of it)", run_check,
+           add_database_to_read);
   add_keep(app, action, "reindex", "Rebuild the index from the records", run_reindex);
   add_keep(app, action, "compact", "Write the file anew, as small as it can be; others may use it",
            run_compact);
-  const auto backup =
-      add_keep(app, action, "backup", "Copy the file while others use it", run_backup);
+  const auto backup = add_keep(app, action, "backup", "Copy the file while others use it",
+                               run_backup, add_database_to_read);
   app.get_subcommand("backup")
       ->add_option("OUT", backup->destination, "The file to make; it must not exist")
       ->required()

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "arguments.hpp"
 #include "commands.hpp"
 #include "human_text.hpp"
 #include "json_rows.hpp"
@@ -265,17 +266,17 @@ int run_list(Output& output, ListRequest& request) {
   return kExitOk;
 }
 
-std::map<std::string, tl_order> order_words() {
-  std::map<std::string, tl_order> words;
+Words order_words() {
+  Words words;
   const std::pair<const char*, tl_order> names[] = {{"time", TL_ORDER_TIME},
                                                     {"name", TL_ORDER_NAME},
                                                     {"latency", TL_ORDER_LATENCY},
                                                     {"tokens", TL_ORDER_TOKENS},
                                                     {"cost", TL_ORDER_COST}};
   for (const auto& [name, order] : names) {
-    words.emplace(name, order);
-    words.emplace(std::string(name) + ".desc", order);
-    words.emplace(std::string(name) + ".asc", order | TL_ORDER_ASCENDING);
+    words.emplace_back(name, order);
+    words.emplace_back(std::string(name) + ".desc", order);
+    words.emplace_back(std::string(name) + ".asc", order | TL_ORDER_ASCENDING);
   }
   return words;
 }
@@ -284,14 +285,16 @@ void add_list(CLI::App& app, Action& action, const ListKind& what) {
   auto request = std::make_shared<ListRequest>();
   request->what = what;
   CLI::App& command = *app.add_subcommand(what.command, what.description)->group("Reading");
-  add_database(command, request->database);
+  add_database_to_read(command, request->database);
   command
       .add_option("--order", request->order,
                   "By time (default), name, latency, tokens or cost, the largest first; "
                   "with .asc the smallest first, as in cost.asc")
       ->type_name("FIELD")
-      ->transform(CLI::CheckedTransformer(order_words(), CLI::ignore_case).description(""));
-  command.add_option("--limit", request->limit, "At most so many rows")->type_name("N");
+      ->transform(one_of(order_words()));
+  command.add_option("--limit", request->limit, "At most so many rows (default: all)")
+      ->type_name("N")
+      ->check(count_of_one_or_more());
   command
       .add_option("--after", request->after,
                   "Go on after this position, which an earlier list with the same selection and "

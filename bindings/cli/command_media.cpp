@@ -51,7 +51,7 @@ void add_media(CLI::App& app, Action& action) {
   auto request = std::make_shared<MediaRequest>();
   CLI::App& command = *app.add_subcommand("media", "Write the bytes of a medium, such as an image")
                            ->group("Reading");
-  add_database(command, request->database);
+  add_database_to_read(command, request->database);
   command.add_option("MEDIA_ID", request->id, "Its id, or a reference to it")
       ->required()
       ->type_name("");

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "arguments.hpp"
 #include "commands.hpp"
 #include "human_text.hpp"
 #include "json_rows.hpp"
@@ -124,8 +125,10 @@ int run_replay(Output& output, const ReplayRequest& request) {
   const tracelite::Store store = open_to_read(request.database);
   const double max_gap_ns = std::min(request.max_gap_seconds * kNsPerSecond, 9e18);
   const tracelite::Snapshot snapshot = store.snapshot();
-  tracelite::Cursor cursor = snapshot.replay(request.session, request.speed > 0 ? request.speed : 1,
-                                             static_cast<std::int64_t>(max_gap_ns));
+  tracelite::Cursor cursor = look_up(request.database, "session", request.session, [&] {
+    return snapshot.replay(request.session, request.speed > 0 ? request.speed : 1,
+                           static_cast<std::int64_t>(max_gap_ns));
+  });
   JsonWriter json(output, request.as_stored ? TL_READ_AS_STORED : TL_READ_AS_GIVEN);
   Line line(output, output.line_width());
   if (!request.json) show_head(line, snapshot, request.session);
@@ -152,7 +155,7 @@ void add_replay(CLI::App& app, Action& action) {
   auto request = std::make_shared<ReplayRequest>();
   CLI::App& command = *app.add_subcommand("replay", "Show a session step by step, as it happened")
                            ->group("Reading");
-  add_database(command, request->database);
+  add_database_to_read(command, request->database);
   command.add_option("SESSION_ID", request->session, "The id of the session")
       ->required()
       ->type_name("");
@@ -161,10 +164,10 @@ void add_replay(CLI::App& app, Action& action) {
                   "Wait between the steps: 1 is the recorded pace, 10 ten times as fast; without "
                   "this option there is no waiting")
       ->type_name("X")
-      ->check(CLI::PositiveNumber);
+      ->check(number_above_zero());
   command.add_option("--max-gap", request->max_gap_seconds, "Shorten longer waits to this")
       ->type_name("SECONDS")
-      ->check(CLI::PositiveNumber);
+      ->check(number_above_zero());
   add_json(command, request->json,
            "JSON Lines: {at, phase, wait, depth, trace or observation}; inputs come with the "
            "begin, outputs with the end");

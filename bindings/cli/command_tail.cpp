@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "arguments.hpp"
 #include "commands.hpp"
 #include "human_text.hpp"
 #include "json_rows.hpp"
@@ -121,8 +122,9 @@ void add_tail(CLI::App& app, Action& action) {
       .add_option("--timeout", request->timeout_s,
                   "End when nothing was recorded for so long (default: never)")
       ->type_name("SECONDS")
-      ->check(CLI::NonNegativeNumber);
+      ->check(number_from_zero());
   request->selection.add_options(command);
+  command.remove_option(command.get_option("--metadata"));  // tl_changes knows no such filter
   command.callback([request, &action] {
     action = [request](Output& output) {
       try {

@@ -228,7 +228,7 @@ int run_trace(Output& output, const TraceRequest& request) {
 void add_trace(CLI::App& app, Action& action) {
   auto request = std::make_shared<TraceRequest>();
   CLI::App& command = *app.add_subcommand("trace", "Show a trace as a tree")->group("Reading");
-  add_database(command, request->database);
+  add_database_to_read(command, request->database);
   command.add_option("TRACE_ID", request->trace, "The id of the trace")->required()->type_name("");
   add_json(
       command, request->json,

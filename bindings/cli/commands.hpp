@@ -15,11 +15,32 @@
 namespace cli {
 
 inline constexpr int kExitOk = 0;
-inline constexpr int kExitFailure = 1;  // an error, a refused event, a finding of check or salvage
+// An error, a refused event, a finding of check or salvage, a question answered with no.
+inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 2;
 inline constexpr const char* kExitCodes =
-    "Exit codes: 0 done; 1 an error, an event that import refused, a damage that check found, or\n"
-    "            something that salvage left behind; 2 a wrong command line.";
+    "Exit codes: 0 done; 1 an error, an event that import refused, a damage that check found,\n"
+    "            something that salvage left behind, or a deletion that was not confirmed;\n"
+    "            2 a wrong command line, and no terminal to ask on without --yes.";
+
+// Arguments that cannot be meant, which only the files they name tell; ends with kExitUsage.
+class WrongUse : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// A file that was refused because it is damaged; what() is the finding and what to do about it.
+class Damaged : public std::runtime_error {
+ public:
+  Damaged(const std::string& finding, const std::string& advice)
+      : std::runtime_error(finding + "; " + advice), finding_(finding), advice_(advice) {}
+  [[nodiscard]] const std::string& finding() const { return finding_; }
+  [[nodiscard]] const std::string& advice() const { return advice_; }
+
+ private:
+  std::string finding_;
+  std::string advice_;
+};
 
 // What the chosen command does; gives the exit code.
 using Action = std::function<int(Output&)>;
@@ -43,9 +64,16 @@ void show_trace(Output& output, const std::string& database, const std::string& 
 
 // The positional argument DB, and --trust.
 CLI::Option* add_database(CLI::App& command, std::string& database);
+// The same for commands that call open_to_read alone: --immutable as well.
+CLI::Option* add_database_to_read(CLI::App& command, std::string& database);
 CLI::Option* add_json(CLI::App& command, bool& json, const std::string& description);
 CLI::Option* add_as_stored(CLI::App& command, bool& as_stored);
 
+// Whether the descriptor is of the regular file at the path, by whatever name it was opened.
+bool is_open_as(int descriptor, const std::string& path);
+// Throws WrongUse if standard output is the file itself, and would go over what it holds. Whatever
+// opens one asks this first.
+void refuse_as_output(const std::string& database);
 // Opens an existing file; nothing is ever created.
 tracelite::Store open_to_read(const std::string& database);
 tracelite::Store open_to_change(const std::string& database);
@@ -53,6 +81,10 @@ tracelite::Store open_to_change(const std::string& database);
 tracelite::Store open_to_record(const std::string& database, int compression_level = 0,
                                 tl_durability durability = TL_DURABILITY_SYNC);
 
+// "--trust " for a proposed command if this one was told so, else nothing.
+std::string trust_option();
+// What can be done about a damaged file, whatever is damaged.
+std::string advice_on_damage(const std::string& database);
 // For an id of that kind, which the file does not have.
 std::string not_found_message(const std::string& database, const std::string& kind,
                               const std::string& id);

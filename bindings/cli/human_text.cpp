@@ -289,22 +289,22 @@ bool take_zone(std::string_view& text, std::int64_t& offset_seconds) {
 
 }  // namespace
 
-bool parse_time(std::string_view text, std::int64_t& at_ns) {
+TimeText parse_time(std::string_view text, std::int64_t& at_ns) {
   std::tm time{};
   int year = 0;
   int month = 0;
   std::int64_t fraction_ns = 0;
   if (!take_number(text, 4, year) || !take(text, '-') || !take_number(text, 2, month) ||
       !take(text, '-') || !take_number(text, 2, time.tm_mday)) {
-    return false;
+    return TimeText::none;
   }
   if (take(text, 'T') || take(text, 't') || take(text, ' ')) {
     if (!take_number(text, 2, time.tm_hour) || !take(text, ':') ||
         !take_number(text, 2, time.tm_min)) {
-      return false;
+      return TimeText::none;
     }
-    if (take(text, ':') && !take_number(text, 2, time.tm_sec)) return false;
-    if (take(text, '.') && !take_fraction(text, fraction_ns)) return false;
+    if (take(text, ':') && !take_number(text, 2, time.tm_sec)) return TimeText::none;
+    if (take(text, '.') && !take_fraction(text, fraction_ns)) return TimeText::none;
   }
   time.tm_year = year - 1900;
   time.tm_mon = month - 1;
@@ -312,15 +312,16 @@ bool parse_time(std::string_view text, std::int64_t& at_ns) {
   const std::tm given = time;
   std::int64_t offset_seconds = 0;
   const bool is_local = text.empty();
-  if (!is_local && (!take_zone(text, offset_seconds) || !text.empty())) return false;
+  if (!is_local && (!take_zone(text, offset_seconds) || !text.empty())) return TimeText::none;
   const std::int64_t seconds = (is_local ? mktime(&time) : timegm(&time)) - offset_seconds;
   // A 31st of February comes back as another day.
   if (time.tm_mday != given.tm_mday || time.tm_mon != given.tm_mon || given.tm_hour > 23 ||
       given.tm_min > 59 || given.tm_sec > 59) {
-    return false;
+    return TimeText::none;
   }
-  return !__builtin_mul_overflow(seconds, kNsPerSecond, &at_ns) &&
-         !__builtin_add_overflow(at_ns, fraction_ns, &at_ns);
+  const bool has_room = !__builtin_mul_overflow(seconds, kNsPerSecond, &at_ns) &&
+                        !__builtin_add_overflow(at_ns, fraction_ns, &at_ns);
+  return has_room ? TimeText::time : TimeText::out_of_range;
 }
 
 // --------------------------------------------------------------------------------------- numbers
@@ -359,6 +360,16 @@ std::string format_number(double value) {
   std::array<char, 64> text{};
   const auto end = std::to_chars(text.data(), text.data() + text.size(), value);
   return {text.data(), end.ptr};
+}
+
+std::string quoted(const std::string& word) {
+  const bool is_plain = word.find_first_not_of(
+                            "abcdefghijklmnopqrstuvwxyz"
+                            "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+:@%") == std::string::npos;
+  if (is_plain && !word.empty()) return word;
+  std::string text = "'";
+  for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return text + "'";
 }
 
 std::string plural(std::uint64_t count, std::string_view noun) {

@@ -37,11 +37,14 @@ std::string format_size(std::uint64_t size_bytes);  // 1.2 MB
 std::string format_cost(std::string_view dollars);  // $0.0123; "" for nothing and 0
 std::string format_number(double value);            // as short as it can be said
 
+// As a word for the shell.
+std::string quoted(const std::string& word);
 // "1 trace", "2 traces"
 std::string plural(std::uint64_t count, std::string_view noun);
 
 // Nanoseconds of an ISO 8601 time: 2026-11-21, 2026-11-21T14:03, ...:07.123456789, with Z or +01:00
-// or, without, in local time. False if it is none.
-bool parse_time(std::string_view text, std::int64_t& at_ns);
+// or, without, in local time. Out of range: nanoseconds since 1970 have no room for it.
+enum class TimeText : std::uint8_t { time, none, out_of_range };
+TimeText parse_time(std::string_view text, std::int64_t& at_ns);
 
 }  // namespace cli

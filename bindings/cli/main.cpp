@@ -44,6 +44,9 @@ int run(const cli::Action& action) {
     return code;
   } catch (const cli::Interrupted& interrupted) {
     cli::end_by(interrupted);
+  } catch (const cli::WrongUse& error) {
+    cli::complain(error.what());
+    return cli::kExitUsage;
   } catch (const std::exception& error) {
     cli::complain(error.what());
     return cli::kExitFailure;

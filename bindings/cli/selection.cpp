@@ -1,5 +1,6 @@
 #include "selection.hpp"
 
+#include "arguments.hpp"
 #include "human_text.hpp"
 #include "model_text.hpp"
 #include "tracelite/tracelite.hpp"
@@ -12,14 +13,14 @@ constexpr const char* kGroup = "Selection (all that is given must hold)";
 template <class Names, class Number>
 void add_choice(CLI::App& command, const std::string& option, const Names& names, Number& number,
                 const std::string& description) {
-  std::map<std::string, Number> choices;
+  Words words;
   std::string list;
   for (const auto& [value, text] : names) {
-    choices.emplace(text, value);
+    words.emplace_back(text, value);
     list += (list.empty() ? "" : ", ") + std::string(text);
   }
   command.add_option(option, number, description + ": " + list)
-      ->transform(CLI::CheckedTransformer(choices, CLI::ignore_case).description(""))
+      ->transform(one_of(words))
       ->type_name("WORD")
       ->group(kGroup);
 }
@@ -27,10 +28,13 @@ void add_choice(CLI::App& command, const std::string& option, const Names& names
 // "" where it is a time, else why not, as CLI11 wants it.
 std::string refuse_time(const std::string& text) {
   std::int64_t at_ns = 0;
-  if (parse_time(text, at_ns)) return "";
-  return "'" + text +
-         "' is no ISO 8601 time; give one such as 2026-11-21, 2026-11-21T14:03 or "
-         "2026-11-21T14:03:07.5Z";
+  const TimeText found = parse_time(text, at_ns);
+  if (found == TimeText::time) return "";
+  return "'" + printable(text) +
+         (found == TimeText::out_of_range
+              ? "' is out of range; times go from 1677-09-22 to 2262-04-11"
+              : "' is no ISO 8601 time; give one such as 2026-11-21, 2026-11-21T14:03 or "
+                "2026-11-21T14:03:07.5Z");
 }
 
 // 0 would be no bound.

@@ -85,6 +85,27 @@ class Deleting(ProgramTest):
         self.assertEqual((1, 0), (row["traces"], row["remainingBytes"]))
         self.assertEqual("ok\n", self.succeed("check", "day.tl").out)
 
+    def test_what_a_reader_keeps_is_told_in_each_try(self) -> None:
+        reader = subprocess.Popen(
+            [PROGRAM, "replay", "day.tl", "evening", "--speed", "0.0001"],
+            stdout=subprocess.PIPE,
+            cwd=self.folder,
+            env=self.environment(),
+        )
+        self.addCleanup(reader.communicate)
+        self.addCleanup(reader.kill)
+        assert reader.stdout is not None
+        reader.stdout.readline()  # it has its snapshot
+        arguments = ["day.tl", "--session", "morning", "--yes", "--secure", "--timeout", "0"]
+        for traces in [2, 0]:
+            result = self.run_program("delete", *arguments, "--json")
+            self.assertEqual(1, result.code, result.err)
+            self.assertEqual(traces, result.row()["traces"])
+            self.assertGreater(result.row()["remainingBytes"], 0)
+        result = self.run_program("delete", *arguments)
+        self.assertEqual(1, result.code, result.err)
+        self.assertRegex(result.out, r"deleted 0 traces, .*\noverwritten: .*remaining: [1-9]")
+
     def test_an_event_starts_it_anew(self) -> None:
         self.succeed("delete", "day.tl", "--trace", "trace-1", "--yes")
         self.import_lines(event("trace-create", {"id": "trace-1", "name": "anew"}))

@@ -420,7 +420,9 @@ class Keeping(ReadingTest):
         self.assertEqual((self.folder / "day.tl").stat().st_size, stats["fileBytes"])
         self.assertGreater(stats["payloadBytes"], 0)
         self.assertTrue(all(count == 0 for count in stats["counters"].values()))
-        self.assertRegex(self.succeed("stats", "day.tl").out, r"(?m)^observations +6$")
+        shown = self.succeed("stats", "day.tl").out
+        self.assertRegex(shown, r"(?m)^observations +6$")
+        self.assertRegex(shown, rf"(?m)^commit +{stats['commit']}$")
 
     def test_check_and_reindex(self) -> None:
         self.assertEqual("ok\n", self.succeed("check", "day.tl").out)

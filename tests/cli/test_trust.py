@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import lzma
 import os
+import threading
 import unittest
 from pathlib import Path
 
@@ -19,10 +21,16 @@ class Trusting(ProgramTest):
         if self.lines.exists():
             self.lines.unlink()
 
-    def state(self) -> str:
-        found = os.stat(self.folder / "day.tl")
+    def state(self, name: str = "day.tl") -> str:
+        path = self.folder / name
+        found = os.stat(path)
+        system = os.statvfs(path).f_fsid
         second, nanosecond = divmod(found.st_ctime_ns, 1_000_000_000)
-        return f"{found.st_dev} {found.st_ino} {found.st_size} {second}.{nanosecond}"
+        begin = hashlib.sha256(path.read_bytes()[: 128 * 1024]).hexdigest()
+        return (
+            f"{system} {found.st_dev} {found.st_ino} {found.st_size} "
+            f"{second}.{nanosecond} {begin}"
+        )
 
     def damage(self) -> None:
         """Flips a bit in every place where this name stands, so that checksums are wrong."""
@@ -33,10 +41,16 @@ class Trusting(ProgramTest):
         self.assertIn(mark, content)
         path.write_bytes(content.replace(mark, mark[:-1] + b"\x01"))
 
+    def assert_opened(self, *arguments: str) -> None:
+        """Runs a command that does not look through the damaged file: it fails where it reads what
+        is damaged."""
+        result = self.fail_with("the value of key 666f726d6174 in key space meta", *arguments)
+        self.assertNotIn("--trust", result.err)
+
     def test_a_damaged_file_is_refused_with_what_to_do(self) -> None:
         self.damage()
         result = self.fail_with("does not match its checksum", "traces", "day.tl")
-        self.assertIn("backup", result.err)
+        self.assertIn("use a backup that you have", result.err)
         self.assertIn("tracelite salvage day.tl", result.err)
         self.assertIn("tracelite check --trust day.tl", result.err)
         self.assertFalse(self.lines.exists())
@@ -55,13 +69,47 @@ class Trusting(ProgramTest):
         self.damage()
         self.lines.parent.mkdir(exist_ok=True)
         self.lines.write_text(self.state() + "\n")
-        result = self.run_program("traces", "day.tl")  # as far as opening it goes
-        self.assertNotIn("--trust", result.err)
+        self.assert_opened("traces", "day.tl")
+
+    def test_another_begin_is_another_state(self) -> None:
+        self.damage()
+        self.lines.parent.mkdir(exist_ok=True)
+        state = self.state()
+        self.lines.write_text(state[:-1] + ("1" if state[-1] == "0" else "0") + "\n")
+        self.fail_with("does not match its checksum", "traces", "day.tl")
+
+    def test_what_a_name_led_to_before_is_not_remembered_for_what_was_opened(self) -> None:
+        (self.folder / "sound.tl").write_bytes((self.folder / "day.tl").read_bytes())
+        self.damage()
+        link = self.folder / "link.tl"
+
+        # Now and then the name leads to the damaged file when its state is taken, and to the sound
+        # one when it is opened.
+        stop = threading.Event()
+
+        def flip() -> None:
+            other = self.folder / "link.new"
+            while not stop.is_set():
+                for name in ("day.tl", "sound.tl"):
+                    other.symlink_to(name)
+                    other.replace(link)
+
+        link.symlink_to("day.tl")
+        thread = threading.Thread(target=flip)
+        thread.start()
+        try:
+            codes = [self.run_program("traces", "link.tl").code for _ in range(60)]
+        finally:
+            stop.set()
+            thread.join()
+        self.assertEqual({0, 1}, set(codes))  # both have been opened
+        self.assertNotIn(self.state("day.tl"), self.lines.read_text().splitlines())
+        self.succeed("traces", "sound.tl")
+        self.assertEqual([self.state("sound.tl")], self.lines.read_text().splitlines())
 
     def test_trust_leaves_it_out(self) -> None:
         self.damage()
-        result = self.run_program("traces", "day.tl", "--trust")
-        self.assertNotIn("--trust", result.err)
+        self.assert_opened("traces", "day.tl", "--trust")
         self.assertFalse(self.lines.exists())
 
     def test_only_so_many_lines_are_kept(self) -> None:
