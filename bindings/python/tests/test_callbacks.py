@@ -3,12 +3,13 @@
 import os
 import sys
 import unittest
-from typing import Any, List, Tuple
+from functools import partial
+from typing import Any, Callable, Dict, List, Tuple
 from unittest import mock
 
 import tracelite
-from support import FolderCase
-from tracelite import Form, Json, Payload, Store
+from support import FolderCase, run_python
+from tracelite import Form, Json, MisuseError, Payload, Store
 
 
 class MaskTest(FolderCase):
@@ -114,6 +115,106 @@ class LogTest(FolderCase):
                 store.flush()
             self.assertTrue(hook.called)
             self.assertIsNone(store.get_trace("t").session_id)
+
+
+FULL = """
+import sys, tracelite
+from tracelite import QueueFullError, Store
+
+store = Store(sys.argv[1], queue_size_bytes=1 << 20)
+for n in range(3):
+    store.put_observation(f"o{n}", trace_id=f"t{n}", input="x" * 1000)
+store.flush()
+
+def record(*_):
+    try:
+        for n in range(8):
+            Store.drop_when_full(n % 2 == 1)  # has no say here
+            store.put_trace(f"u{n}", input="x" * (1 << 18))
+    except QueueFullError:
+        refused.append(n)
+    finally:
+        Store.drop_when_full(False)
+
+for keep in (
+    lambda: store.reindex(progress=record),
+    lambda: store.compact(progress=record),
+    lambda: store.delete(trace_id="t0", progress=record),
+    lambda: store.delete_securely(trace_id="t1", progress=record),
+):
+    refused = []
+    keep()
+    print(len(refused) > 0, end=" ")
+    # The queue is written again, and who records waits for room in it.
+    for n in range(16):
+        store.put_trace(f"v{n}", input="x" * (1 << 18))
+    store.flush()
+store.close()
+"""
+
+
+class ProgressTest(FolderCase):
+    def test_recording_never_waits_for_the_call_that_it_is_done_in(self) -> None:
+        result = run_python(FULL, str(self.path), timeout=60)
+        self.assertEqual((result.stdout, result.stderr), ("True True True True ", ""))
+
+    def test_what_would_wait_for_its_own_call_is_refused(self) -> None:
+        with Store(self.path) as store:
+            for n in range(3):
+                store.put_trace(f"t{n}", input="x" * 1000)
+            store.flush()
+            copy = self.folder / "copy.tl"
+            waiting: List[Callable[[], object]] = [
+                store.flush,
+                store.compact,
+                store.reindex,
+                lambda: store.import_events(b""),
+                lambda: store.delete(trace_id="nobody"),
+                lambda: store.delete_securely(trace_id="nobody"),
+                lambda: store.backup(copy),
+            ]
+            keeps: Dict[str, Callable[..., object]] = {
+                "reindex": store.reindex,
+                "compact": store.compact,
+                "delete": partial(store.delete, trace_id="t0"),
+                "delete_securely": partial(store.delete_securely, trace_id="t1"),
+            }
+            for name, keep in keeps.items():
+                refused: List[MisuseError] = []
+                call_count = 0
+
+                def progress(done: int, total: int) -> None:
+                    nonlocal call_count
+                    call_count += 1
+                    self.assertIn("t2", [row.id for row in store.traces()])  # reading is fine
+                    for wait in waiting:
+                        try:
+                            wait()
+                        except MisuseError as error:
+                            refused.append(error)
+
+                with self.subTest(name):
+                    keep(progress=progress)
+                    self.assertGreater(call_count, 0)
+                    self.assertEqual(len(refused), len(waiting) * call_count)
+                    self.assertFalse(copy.exists())
+                    store.flush()
+
+    def test_a_backup_holds_nobody_up(self) -> None:
+        with Store(self.path) as store:
+            store.put_trace("t", input="x" * 1000)
+            store.flush()
+            positions: List[int] = []
+
+            def progress(done: int, total: int) -> None:
+                store.put_trace(f"u{len(positions)}")
+                positions.append(store.flush())
+
+            store.backup(self.folder / "copy.tl", progress=progress)
+            self.assertGreater(len(positions), 0)
+            self.assertEqual(store.stats().trace_count, 1 + len(positions))
+            with Store(self.folder / "copy.tl") as copy:
+                self.assertEqual([row.id for row in copy.traces()], ["t"])
 
 
 if __name__ == "__main__":

@@ -52,8 +52,12 @@ class DeleteTest(StoreCase):
         self.assertNotIn(marker, Path(self.store.path).read_bytes())
         self.assertEqual(self.left(), ["t0", "t1", "t2"])
         with self.store.snapshot():
-            with self.assertRaises(TimedOutError):
+            with self.assertRaises(TimedOutError) as raised:
                 self.store.delete_securely(trace_id="t0", timeout=0)
+        done = raised.exception.report
+        assert isinstance(done, DeleteReport)
+        self.assertEqual(done.trace_count, 1)
+        self.assertGreater(done.remaining_size_bytes, 0)
         self.store.delete_securely(trace_id="t0", timeout=60)
         with self.assertRaises(InvalidError):
             self.store.delete_securely(timeout=0)
@@ -90,7 +94,7 @@ class DeleteTest(StoreCase):
     def test_what_is_refused(self) -> None:
         calls: List[Any] = [{}, {"user_id": None}, {"tags": []}]
         for conditions in calls:
-            with self.assertRaises(InvalidError):
+            with self.assertRaisesRegex(InvalidError, "from_time"):
                 self.store.delete(**conditions)
         with self.assertRaises(TypeError):
             self.store.delete(id="t0")  # type: ignore[call-arg]

@@ -1,7 +1,10 @@
 """Errors: an exception for each status."""
 
+import ctypes
 import pickle
 import unittest
+from types import SimpleNamespace
+from typing import Any
 
 import tracelite
 from tracelite import (
@@ -12,7 +15,9 @@ from tracelite import (
     Status,
     TimedOutError,
     TraceliteError,
+    _c,
 )
+from tracelite._errors import last_error
 
 
 class ErrorTest(unittest.TestCase):
@@ -44,6 +49,22 @@ class ErrorTest(unittest.TestCase):
             copy = pickle.loads(pickle.dumps(made))
             self.assertIs(type(copy), kind)
             self.assertEqual((str(copy), copy.field, copy.engine_code), ("text", "f", -30780))
+
+    def test_options_have_their_names_of_here(self) -> None:
+        info = _c.ErrorInfo(Status.BUSY, 0, b"", b"is open with TL_OPEN_IMMUTABLE")
+        lib: Any = SimpleNamespace(tl_error=lambda: ctypes.pointer(info))
+        self.assertEqual(str(last_error(lib, Status.BUSY)), "is open with immutable")
+
+    def test_what_an_error_knows_is_pickled(self) -> None:
+        expired = tracelite.ExpiredError("text")
+        expired.position = 7
+        failed = DiskFullError("no room left", engine_code=28)
+        failed.dropped_count = 3
+        failed.report = tracelite.DeleteReport(1, 2, 3, 4)
+        self.assertEqual(pickle.loads(pickle.dumps(expired)).position, 7)
+        copy = pickle.loads(pickle.dumps(failed))
+        self.assertEqual((copy.dropped_count, copy.report), (3, failed.report))
+        self.assertEqual((str(copy), copy.errno), ("no room left", 28))
 
 
 if __name__ == "__main__":

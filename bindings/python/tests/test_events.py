@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import unittest
 from pathlib import Path
 from typing import Any, Dict, List
@@ -207,6 +208,33 @@ class ExportTest(FolderCase):
                 store.export_events(io.StringIO())  # type: ignore[arg-type]
             with self.assertRaises(OSError):
                 store.export_events(self.folder / "no" / "folder")
+
+    def test_the_file_of_an_open_store_is_not_written_over(self) -> None:
+        other = self.folder / "other.tl"
+        link, hard_link = self.folder / "link.tl", self.folder / "hard.tl"
+        link.symlink_to("test.tl")
+        Store(self.path).close()
+        with Store(link) as store, Store(other):
+            os.link(self.path, hard_link)
+            store.put_trace("a", name="a")
+            store.flush()
+            targets: List[Any] = [self.path, str(link), hard_link, other]
+            targets.append(self.path.with_name("test.tl-lock"))
+            targets.append(os.path.relpath(self.path))
+            for target in targets:
+                with self.subTest(target), self.assertRaises(InvalidError) as caught:
+                    store.export_events(target)
+                self.assertEqual(caught.exception.field, "target")
+            with open(self.path, "r+b") as file, self.assertRaises(InvalidError):
+                store.export_events(file)
+            with store.snapshot() as snapshot, self.assertRaises(InvalidError):
+                snapshot.export_events(self.path)
+            self.assertEqual(store.check(), ())
+            self.assertEqual(store.get_trace("a").name, "a")
+            store.export_events(os.devnull)
+        with Store(other) as store:
+            store.export_events(self.folder / "events.jsonl")
+            store.export_events(self.folder / "events.jsonl")  # a file of events may be
 
     def test_a_snapshot_is_exported_as_it_was(self) -> None:
         with Store(self.path) as store:

@@ -4,10 +4,19 @@ import subprocess
 import sys
 import threading
 import unittest
-from typing import Any, List
+from typing import Any, Dict, List
+from unittest import mock
 
 from support import FolderCase
-from tracelite import ExpiredError, InvalidError, MisuseError, Observation, Store, TimedOutError
+from tracelite import (
+    ExpiredError,
+    InvalidError,
+    MisuseError,
+    Observation,
+    Status,
+    Store,
+    TimedOutError,
+)
 
 
 class FollowTest(FolderCase):
@@ -33,6 +42,18 @@ class FollowTest(FolderCase):
     def test_following_ends_after_the_timeout(self) -> None:
         self.assertEqual([], list(self.store.follow(timeout=0)))
 
+    def test_what_is_wrong_is_said_before_anything_is_waited_for(self) -> None:
+        wrong: List[Dict[str, Any]] = [
+            {"nmae": "x"},
+            {"metadata_key": "k"},
+            {"level": "LOUD"},
+            {"position": -1},
+            {"timeout": -1},
+        ]
+        for each in wrong:
+            with self.subTest(each), self.assertRaises((InvalidError, TypeError)):
+                self.store.follow(**{"timeout": 0, **each})  # type: ignore[arg-type]
+
     def test_filters_select(self) -> None:
         position = self.store.flush()
         self.store.put_trace("t", session_id="s", tags=["a"])
@@ -56,6 +77,16 @@ class FollowTest(FolderCase):
         self.assertEqual(["out"], ids(trace_id="u"))
         with self.assertRaises(InvalidError):
             self.store.changes(position, metadata_key="k")
+
+    def test_changes_make_no_table(self) -> None:
+        position = self.store.flush()
+        self.store.put_trace("t")
+        self.store.flush()
+        for method in ("to_pandas", "to_arrow"):
+            rows, _ = self.store.changes(position)
+            with self.assertRaisesRegex(MisuseError, "no columns in common.*observations"):
+                getattr(rows, method)()
+            self.assertEqual([], list(rows))  # closed
 
     def test_who_fell_behind_is_told_where_to_go_on(self) -> None:
         position = self.store.flush()
@@ -106,6 +137,14 @@ class FollowTest(FolderCase):
         self.store.close()
         thread.join(60)
         self.assertIsInstance(errors[0], MisuseError)
+
+    def test_a_signal_at_the_last_moment_is_a_time_out(self) -> None:
+        position = self.store.flush()
+        cancelled = mock.patch.object(self.store._lib, "tl_wait", lambda *_: Status.CANCELLED)
+        with cancelled, self.assertRaises(TimedOutError):
+            self.store.wait(position, 0)
+        with cancelled:
+            self.assertEqual([], list(self.store.follow(timeout=0)))
 
     def test_a_store_that_need_not_sync_each_commit(self) -> None:
         with Store(self.path, durability="last_commit") as store:

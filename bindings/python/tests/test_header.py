@@ -89,6 +89,7 @@ TWINS = (
     (_c.Session, _c.SessionOut),
     (_c.Outcome, _c.OutcomeOut),
     (_c.Aggregate, _c.AggregateOut),
+    (_c.Medium, _c.MediumOut),
 )
 
 # Parameter types as the header spells them, without const and names.
@@ -123,6 +124,7 @@ PARAMETERS: Dict[str, Any] = {
     **{
         name + " *": ctypes.POINTER(struct) for name, struct in STRUCTS.items() if name != "tl_text"
     },
+    "tl_medium *": ctypes.POINTER(_c.MediumOut),
 }
 CALLBACKS: Dict[str, Any] = {
     "tl_read_fn": _c.ReadFn,
@@ -193,6 +195,11 @@ class HeaderTest(unittest.TestCase):
                 for (name, *_), (twin_name, *_) in zip(struct._fields_, twin._fields_):
                     self.assertEqual(name, twin_name)
                     self.assertEqual(getattr(struct, name).offset, getattr(twin, name).offset)
+
+    def test_texts_that_come_out_are_not_read_up_to_a_zero_byte(self) -> None:
+        for _, twin in TWINS:
+            for name, kind, *_ in twin._fields_:
+                self.assertIsNot(kind, ctypes.c_char_p, f"{twin.__name__}.{name}")
 
     def test_every_struct_and_member_is_mirrored(self) -> None:
         found = re.findall(r"typedef struct (\w+) \{(.*?)\} \1;", header_text(), re.DOTALL)

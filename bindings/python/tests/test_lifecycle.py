@@ -79,6 +79,16 @@ class OpenTest(FolderCase):
             gc.collect()
         self.assertEqual(os.listdir(self.folder), ["test.tl"])
 
+    def test_a_store_that_is_dropped_is_closed_where_the_warning_is_an_error(self) -> None:
+        store = Store(self.path)
+        store.put_trace("t", name="t")
+        with warnings.catch_warnings(), mock.patch("sys.unraisablehook") as hook:
+            warnings.simplefilter("error", ResourceWarning)
+            del store
+            gc.collect()
+        self.assertIs(hook.call_args[0][0].exc_type, ResourceWarning)
+        self.assertEqual(os.listdir(self.folder), ["test.tl"])
+
     def test_rows_keep_their_store(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
@@ -98,6 +108,7 @@ class OpenTest(FolderCase):
             self.assertEqual((before.trace_count, before.format_version), (0, 1))
             store.put_observation("o", trace_id="t", session_id="s", user_id="u", input="x" * 1000)
             position = store.flush(timeout=30)
+            self.assertEqual(store.flush(timeout=float("inf")), position)
             after = store.stats()
             self.assertEqual(after.commit_number, position)
             self.assertEqual((after.trace_count, after.observation_count), (1, 1))
@@ -224,6 +235,7 @@ class OptionTest(FolderCase):
             {"queue_size_bytes": 1.5},
             {"queue_wait_ms": 2**32},
             {"default_release": 3},
+            {"immutable": True},
             {"compression_level": 20},
             {"compression_level": -1},
             {"dictionary_size_bytes": 2**20 + 1},

@@ -57,6 +57,12 @@ class MediaTest(StoreCase):
         self.assertEqual(self.store.read_media(id, offset=6000).data, b"")
         self.assertEqual(self.store.read_media(id, offset=1, size_bytes=2).data, self.image[1:3])
 
+    def test_the_longest_type(self) -> None:
+        mime = "image/" + "x" * 94
+        self.put("data:%s;base64,%s" % (mime, base64.b64encode(self.image[1:]).decode()))
+        reference = self.store.get_observation("o", trace_id="t").input_as_stored.text
+        self.assertEqual(self.store.read_media(reference).mime, mime)
+
     def test_what_is_not_there_is_not_found(self) -> None:
         for id in ("", "nothing", "A" * 22):
             with self.assertRaises(NotFoundError):

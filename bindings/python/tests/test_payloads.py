@@ -5,7 +5,7 @@ import dataclasses
 import json
 import pickle
 import unittest
-from typing import Any, Tuple, Union
+from typing import Any, Callable, List, Tuple, Union
 
 from support import StoreCase
 from tracelite import NULL, Form, Json, MisuseError, Payload
@@ -203,6 +203,14 @@ class PayloadTest(StoreCase):
         self.assertEqual(sent.roots[0].input, "in")  # it was fetched
         with self.assertRaisesRegex(MisuseError, "output was not fetched"):
             sent.roots[0].output
+        made: List[Callable[[], object]] = [
+            lambda: dataclasses.replace(row, name="new").input,
+            lambda: dataclasses.replace(trace, name="new").observations,
+        ]
+        for each in made:
+            with self.assertRaisesRegex(MisuseError, "made by the program"):
+                each()
+        self.assertEqual(dataclasses.replace(row, name="new").name, "new")
 
     def test_payload_objects(self) -> None:
         payload = Payload(Form.TEXT, b"x" * 100)

@@ -1,5 +1,6 @@
 """Threads, forks, exits, interrupts and SIGTERM."""
 
+import ctypes
 import gc
 import multiprocessing
 import os
@@ -189,6 +190,20 @@ class ForkTest(FolderCase):
         kept.clear()
         store.close()
 
+    def test_a_child_that_drops_rows_that_another_thread_was_closing(self) -> None:
+        store = Store(self.path)
+        rows = [store.traces()]
+
+        def work() -> None:
+            signal.alarm(60)
+            rows.clear()
+            gc.collect()
+
+        with rows[0]._free_lock:
+            self.in_child(work)
+        rows[0].close()
+        store.close()
+
     def test_multiprocessing(self) -> None:
         with Store(self.path) as store:
             store.put_trace("parent", name="p")
@@ -360,15 +375,28 @@ class InterruptTest(FolderCase):
             self.assertEqual(again.check(), ())
 
 
+class SignalAction(ctypes.Structure):
+    """glibc's struct sigaction; of its mask the system knows the first word."""
+
+    _fields_ = [
+        ("handler", ctypes.c_void_p),
+        ("mask", ctypes.c_ulong * 16),
+        ("flags", ctypes.c_int),
+        ("restorer", ctypes.c_void_p),
+    ]
+
+
 class SigtermTest(FolderCase):
-    def terminate(self, before: str, drain: str) -> int:
+    def terminate(self, before: str, drain: str, call: str = "") -> int:
         """The exit code of a program that got SIGTERM with 100 traces queued."""
         script = (
-            "import signal, sys, time, tracelite\n"
+            "import io, signal, sys, time, tracelite\n"
             + before
             + "\nstore = tracelite.Store(sys.argv[1], commit_interval_ms=600_000"
             + drain
-            + ")\nfor n in range(100): store.put_trace(f't{n}')\n"
+            + ")\n"
+            + call
+            + "\nfor n in range(100): store.put_trace(f't{n}')\n"
             "print('ready', flush=True)\n"
             "while True: time.sleep(0.01)\n"
         )
@@ -401,6 +429,55 @@ class SigtermTest(FolderCase):
         before = "import os\nsignal.signal(signal.SIGTERM, lambda *_: os._exit(7))"
         self.assertEqual(self.terminate(before, ", drain_on_sigterm=60.5"), 7)
         self.assertEqual(self.recorded(), 100)
+
+    def test_a_long_call_before_changes_nothing(self) -> None:
+        before = "import os\nsignal.signal(signal.SIGTERM, lambda *_: os._exit(7))"
+        calls = (
+            "store.check()",
+            "store.export_events(io.BytesIO())",
+            "store.import_events(b'')",
+            "store.delete(name='nobody')",
+            "store.compact()",
+            "store.reindex()",
+            "store.backup(sys.argv[1] + '.copy')",
+        )
+        for call in calls:
+            with self.subTest(call):
+                self.assertEqual(self.terminate(before, ", drain_on_sigterm=60", call), 7)
+                self.assertEqual(self.recorded(), 100)
+            for path in self.folder.iterdir():
+                path.unlink()
+
+    @unittest.skipUnless(sys.platform == "linux", "the struct is that of glibc")
+    def test_a_long_call_leaves_what_the_system_does_at_a_signal(self) -> None:
+        actions: List[List[Tuple[int, int, int]]] = []
+        handled: List[int] = []
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
+        function = ctypes.CDLL(None).sigaction
+
+        def look() -> None:
+            actions.append([])
+            for number in numbers:
+                action = SignalAction()
+                self.assertEqual(function(int(number), None, ctypes.byref(action)), 0)
+                actions[-1].append((action.handler, action.mask[0], action.flags))
+
+        def progress(*_: object) -> None:
+            look()
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            handler = signal.signal(number, lambda number, frame: handled.append(number))
+            self.addCleanup(signal.signal, number, handler)
+        signal.siginterrupt(signal.SIGUSR1, False)
+        with Store(self.path, drain_on_sigterm=60) as store:
+            look()
+            store.put_trace("t")
+            store.compact(progress=progress)
+            look()
+            self.assertGreater(len(actions), 2)
+            self.assertEqual(actions, [actions[0]] * len(actions))
+            self.assertEqual(set(handled), {signal.SIGUSR1})
 
     def test_its_time_must_not_be_negative(self) -> None:
         with self.assertRaisesRegex(InvalidError, "drain_on_sigterm"):

@@ -76,6 +76,10 @@ class ListTest(FolderCase):
         with self.assertRaises(MisuseError):
             rows.preview("input")
 
+    def test_before_the_first_row_there_is_no_preview(self) -> None:
+        with self.store.traces() as rows, self.assertRaisesRegex(MisuseError, "next\\(\\)"):
+            rows.preview("input")
+
     def test_days_have_a_row_for_each_model(self) -> None:
         self.store.put_observation(
             "later",
@@ -287,6 +291,8 @@ class ListTest(FolderCase):
         self.assertEqual(self.traces(after=position, limit=1), ["t04"])
         with self.assertRaises(InvalidError):
             rows.skip(-1)
+        for most in (2**63 - 1, 2**63, 2**64 - 1):
+            self.assertEqual(self.store.traces().skip(most), 12)
 
     def test_a_session_has_its_replay_and_its_traces(self) -> None:
         session = self.store.session("session1")

@@ -19,6 +19,8 @@ from tracelite import (
     Source,
     Store,
 )
+from tracelite._otel_attributes import as_text
+from tracelite.langfuse._values import cost_details as langfuse_costs
 
 
 class EntityTest(StoreCase):
@@ -311,9 +313,32 @@ class ValueTest(StoreCase):
         with self.assertRaises(InvalidError):
             self.store.put_score("s", trace_id="t", name="", value=1)
 
+    def test_numbers_whose_class_shows_itself(self) -> None:
+        # As those of NumPy do.
+        class Float(float):
+            def __repr__(self) -> str:
+                return f"Float({float(self)})"
+
+        class Integer(int):
+            def __repr__(self) -> str:
+                return f"Integer({int(self)})"
+
+        costs = {"input": Float(0.5), "total": Integer(2)}
+        self.store.put_observation("o", trace_id="t", cost_details=costs)
+        self.store.put_score("s", trace_id="t", name="n", value=Float(0.5))
+        self.store.flush()
+        row = self.store.get_observation("o", trace_id="t")
+        self.assertEqual(row.cost_details, {"input": Decimal("0.5"), "total": 2})
+        self.assertEqual(self.store.get_score("s").value, 0.5)
+        self.assertEqual(langfuse_costs(costs), {"input": "0.5", "total": "2"})
+        self.assertEqual(as_text(Float(0.5)), "0.5")
+
     def test_a_value_of_a_score(self) -> None:
         with self.assertRaises(InvalidError) as caught:
             self.store.put_score("s", trace_id="t", name="n", value=[1])  # type: ignore[arg-type]
+        self.assertEqual(caught.exception.field, "value")
+        with self.assertRaises(InvalidError) as caught:
+            self.store.put_score("s", trace_id="t", name="n", value=10**400)
         self.assertEqual(caught.exception.field, "value")
 
 

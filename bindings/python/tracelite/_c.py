@@ -421,6 +421,7 @@ class Filter(Structure):
 
 class Aggregate(Structure):
     _fields_ = _members(
+        ("struct_size", c_uint32),
         ("key", _TEXT),
         ("trace_count", c_uint64),
         ("observation_count", c_uint64),
@@ -474,6 +475,10 @@ class Medium(Structure):
         ("size_bytes", c_uint64),
         ("use_count", c_uint64),
     )
+
+
+class MediumOut(Structure):
+    _fields_ = _as_addresses(Medium)
 
 
 class Statistics(Structure):
@@ -624,7 +629,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Sequence[Any]]] = {
             c_void_p,
             c_size_t,
             POINTER(c_size_t),
-            POINTER(Medium),
+            POINTER(MediumOut),
         ],
     ),
     "tl_stats": (_STATUS, [_Handle, POINTER(Statistics)]),

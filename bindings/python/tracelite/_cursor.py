@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 import threading
 import weakref
 from datetime import timedelta
@@ -35,8 +36,6 @@ from ._rows import Aggregate, Observation, Score, Session, Step, Trace
 from ._values import UINT64_MAX, Form, Payload, integer_of
 
 if TYPE_CHECKING:
-    import sys
-
     if sys.version_info >= (3, 11):
         from typing import Self
     else:
@@ -108,7 +107,8 @@ class Rows(Generic[_T]):
             count = integer_of(count, "count", 0, UINT64_MAX)
         decode, self._decode = self._decode, _unread
         try:
-            return sum(1 for _ in islice(self, count))
+            most = None if count is None else min(count, sys.maxsize)  # more than can ever come
+            return sum(1 for _ in islice(self, most))
         finally:
             self._decode = decode
 
@@ -132,7 +132,13 @@ class Rows(Generic[_T]):
 
     @property
     def _row_class(self) -> type:
-        return _CLASS[self._decode]
+        try:
+            return _CLASS[self._decode]
+        except KeyError:
+            raise MisuseError(
+                "changes are traces, observations and scores, which have no columns in common: "
+                "make a table of a list of one of these, such as store.observations(...)"
+            ) from None
 
     @property
     def position(self) -> Optional[str]:
@@ -183,6 +189,8 @@ class Rows(Generic[_T]):
             with self._lock:
                 if self._cursor is None:
                     raise MisuseError("there is no row: the iteration has ended")
+                if self._count == 0:
+                    raise MisuseError("there is no row: take the first one with next()")
                 check(
                     self._lib,
                     self._lib.tl_preview(
@@ -227,7 +235,8 @@ class Rows(Generic[_T]):
         self.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_handle", None):
+        # In a child process another thread may have held _free_lock at the fork.
+        if getattr(self, "_handle", None) and not self._gate.is_forked:
             self._close()
 
 

@@ -15,12 +15,14 @@ class TraceliteError(Exception):
     field          the argument or field at fault, None if there is none
     engine_code    errno or the code of LMDB, SQLite or zstd, 0 if none
     dropped_count  of Store.close: the records that were lost
+    report         of deleting and importing: the report of what was done before it failed
     """
 
     status: Status = Status.INTERNAL
     field: Optional[str] = None
     engine_code: int = 0
     dropped_count: int = 0
+    report: Optional[object] = None
 
     def __init__(self, message: str, *, field: Optional[str] = None, engine_code: int = 0) -> None:
         super().__init__(message)
@@ -34,7 +36,8 @@ class TraceliteError(Exception):
         return self.message
 
     def __reduce__(self) -> Tuple[Any, ...]:
-        return _rebuild, (type(self), self.message, self.field, self.engine_code)
+        made = (type(self), self.message, self.field, self.engine_code)
+        return _rebuild, made, self.__dict__  # its report, say
 
 
 def _rebuild(
@@ -164,7 +167,9 @@ class InternalError(TraceliteError):
 
 
 class ExpiredError(TraceliteError):
-    """What is asked for is not known any more. Of changes: list anew, and go on from `position`."""
+    """What is asked for is not known any more. Of changes: list anew, and go on from `position`.
+    Of a payload: it was deleted or written anew since its row was read; read the row again.
+    """
 
     status = Status.EXPIRED
     position: int = 0
@@ -180,6 +185,7 @@ def last_error(lib: ctypes.CDLL, status: int) -> TraceliteError:
     info = lib.tl_error().contents
     field = info.field.decode("utf-8", "replace") or None
     message = info.message.decode("utf-8", "replace")
+    message = message.replace("TL_OPEN_IMMUTABLE", "immutable")  # as it is called here
     if not message:
         name = lib.tl_status_name(status)
         message = name.decode() if name else f"status {status}"

@@ -6,7 +6,7 @@ import ctypes
 import os
 import signal
 import threading
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from types import FrameType
 from typing import (
@@ -14,6 +14,7 @@ from typing import (
     Any,
     BinaryIO,
     Callable,
+    ContextManager,
     Dict,
     Generator,
     Iterable,
@@ -25,7 +26,8 @@ from typing import (
 )
 
 from . import _c
-from ._errors import InvalidError, check
+from ._errors import InvalidError, TraceliteError, check
+from ._handlers import exchange
 from ._values import json_bytes
 
 Path = Union[str, "os.PathLike[str]"]
@@ -110,18 +112,25 @@ class Caught:
             number, frame = self._pending.pop(0)
             self._handlers[number](number, frame)
 
-    def check(self, lib: ctypes.CDLL, status: int) -> None:
-        """Raises what a callback raised, else what the status says."""
+    def check(self, lib: ctypes.CDLL, status: int, report: Optional[object] = None) -> None:
+        """Raises what a callback raised, else what the status says, with a report of what was done."""
         error, self._error = self._error, None
         if error is not None:
             raise error
-        check(lib, status)
+        try:
+            check(lib, status)
+        except TraceliteError as failed:
+            failed.report = report
+            raise
 
-    def progress(self, callback: Optional[Progress]) -> Any:
-        """A tl_progress_fn. Without a callback it gives Ctrl-C a chance."""
+    def progress(
+        self, callback: Optional[Progress], around: ContextManager[object] = nullcontext()
+    ) -> Any:
+        """A tl_progress_fn, `around` each of its calls. Without a callback it gives Ctrl-C a
+        chance."""
 
         def report(context: object, done: int, total: int) -> int:
-            with self.kept():
+            with self.kept(), around:
                 self.run_signals()
                 if callback is not None:
                     callback(done, total)
@@ -136,7 +145,7 @@ class Caught:
                     handler = signal.getsignal(number)
                     if callable(handler):
                         self._handlers[number] = handler
-                        signal.signal(number, self._put_off)
+                        exchange(number, self._put_off)
             except ValueError:  # the main thread of another interpreter
                 pass
             except BaseException:
@@ -157,7 +166,7 @@ class Caught:
             try:
                 # A callback may have set another one.
                 if signal.getsignal(number) == self._put_off:
-                    signal.signal(number, handler)
+                    exchange(number, handler)
             except BaseException as raised:  # by a handler that is back already
                 error = raised
         if error is not None:
@@ -296,16 +305,17 @@ def read_events(
             None,
             ctypes.byref(report),
         )
-        caught.check(lib, status)
-    return ImportReport(
-        event_count=report.event_count,
-        succeeded_count=report.succeeded_count,
-        warned_count=report.warned_count,
-        failed_count=report.failed_count,
-        ignored_count=report.ignored_count,
-        failures=tuple(failures),
-        warnings=tuple(warnings),
-    )
+        done = ImportReport(
+            event_count=report.event_count,
+            succeeded_count=report.succeeded_count,
+            warned_count=report.warned_count,
+            failed_count=report.failed_count,
+            ignored_count=report.ignored_count,
+            failures=tuple(failures),
+            warnings=tuple(warnings),
+        )
+        caught.check(lib, status, done)
+    return done
 
 
 def _chunks(source: Any) -> Generator[bytes, None, None]:

@@ -509,6 +509,11 @@ def score_struct(id: str, fields: Dict[str, Any]) -> _c.Score:
         raise InvalidError(
             f"value is {value!r}, but must be a number, a bool or a str", field="value"
         )
+    elif isinstance(value, int):
+        try:
+            fields["value"] = float(value)
+        except OverflowError:
+            raise InvalidError("value is too large for a float", field="value") from None
     struct = _new(_c.Score, id)
     _fill(struct, _SCORE, fields)
     return struct

@@ -41,6 +41,8 @@ class _Thread(threading.local):
     def __init__(self) -> None:
         self.callback: Any = threading.RLock()
         self.calls: List[weakref.ref[Any]] = []
+        self.drops = False  # what the program has said
+        self.must_drop = False
 
 
 _thread = _Thread()
@@ -58,6 +60,32 @@ def is_in_call() -> bool:
     if _thread.callback._is_owned():
         return True
     return any(lock._is_owned() for lock in _alive(_thread.calls))
+
+
+def drop_when_full(lib: ctypes.CDLL, drops: bool) -> None:
+    """tl_drop_when_full, for outside of a KeepingCallback."""
+    _thread.drops = drops
+    lib.tl_drop_when_full(1 if drops or _thread.must_drop else 0)
+
+
+class KeepingCallback:
+    """Surrounds callbacks of what keeps the queue from being written, so that nothing in them makes
+    the call wait for itself: recording drops what has no room, whatever the program has said, and
+    what was read leaves no snapshot open."""
+
+    def __init__(self, lib: ctypes.CDLL, gate: Gate) -> None:
+        self._lib = lib
+        self._gate = gate
+        self._before = False
+
+    def __enter__(self) -> None:
+        self._before, _thread.must_drop = _thread.must_drop, True
+        self._lib.tl_drop_when_full(1)
+
+    def __exit__(self, *exception: object) -> None:
+        self._gate._free_waste()
+        _thread.must_drop = self._before
+        drop_when_full(self._lib, _thread.drops)
 
 
 def _alive(locks: List[weakref.ref[Any]]) -> List[Any]:
@@ -111,6 +139,23 @@ class Gate:
             _register(_thread.calls, lock)
             self._own.lock = lock
             return lock
+
+    def keeping(self) -> Any:
+        """This thread's lock, to hold beside call() in what keeps others from writing meanwhile."""
+        self.check_may_wait()
+        return self._own.keeping
+
+    def check_may_wait(self) -> None:
+        """For what waits until something is written. Raises MisuseError in a callback of what keeps
+        that from happening: it would wait for itself."""
+        try:
+            lock = self._own.keeping
+        except AttributeError:
+            lock = self._own.keeping = threading.RLock()
+        if lock._is_owned():
+            raise MisuseError(
+                "a callback of a running call cannot flush, import into or keep the store"
+            )
 
     def handle(self) -> int:
         """The handle, good as long as call() is held. Raises MisuseError once the store is closed,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import atexit
 import ctypes
 import logging
+import os
 from typing import Any, Callable, List, Optional, Set, Tuple
 
 from . import _c
 from ._c import Field
-from ._errors import TraceliteError, last_error
-from ._events import reason_name
+from ._errors import InvalidError, TraceliteError, last_error
+from ._events import Target, reason_name
 from ._gate import Gate, callback_of_writer
 from ._reports import CloseReport
 from ._values import NULL, Form, Payload, milliseconds_of, payload_of
@@ -27,8 +28,12 @@ class Opened:
     """An open file: the handle, and what must live as long as it. Outlives its Store if that is
     dropped where it cannot be closed."""
 
-    def __init__(self, lib: ctypes.CDLL, handle: int, callbacks: Tuple[object, ...]) -> None:
+    def __init__(
+        self, lib: ctypes.CDLL, handle: int, path: bytes, callbacks: Tuple[object, ...]
+    ) -> None:
         self.lib = lib
+        file = os.path.realpath(path)  # beside which its lock file lies, wherever the program goes
+        self.files = (file, file + b"-lock")
         self.gate = Gate(handle)
         self.callbacks = callbacks
         _open_stores.add(self)
@@ -54,6 +59,32 @@ class Opened:
 
 
 _open_stores: Set[Opened] = set()
+
+
+def check_target(target: Target) -> None:
+    """Raises InvalidError for a path or file that is one of an open store: writing to it would
+    destroy the store."""
+    found = _stat_of(target)
+    if found is None:
+        return
+    for opened in list(_open_stores):
+        for file in opened.files:
+            own = _stat_of(file)
+            if own is not None and os.path.samestat(found, own):
+                raise InvalidError(
+                    f"target is {os.fsdecode(file)!r}, the file of a store that is open",
+                    field="target",
+                )
+
+
+def _stat_of(target: Any) -> Optional[os.stat_result]:
+    """None where there is no such file, or what is written to is none."""
+    try:
+        if isinstance(target, (str, bytes, os.PathLike)):
+            return os.stat(target)
+        return os.fstat(target.fileno())
+    except (AttributeError, OSError, TypeError, ValueError):
+        return None
 
 
 @atexit.register

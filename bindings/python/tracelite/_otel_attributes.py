@@ -85,7 +85,7 @@ def as_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, float) and 1e-6 <= abs(value) < 1e21:
-        return format(Decimal(repr(value)), "f")
+        return format(Decimal(float.__repr__(value)), "f")
     return compact(value)
 
 

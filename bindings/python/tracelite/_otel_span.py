@@ -193,7 +193,7 @@ def _finite(number: float) -> Any:
     """The number as JavaScript, which Langfuse is written in, would write it: whole ones without
     a fraction, and as text what JSON has no word for."""
     if not math.isfinite(number):
-        return repr(number)
+        return float.__repr__(number)
     return int(number) if number.is_integer() and abs(number) < 1e21 else number
 
 

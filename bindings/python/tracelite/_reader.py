@@ -23,6 +23,7 @@ from ._errors import InvalidError, check
 from ._events import Progress, Target, write_events
 from ._fields import filter_struct, takes
 from ._gate import Gate
+from ._opened import check_target
 from ._origin import Origin, hide
 from ._parameters import exporting, listing
 from ._rows import Aggregate, Media, Observation, Score, Session, Step, Trace
@@ -196,7 +197,7 @@ class Reader:
     def read_media(self, id: str, *, offset: int = 0, size_bytes: Optional[int] = None) -> Media:
         """The medium with this id, or that a reference in a payload as it is stored names: all of
         its bytes, or so many from an offset. Raises NotFoundError."""
-        medium = _c.Medium()
+        medium = _c.MediumOut()
         medium.struct_size = ctypes.sizeof(medium)
         wanted = _text(id, "id")
         offset = integer_of(offset, "offset", 0, UINT64_MAX)
@@ -224,7 +225,7 @@ class Reader:
                 if size_bytes is not None:
                     left = min(left, integer_of(size_bytes, "size_bytes", 0, UINT64_MAX))
                 data = read_pieces(self._lib, left, read_piece)
-                mime = medium.mime[: medium.mime_size_bytes].decode()
+                mime = _c.text_of(medium.mime, medium.mime_size_bytes) or ""
         return Media(mime, medium.size_bytes, medium.use_count, data)
 
     # -- trees and replays
@@ -276,9 +277,11 @@ class Reader:
     ) -> None:
         """Writes Langfuse ingestion events, one a line, into a path or binary file: everything, or
         what belongs to the traces that the filters select. Importing them gives the same visible
-        state. progress(done, total) counts traces; an exception from it or the file stops.
+        state. progress(done, total) counts traces; an exception from it or the file stops. The
+        file of a store that this process has open is refused.
         """
         filter = filter_struct(conditions)
+        check_target(target)
         with self._gate.call():
             store = self._gate.handle()
             with self._guard():

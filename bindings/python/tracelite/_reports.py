@@ -54,6 +54,8 @@ class DeleteReport:
     session_count: int
     zeroed_size_bytes: int = 0
     """Of delete_securely: what was overwritten with zeros."""
+    remaining_size_bytes: int = 0
+    """Of a TimedOutError of delete_securely: what snapshots still reach."""
 
 
 @dataclass(frozen=True)

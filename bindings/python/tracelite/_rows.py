@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple, Union
 
 from ._c import Field, ReadMode
+from ._errors import MisuseError
 from ._origin import Later, Origin, Way, hide
 from ._values import DataType, Form, Level, ObservationType, Payload, Phase, Source, time_of
 
@@ -19,10 +20,18 @@ if TYPE_CHECKING:
 # -------------------------------------------------------------------------------------- payloads
 
 
+_NOT_READ = (
+    "this row was made by the program, by dataclasses.replace() say: it has no payloads and nothing "
+    "below it; ask the one that was read"
+)
+
+
 class _WithMetadata:
     @property
     def _later(self) -> Later:
-        later: Later = self.__dict__["_hidden_later"]
+        later: Optional[Later] = self.__dict__.get("_hidden_later")
+        if later is None:
+            raise MisuseError(_NOT_READ)
         return later
 
     @property
@@ -313,7 +322,9 @@ class Session:
 
     @property
     def _origin(self) -> Origin:
-        way: Way = self.__dict__["_hidden_way"]
+        way: Optional[Way] = self.__dict__.get("_hidden_way")
+        if way is None:
+            raise MisuseError(_NOT_READ)
         return way.origin
 
 

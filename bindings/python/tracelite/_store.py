@@ -42,7 +42,7 @@ from ._fields import (
     trace_fields,
     trace_struct,
 )
-from ._gate import is_in_call
+from ._gate import KeepingCallback, drop_when_full, is_in_call
 from ._opened import EXIT_TIMEOUT_S, Log, Mask, Opened, log_callback, logger, mask_callback
 from ._parameters import deleting, deleting_securely, following
 from ._reader import Changed, Reader, changed_of
@@ -69,6 +69,8 @@ if TYPE_CHECKING:
 # In the library, before Python looks at signals and whether the store is being closed.
 _WAIT_S = 1.0
 
+_NO_FILTER = "delete needs a filter; for everything, give from_time=-2**63"
+
 _byref = ctypes.byref
 
 
@@ -81,7 +83,8 @@ class Store(Reader):
 
     read_only           the file must exist; recording raises ReadOnlyError
     untrusted           the file may come from anybody: all of it is looked through first, which
-                        takes as long as reading it, and refused if anything is wrong with it
+                        takes as long as reading it, and refused if it is damaged; an index that
+                        is none of ours is made anew, in memory if read_only
     immutable           nobody writes the file while it is open: it can be read in a folder that
                         may not be written. Needs read_only
     commit_interval_ms  how long a record may wait before it is durable (50)
@@ -153,6 +156,8 @@ class Store(Reader):
         options.read_only = 1 if read_only else 0
         options.flags = _c.OPEN_UNTRUSTED if untrusted else 0
         options.flags |= _c.OPEN_IMMUTABLE if immutable else 0
+        if immutable and not read_only:
+            raise InvalidError("immutable is for reading: set read_only as well", field="immutable")
         options.full_policy = FullPolicy.code_of(full_policy, "full_policy")
         options.durability = Durability.code_of(durability, "durability")
         if drain_on_sigterm is not None:
@@ -196,7 +201,7 @@ class Store(Reader):
         check(lib, lib.tl_open(encoded, ctypes.byref(options), ctypes.byref(handle)))
         assert handle.value is not None
         self.path = os.fsdecode(encoded)
-        self._opened = Opened(lib, handle.value, tuple(callbacks))
+        self._opened = Opened(lib, handle.value, encoded, tuple(callbacks))
         self._gate = self._opened.gate
         # Without the conversions that cost more than the calls: they get pointers of ctypes only.
         self._begin, self._update, self._end = lib["tl_begin"], lib["tl_update"], lib["tl_end"]
@@ -213,7 +218,7 @@ class Store(Reader):
         """Whether the calls of this thread that record, into whatever store, drop when the queue is
         full, and raise QueueFullError, whatever the store's full_policy: for a thread that must not
         wait, such as that of an event loop."""
-        _c.library().tl_drop_when_full(1 if drops else 0)
+        drop_when_full(_c.library(), drops)
 
     def flush(self, timeout: Optional[float] = None) -> int:
         """Waits until everything recorded before is durable, and returns the number of the commit
@@ -222,6 +227,7 @@ class Store(Reader):
         position = ctypes.c_uint64()
         timeout_ms = milliseconds_of(timeout, "timeout")
         with self._gate.call():
+            self._gate.check_may_wait()
             store = self._gate.handle()
             check(self._lib, self._lib.tl_flush(store, timeout_ms, ctypes.byref(position)))
         return position.value
@@ -242,6 +248,8 @@ class Store(Reader):
                 if status == Status.OK:
                     return newest.value
                 is_over = deadline is not None and time.monotonic() >= deadline
+                if status == Status.CANCELLED and is_over:  # by a signal, at the last moment
+                    raise TimedOutError("nothing was committed in the time given")
                 if status not in (Status.TIMEOUT, Status.CANCELLED) or is_over:
                     check(self._lib, status)
 
@@ -275,8 +283,12 @@ class Store(Reader):
         of changes() whenever a trace, observation or score came or changed. Ends when nothing was
         committed for `timeout` seconds; None follows for ever. Raises ExpiredError if the loop is
         so slow that the file has forgotten changes that it has not seen."""
+        newest = self.stats().commit_number
         if position is None:
-            position = self.stats().commit_number
+            position = newest
+        position = integer_of(position, "position", 0, UINT64_MAX)
+        milliseconds_of(timeout, "timeout")
+        self.changes(newest, **conditions)[0].close()  # the library looks at the conditions
         return self._follow(position, timeout, conditions)
 
     def _follow(
@@ -311,12 +323,14 @@ class Store(Reader):
         opened = getattr(self, "_opened", None)
         if opened is None or opened.gate.is_closed or opened.gate.is_forked:
             return
-        warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self)
-        if not is_in_call():  # else it is closed at exit
-            try:
-                opened.close(EXIT_TIMEOUT_S)
-            except TraceliteError as error:
-                logger.error("closing a dropped store: %s", error)
+        try:
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self)
+        finally:  # the warning may be an error
+            if not is_in_call():  # else it is closed at exit
+                try:
+                    opened.close(EXIT_TIMEOUT_S)
+                except TraceliteError as error:
+                    logger.error("closing a dropped store: %s", error)
 
     def _guard(self) -> ContextManager[object]:
         return _NOTHING
@@ -437,6 +451,7 @@ class Store(Reader):
         progress(done, total) counts bytes. What a callback or the source raises stops the import.
         """
         with self._gate.call():
+            self._gate.check_may_wait()
             store = self._gate.handle()
             return read_events(self._lib, store, source, outcome, progress)
 
@@ -499,7 +514,7 @@ class Store(Reader):
         and scores; a session goes with its last trace. At least one filter is needed; for
         everything, give a time that covers it: `from_time=-2**63`. What is recorded later for an
         id that was deleted starts it anew. progress(done, total) counts traces; what it raises
-        stops, and what was deleted stays deleted.
+        stops, and what was deleted stays deleted. Recording in progress is as for reindex.
         """
         return self._delete(None, progress, conditions)
 
@@ -515,7 +530,8 @@ class Store(Reader):
         with zeros, so that no byte of it says any more what was deleted. What `tl_delete_securely`
         in tracelite.h says of its limits holds here. Pages that a snapshot of some process can
         still reach are waited for, timeout seconds at most (None is without limit); then it raises
-        TimedOutError, and calling again with the same filters goes on."""
+        TimedOutError, whose report tells how much remains, and calling again with the same filters
+        goes on."""
         return self._delete(milliseconds_of(timeout, "timeout"), progress, conditions)
 
     def _delete(
@@ -523,28 +539,33 @@ class Store(Reader):
     ) -> DeleteReport:
         filter = filter_struct(conditions)
         if filter is None:
-            raise InvalidError(
-                "delete needs a filter; for everything, give from_time=-2**63", field="filter"
-            )
+            raise InvalidError(_NO_FILTER, field="filter")
         report = _c.DeleteReport()
         report.struct_size = ctypes.sizeof(report)
-        with self._gate.call(), Caught() as caught:
+        with self._gate.call(), self._gate.keeping(), Caught() as caught:
             store = self._gate.handle()
-            told = caught.progress(progress)
+            told = caught.progress(progress, KeepingCallback(self._lib, self._gate))
             if secure_ms is None:
                 status = self._lib.tl_delete(store, filter, told, None, ctypes.byref(report))
             else:
                 status = self._lib.tl_delete_securely(
                     store, filter, secure_ms, told, None, ctypes.byref(report)
                 )
-            caught.check(self._lib, status)
-        return DeleteReport(
-            trace_count=report.trace_count,
-            observation_count=report.observation_count,
-            score_count=report.score_count,
-            session_count=report.session_count,
-            zeroed_size_bytes=report.zeroed_size_bytes,
-        )
+            done = DeleteReport(
+                trace_count=report.trace_count,
+                observation_count=report.observation_count,
+                score_count=report.score_count,
+                session_count=report.session_count,
+                zeroed_size_bytes=report.zeroed_size_bytes,
+                remaining_size_bytes=report.remaining_size_bytes,
+            )
+            try:
+                caught.check(self._lib, status, done)
+            except InvalidError as error:
+                if error.field == "filter":  # tags=[], say
+                    raise InvalidError(_NO_FILTER, field="filter") from None
+                raise
+        return done
 
     def check(self, *, progress: Optional[Progress] = None) -> Tuple[Finding, ...]:
         """Checks the whole file, and returns what is wrong: nothing, if it is sound."""
@@ -559,24 +580,28 @@ class Store(Reader):
 
     def reindex(self, *, progress: Optional[Progress] = None) -> None:
         """Rebuilds the index from the records; every answer is the same after it. What progress
-        raises stops it, and the old index stays."""
-        with self._gate.call(), Caught() as caught:
+        raises stops it, and the old index stays. Nothing can be written meanwhile: recording in
+        progress raises QueueFullError once the queue is full, whatever full_policy says."""
+        with self._gate.call(), self._gate.keeping(), Caught() as caught:
             store = self._gate.handle()
-            caught.check(self._lib, self._lib.tl_reindex(store, caught.progress(progress), None))
+            told = caught.progress(progress, KeepingCallback(self._lib, self._gate))
+            caught.check(self._lib, self._lib.tl_reindex(store, told, None))
 
     def compact(self, *, progress: Optional[Progress] = None) -> None:
         """Writes the whole file anew and puts the new one in its place, under whoever uses it: as
         small as its content allows, and with nothing left of what was deleted. What progress raises
-        stops it, and the file stays as it was."""
-        with self._gate.call(), Caught() as caught:
+        stops it, and the file stays as it was. Recording in progress is as for reindex."""
+        with self._gate.call(), self._gate.keeping(), Caught() as caught:
             store = self._gate.handle()
-            caught.check(self._lib, self._lib.tl_compact(store, caught.progress(progress), None))
+            told = caught.progress(progress, KeepingCallback(self._lib, self._gate))
+            caught.check(self._lib, self._lib.tl_compact(store, told, None))
 
     def backup(self, path: Path, *, progress: Optional[Progress] = None) -> None:
         """Copies the newest commit to a new file, a store of its own, while others go on writing.
         The path must not exist; if it fails, or progress raises, nothing is left there."""
         encoded = encoded_path(path)
         with self._gate.call(), Caught() as caught:
+            self._gate.check_may_wait()
             store = self._gate.handle()
             caught.check(
                 self._lib,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -208,7 +209,8 @@ Payload.ABSENT = Payload(Form.ABSENT)
 
 
 class Json(Payload):
-    """A JSON text that is stored exactly as it stands; the library refuses what is not JSON."""
+    """A JSON text that is stored exactly as it stands, or as text, with a warning, where it is not
+    JSON."""
 
     def __init__(self, text: Union[str, bytes]) -> None:
         super().__init__(Form.JSON, text.encode() if isinstance(text, str) else bytes(text))
@@ -311,7 +313,8 @@ def amount_text(value: Amount, field: str) -> str:
     if isinstance(value, Decimal) and value.is_finite():
         return format(value, "f")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        text = repr(value)
+        # Not a subclass's own, such as "np.float64(0.5)".
+        text = float.__repr__(value) if isinstance(value, float) else int.__repr__(value)
         if text not in ("inf", "-inf", "nan"):
             return text
     raise InvalidError(f"{field} is {value!r}, but must be a decimal number", field=field)
@@ -321,6 +324,8 @@ def milliseconds_of(seconds: Optional[float], field: str, most: int = 0xFFFFFFFE
     """A time-out for the C API: None is without limit, a fraction is rounded up."""
     if seconds is None:
         return 0xFFFFFFFF
+    if seconds == math.inf:
+        return most
     if not seconds >= 0:
         raise InvalidError(f"{field} is {seconds!r}, but must not be negative", field=field)
     return int(min(-(-seconds * 1000 // 1), most))

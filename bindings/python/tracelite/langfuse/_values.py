@@ -185,7 +185,7 @@ def cost_details(given: object) -> Optional[Dict[str, str]]:
         try:
             if isinstance(value, bool):
                 raise ValueError
-            number = Decimal(repr(value) if isinstance(value, float) else value)
+            number = Decimal(float.__repr__(value) if isinstance(value, float) else value)
             if not number.is_finite() or abs(number) >= 10**20:
                 raise ValueError
             costs[text(name, "cost_details") or "?"] = format(number, "f")
