@@ -259,6 +259,10 @@ Status Turn::enter(const OpenFilePointer& file) {
   return {};
 }
 
+void Turn::let_others_through() const {
+  if (!file_->forked()) file_->guard.let_others_through();
+}
+
 void Turn::leave() {
   if (!file_) return;
   if (file_->forked()) {
@@ -332,7 +336,7 @@ Result<std::unique_ptr<Transaction::State>> Environment::State::try_begin_read(
 }
 
 Result<std::unique_ptr<Transaction::State>> Environment::State::try_begin_write(
-    const OpenFilePointer& file, const std::shared_ptr<Environment>& self, Turn* kept,
+    const OpenFilePointer& file, const std::shared_ptr<Environment>& self, Turn* kept, Turn& before,
     Durability durability) {
   TL_TRY(file->usable());
   if (!file->writable) {
@@ -362,14 +366,15 @@ Result<std::unique_ptr<Transaction::State>> Environment::State::try_begin_write(
     file->writer.store(begun->thread);
     begun->id = mdb_txn_id(begun->transaction);
     begun->companions[static_cast<std::size_t>(CompanionSlot::packed)] = file->kept.take(begun->id);
-    if (kept == nullptr) turn.leave();
     TL_TRY_ASSIGN(superseded, settle_note(*begun, path, code));
     if (superseded) {
       begun.reset();
-      turn.leave();
+      turn.let_others_through();
+      before = std::move(turn);
       TL_TRY(go_over(file, self));
       return begun;
     }
+    if (kept == nullptr) turn.leave();
     if (code == 0 && file->heads_in_doubt) TL_TRY(file->write_heads_again(begun->id - 1));
     if (code == 0) {
       if (kept != nullptr) *kept = std::move(turn);
@@ -401,9 +406,10 @@ Status Environment::State::revive(const OpenFilePointer& file,
 
 Result<std::unique_ptr<Transaction::State>> Environment::State::begin_write(
     const std::shared_ptr<Environment>& self, Turn* kept, Durability durability) {
+  Turn before;  // kept until ours has come
   for (int tries = 0; tries < kBeginTriesMax; ++tries) {
     TL_TRY(usable());
-    TL_TRY_ASSIGN(begun, try_begin_write(current(), self, kept, durability));
+    TL_TRY_ASSIGN(begun, try_begin_write(current(), self, kept, before, durability));
     if (begun) return begun;
   }
   return changing_all_the_time(path);

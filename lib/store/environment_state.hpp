@@ -158,6 +158,8 @@ class Turn {
 
   Status enter(const OpenFilePointer& file);
   void leave();
+  // Lets others through, and is in the queue until it leaves.
+  void let_others_through() const;
 
  private:
   OpenFilePointer file_;  // nullptr: not entered
@@ -180,10 +182,11 @@ struct Environment::State {
   Result<std::unique_ptr<Transaction::State>> try_begin_read(
       const OpenFilePointer& file, const std::shared_ptr<Environment>& self,
       const std::function<void()>& expire);
-  // The same; keeps the turn if `kept` is given.
+  // The same; keeps the turn if `kept` is given. `before` gets the turn in a file that has been
+  // superseded: not to be left until there is one in its successor.
   Result<std::unique_ptr<Transaction::State>> try_begin_write(
       const OpenFilePointer& file, const std::shared_ptr<Environment>& self, Turn* kept,
-      Durability durability);
+      Turn& before, Durability durability);
   // What to do when the engine was found lost, before the transaction is begun anew.
   Status revive(const OpenFilePointer& file, const std::shared_ptr<Environment>& self,
                 std::uint64_t map_number);

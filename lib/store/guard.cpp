@@ -71,6 +71,13 @@ int find_lock([[maybe_unused]] int descriptor, [[maybe_unused]] off_t offset,
   return 0;
 }
 
+// Until nobody else has locked it. Returns 0 or an errno value.
+int wait_for_byte(int descriptor, off_t offset) {
+  const int code = byte_lock(descriptor, F_RDLCK, offset, 1, true);
+  byte_lock(descriptor, F_UNLCK, offset, 1, false);
+  return code;
+}
+
 std::int64_t random_place() {
   std::random_device random;
   const auto high = std::uint64_t{random()} << 32;
@@ -249,10 +256,7 @@ Status Guard::enter_turnstile(const std::function<bool()>& made_last_commit) {
   // commit of its own, and be waiting for us.
   off_t waiting = -1;
   code = find_lock(descriptor_, kQueueOffset, kQueueSizeBytes, waiting);
-  if (code == 0 && waiting >= 0 && made_last_commit()) {
-    code = byte_lock(descriptor_, F_RDLCK, waiting, 1, true);
-    byte_lock(descriptor_, F_UNLCK, waiting, 1, false);
-  }
+  if (code == 0 && waiting >= 0 && made_last_commit()) code = wait_for_byte(descriptor_, waiting);
   if (code == 0) code = byte_lock(descriptor_, F_WRLCK, kTurnstileOffset, 1, true);
   if (code == 0) return {};
   leave_turnstile();
@@ -260,8 +264,23 @@ Status Guard::enter_turnstile(const std::function<bool()>& made_last_commit) {
 }
 
 void Guard::leave_turnstile() const {
-  byte_lock(descriptor_, F_UNLCK, kTurnstileOffset, 1, false);
+  let_others_through();
   byte_lock(descriptor_, F_UNLCK, kQueueOffset + queue_place_, 1, false);
+}
+
+void Guard::let_others_through() const {
+  byte_lock(descriptor_, F_UNLCK, kTurnstileOffset, 1, false);
+}
+
+void Guard::wait_for_queue() const {
+  constexpr off_t kEnd = kQueueOffset + kQueueSizeBytes;
+  for (off_t from = kQueueOffset; from < kEnd;) {
+    off_t waiting = -1;
+    if (find_lock(descriptor_, from, kEnd - from, waiting) != 0 || waiting < 0) return;
+    waiting = std::max(waiting, from);
+    if (wait_for_byte(descriptor_, waiting) != 0) return;
+    from = waiting + 1;
+  }
 }
 
 }  // namespace tracelite::store

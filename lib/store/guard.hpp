@@ -16,7 +16,10 @@
 //    those that it finds there go first, by waiting for that byte. The turnstile alone is not fair
 //    either: a process that is woken for it needs longer to take it than a small commit takes.
 //    (No circle of processes can wait like this: each waits for one whose last commit is older.
-//    What changed nothing is no commit: its number belongs to somebody else's.)
+//    What changed nothing is no commit: its number belongs to somebody else's.) Where the file is
+//    replaced, those in its queue stay there until it is their turn in the one that took its place,
+//    and who has replaced it waits for that: otherwise who does it again and again would be there
+//    before them each time.
 //
 // The byte locks lie far beyond any data, from 2^61 on.
 #pragma once
@@ -83,6 +86,10 @@ class Guard {
   // had made before it called this; of two processes at most one may be told so.
   Status enter_turnstile(const std::function<bool()>& made_last_commit);
   void leave_turnstile() const;
+  // Lets others through, and stays in the queue until leaving.
+  void let_others_through() const;
+  // Until all other processes that are in the queue now have left it. Hold no turn.
+  void wait_for_queue() const;
 
  private:
   static Result<Guard> adopt(int descriptor, const std::string& path, bool writable,

@@ -145,6 +145,7 @@ Status Replacement::finish(const CopyProgress& progress) {
   // Not under the registry's mutex: whoever writes may take that one behind LMDB's.
   if (state_->note_is_left) clear_note(*state_->file);
   state_->turn.leave();
+  if (swapped) state_->file->guard.wait_for_queue();
   return swapped;
 }
 

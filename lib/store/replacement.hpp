@@ -17,6 +17,7 @@
 //   6  OLD's lock file is unlinked. Those who have OLD open have it open, too, and go on with it.
 //   7  The folder is synced.
 //   8  Doors, registry and turn are released.
+//   9  Whoever waited for a turn in OLD gets one in NEW before this ends (guard.hpp: the queue).
 // OLD's blocks and locks go with the last process that has it open.
 //
 // Every transaction looks for the note in what it sees, once for each commit. If there is

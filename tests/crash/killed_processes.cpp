@@ -9,6 +9,7 @@
 #include <array>
 #include <boost/test/unit_test.hpp>
 #include <chrono>
+#include <cstdio>
 #include <map>
 #include <memory>
 #include <random>
@@ -16,15 +17,15 @@
 #include <vector>
 
 #include "api/support.hpp"
-#include "crash/progress.hpp"
+#include "support/progress_of_processes.hpp"
 #include "support/sanitizers.hpp"
 #include "support/torture.hpp"
 
 namespace tracelite::api::test {
 namespace {
 
-using crash::test::Progress;
 using store::test::Child;
+using tracelite::test::Progress;
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
@@ -56,6 +57,9 @@ class Steps {
   // The status of a call that has come back.
   [[nodiscard]] tl_status did(tl_status status) const {
     progress_.add(process_);
+    if (status != TL_OK && status != TL_DONE && status != TL_TIMEOUT) {
+      std::fprintf(stderr, "process %u: %s\n", process_, tl_error()->message);
+    }
     return status;
   }
 

@@ -1,8 +1,13 @@
 // Several processes that write all the time take turns. LMDB's own mutex does not see to that: a
 // process that commits back to back starves the others.
+#include <sched.h>
+
+#include <atomic>
 #include <boost/test/unit_test.hpp>
 
 #include "helpers.hpp"
+#include "store/replacement.hpp"
+#include "support/progress_of_processes.hpp"
 
 namespace tracelite::store::test {
 namespace {
@@ -103,6 +108,65 @@ BOOST_AUTO_TEST_CASE(four_processes_that_flood_take_turns) {
 BOOST_AUTO_TEST_CASE(processes_take_turns_where_commits_cost_nothing) {
   const Folder folder(fast_folder());
   check_turns(folder.file(), "ab", 10'000, 3);
+}
+
+// Who has replaced the file is back before those who waited know of it.
+BOOST_AUTO_TEST_CASE(who_replaces_the_file_again_and_again_lets_those_go_first_who_wait) {
+  constexpr std::uint32_t kReplacer = 0;
+  constexpr std::uint32_t kWriters = 2;
+  constexpr std::uint64_t kTurns = 40;
+  constexpr int kBusy = 8;  // so that it takes a while until who is woken runs
+  const Folder folder(fast_folder());
+  const std::string path = folder.file();
+  open_file(path).reset();
+  const tracelite::test::Progress progress;
+  Line ready;
+  Child replacer([&] {
+    auto opened = Environment::open(path, {});
+    CHILD_CHECK(1, opened);
+    ready.send('r');
+    for (;; progress.add(kReplacer)) {
+      auto replacement = Replacement::begin(*opened);
+      CHILD_CHECK(2, replacement);
+      CHILD_CHECK(3, copy_in_order((*replacement)->content(), *(*replacement)->scratch(), {}));
+      CHILD_CHECK(4, (*replacement)->finish({}));
+      CHILD_CHECK(5, (*opened)->begin_read());  // as compacting does, to let go of the old file
+    }
+  });
+  BOOST_REQUIRE(ready.receive() == 'r');
+  std::vector<std::unique_ptr<Child>> busy;
+  for (int i = 0; i < kBusy; ++i) {
+    busy.push_back(std::make_unique<Child>([]() -> int {
+      for (std::atomic<std::uint64_t> count = 0;;) ++count;
+    }));
+  }
+  std::vector<std::unique_ptr<Child>> writers;
+  for (std::uint32_t writer = kReplacer + 1; writer <= kWriters; ++writer) {
+    writers.push_back(std::make_unique<Child>([&, writer] {
+      auto opened = Environment::open(path, {});
+      CHILD_CHECK(1, opened);
+      std::uint64_t late = 0;
+      for (std::uint64_t turn = 0; turn < kTurns; ++turn) {
+        std::uint64_t before = progress.of(kReplacer);
+        // Asks while the next replacement is under way.
+        for (const std::uint64_t one_less = before; before == one_less;) {
+          before = progress.of(kReplacer);
+          sched_yield();
+        }
+        auto transaction = (*opened)->begin_write();
+        CHILD_CHECK(2, transaction);
+        if (progress.of(kReplacer) - before > 2) ++late;
+        CHILD_CHECK(3, transaction->put(KeySpace::directory, std::to_string(writer), "was here"));
+        CHILD_CHECK(4, transaction->commit());
+      }
+      // The machine may have stopped it just before it asked.
+      CHILD_CHECK(5, late * 8 <= kTurns);
+      return 0;
+    }));
+  }
+  for (auto& writer : writers) BOOST_TEST(writer->wait() == 0);
+  BOOST_TEST(replacer.kill() == -SIGKILL);
+  BOOST_TEST_MESSAGE(progress.of(kReplacer) << " replacements");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <new>
 
-namespace tracelite::crash::test {
+namespace tracelite::test {
 
 // To be made before the processes are forked, which are known by numbers.
 class Progress {
@@ -38,4 +38,4 @@ class Progress {
   Counts* counts_ = nullptr;
 };
 
-}  // namespace tracelite::crash::test
+}  // namespace tracelite::test
