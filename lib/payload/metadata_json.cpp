@@ -39,6 +39,9 @@ class Taker {
  public:
   Taker(const Order& order, MetadataTree& tree) : order_(order), tree_(tree) {}
 
+  // Not every key had a value, so that no leaf can be made of it.
+  [[nodiscard]] bool failed() const { return failed_; }
+
   // `value` has no white space around it. Recursion ends at kMetadataMergeDepthMax.
   void take(Bytes value, std::size_t depth) {
     if (value == "null") {
@@ -66,12 +69,14 @@ class Taker {
 
  private:
   void add(Bytes json, bool weak, bool cleared) {
+    failed_ = failed_ || (json.empty() && !cleared);
     tree_.add({path_, order_, weak, cleared, std::string(json)});
   }
 
   const Order& order_;
   MetadataTree& tree_;
   std::string path_;
+  bool failed_ = false;
 };
 
 Bytes trimmed(Bytes json) {
@@ -89,7 +94,9 @@ Result<MetadataTree> parse_metadata(Bytes checked_json, const Order& order) {
     return make_error(Code::corrupt, "stored metadata is no JSON object", "metadata");
   }
   MetadataTree tree;
-  Taker(order, tree).take(json, 0);
+  Taker taker(order, tree);
+  taker.take(json, 0);
+  if (taker.failed()) return make_error(Code::corrupt, "stored metadata is no JSON", "metadata");
   tree.finish();
   return tree;
 }

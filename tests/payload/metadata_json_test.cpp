@@ -198,7 +198,15 @@ BOOST_AUTO_TEST_CASE(random_objects_keep_every_value_and_come_out_as_valid_json)
   }
 }
 
-BOOST_AUTO_TEST_CASE(damaged_text_never_crashes) {
+BOOST_AUTO_TEST_CASE(a_key_without_a_value_is_refused) {
+  for (const Bytes json : {R"({"a":})", R"({"a":{"b":}1})", R"({"a":1,"b": })"}) {
+    const auto tree = parse_metadata(json, at(1));
+    BOOST_REQUIRE(!tree);
+    BOOST_TEST((tree.error().code == Code::corrupt));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(damaged_text_is_refused_or_taken_apart_into_what_can_be_coded) {
   const std::uint64_t seed = random_seed();
   BOOST_TEST_INFO_SCOPE("TL_SEED=" << seed);
   RandomJson random(seed);
@@ -206,7 +214,11 @@ BOOST_AUTO_TEST_CASE(damaged_text_never_crashes) {
     const std::string json = random.mutated(random.container(4, true));
     const std::string own_memory(json.data(), json.size());
     const auto tree = parse_metadata(own_memory, at(1));
-    if (tree) (void)tree->visible();
+    if (!tree) continue;
+    (void)tree->visible();
+    const auto decoded = MetadataTree::decode(tree->encode());
+    BOOST_REQUIRE(decoded);
+    BOOST_REQUIRE(decoded->leaves() == tree->leaves());
   }
 }
 
