@@ -163,7 +163,9 @@ Status delete_securely(const std::shared_ptr<store::Environment>& environment,
   const std::uint64_t waited_at_commit = std::exchange(secure.waits_at_commit, 0);
   TL_TRY(delete_containers(environment, containers, progress, report));
   OwnCommits own(waited_at_commit);
-  const bool begins_anew = environment->last_transaction_id() != waited_at_commit;
+  // Where the number of the last commit cannot be told it is 0, too.
+  const bool begins_anew =
+      waited_at_commit == 0 || environment->last_transaction_id() != waited_at_commit;
   if (begins_anew) {
     TL_TRY(erase_bare_containers(*environment));
     TL_TRY(store::write(*environment, [&](store::WriteTransaction& transaction) {

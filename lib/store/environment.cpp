@@ -230,15 +230,14 @@ Status OpenFile::replace_map() {
   const std::scoped_lock lock(map_mutex);
   mdb_reader_check(engine.get(), nullptr);
   MDB_envinfo now{};
-  MDB_stat statistics{};
-  mdb_env_info(engine.get(), &now);
-  mdb_env_stat(engine.get(), &statistics);
+  const int found = mdb_env_info(engine.get(), &now);
+  if (found != 0) return engine_error(found, "look at", path);
   const std::size_t current = now.me_mapsize;
-  const std::size_t written = (now.me_last_pgno + 1) * statistics.ms_psize;
+  const std::size_t written = (now.me_last_pgno + 1) * page_size_bytes;
   for (const std::size_t extra : {current, current / 2, current / 4}) {
     // LMDB gives up the old map before it makes the new one, and is lost if that fails: so try
     // whether there is room first.
-    const std::size_t page_mask = statistics.ms_psize - 1;
+    const std::size_t page_mask = page_size_bytes - 1;
     const std::size_t wanted = (std::max(current, written) + extra) & ~page_mask;
     if (!address_space_for(wanted)) continue;
     const int code = mdb_env_set_mapsize(engine.get(), wanted);

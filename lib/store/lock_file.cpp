@@ -6,13 +6,18 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <climits>
+#include <cstdio>
 
 #include "store/errors.hpp"
 #include "store/registry.hpp"
 
 namespace tracelite::store {
 namespace {
+
+constexpr const char* kLockSuffix = "-lock";
 
 // Whether this process has the lock file open, for a data file that has got another name since.
 bool is_ours(const FileIdentity& lock_file) {
@@ -51,6 +56,31 @@ void renew_lock(int descriptor, short type, off_t offset) {
 }  // namespace
 
 std::string lock_path_of(const std::string& path) { return path + kLockSuffix; }
+
+namespace {
+
+// The same on the stack; empty: it is too long to be one.
+class LockPath {
+ public:
+  explicit LockPath(const std::string& path) {
+    const int size = std::snprintf(path_.data(), path_.size(), "%s%s", path.c_str(), kLockSuffix);
+    if (static_cast<std::size_t>(size) >= path_.size()) path_.front() = '\0';
+  }
+  [[nodiscard]] const char* c_str() const { return path_.data(); }
+
+ private:
+  std::array<char, PATH_MAX> path_;
+};
+
+}  // namespace
+
+void unlink_lock_file_of(const std::string& path) { unlink(LockPath(path).c_str()); }
+
+void remove_lock_file_of(const std::string& path, std::uint64_t inode) {
+  const LockPath lock_path(path);
+  struct stat status = {};
+  if (stat(lock_path.c_str(), &status) == 0 && status.st_ino == inode) unlink(lock_path.c_str());
+}
 
 FoundLockFile find_lock_file(const std::string& lock_path, std::uint64_t theirs) {
   const auto here = identity_of(lock_path);
@@ -103,11 +133,6 @@ int create_lock_file(const std::string& lock_path, const LockFileOwner& owner) {
   close(descriptor);
   if (code != 0) unlink(lock_path.c_str());
   return code;
-}
-
-void remove_lock_file(const std::string& lock_path, std::uint64_t inode) {
-  const auto here = identity_of(lock_path);
-  if (here && here->inode == inode) unlink(lock_path.c_str());
 }
 
 LockKeeper::~LockKeeper() {

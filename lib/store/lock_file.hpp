@@ -27,7 +27,10 @@ inline constexpr unsigned kReadersMax = (kLockFileSizeBytes - 192) / 64;
 
 // Where LMDB looks for it.
 std::string lock_path_of(const std::string& path);
-inline constexpr const char* kLockSuffix = "-lock";
+// Unlinks it, also where memory has run out.
+void unlink_lock_file_of(const std::string& path);
+// The same if it is still the one with that inode number.
+void remove_lock_file_of(const std::string& path, std::uint64_t inode);
 
 // What lies there while others use the one with the mark `theirs`.
 enum class FoundLockFile { theirs, missing, another, abandoned };
@@ -47,9 +50,6 @@ struct LockFileOwner {
 // full disk that is not an error but a SIGBUS. Returns 0 or an errno value; ELOOP: a link lies
 // there that cannot be removed.
 int create_lock_file(const std::string& lock_path, const LockFileOwner& owner);
-
-// Removes it if it is still the one with that inode number.
-void remove_lock_file(const std::string& lock_path, std::uint64_t inode);
 
 // Renews this process's locks. Must be started after LMDB has opened the lock file, and destroyed
 // after LMDB has closed it.

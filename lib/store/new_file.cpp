@@ -4,10 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <climits>
-#include <cstdio>
 #include <utility>
 
 #include "model/out_of_memory.hpp"
@@ -41,11 +38,7 @@ Result<std::shared_ptr<Environment>> open_draft(const std::string& path,
 
 void remove_draft(const std::string& path) {
   unlink(path.c_str());
-  // On the stack, because it goes as well where memory has run out.
-  std::array<char, PATH_MAX> lock_path;
-  const int size =
-      std::snprintf(lock_path.data(), lock_path.size(), "%s%s", path.c_str(), kLockSuffix);
-  if (static_cast<std::size_t>(size) < lock_path.size()) unlink(lock_path.data());
+  unlink_lock_file_of(path);
 }
 
 Result<std::unique_ptr<NewFile>> NewFile::begin(const std::string& path,

@@ -130,9 +130,9 @@ Status open_engine(OpenFile& file, LockFile lock_file) {
     if (code == 0) code = mdb_env_set_maxreaders(made, kReadersMax);
     if (code == 0) code = mdb_env_set_mapsize(made, map_size);
     if (code == 0) code = mdb_env_open(made, file.path.c_str(), flags, mode);
+    MDB_stat statistics{};
+    if (code == 0) code = mdb_env_stat(made, &statistics);
     if (code == 0) {
-      MDB_stat statistics{};
-      mdb_env_stat(made, &statistics);
       file.page_size_bytes = statistics.ms_psize;
       file.engine = std::move(engine);
       return {};
@@ -140,7 +140,7 @@ Status open_engine(OpenFile& file, LockFile lock_file) {
     if ((code != ENOMEM && code != EINVAL) || map_size / 2 < needed) {
       Error error = explain_open_failure(file, code);
       engine.reset();
-      if (lock_file == LockFile::made_here) unlink(lock_path_of(file.path).c_str());
+      if (lock_file == LockFile::made_here) unlink_lock_file_of(file.path);
       return error;
     }
     map_size /= 2;
@@ -225,7 +225,7 @@ Status clear_the_way(OpenFile& file, bool unused) {
   if (file.writable && !file.options.draft) remove_drafts(file.path);
   Status removed = remove_stale_lock_file(lock_path_of(file.path));
   if (removed || unused || !has_lock_file_of_replaced(file)) return removed;
-  unlink(lock_path_of(file.path).c_str());
+  unlink_lock_file_of(file.path);
   return {};
 }
 
@@ -280,7 +280,7 @@ Status open_behind_door(OpenFile& file, bool& unused) {
 // Leaves nothing behind of a file that could not be made.
 void undo(OpenFile& file, bool created, bool unused) {
   file.engine.reset();
-  if (file.opened_alone) remove_lock_file(lock_path_of(file.path), file.lock_file_inode);
+  if (file.opened_alone) remove_lock_file_of(file.path, file.lock_file_inode);
   if (!unused) return;
   if (created) {
     unlink(file.path.c_str());
@@ -449,7 +449,7 @@ void CloseFile::operator()(OpenFile* pointer) const {
       const auto in_place = identity_of(file->path);
       if (behind_door && others && !others.value().has_value() &&
           (!in_place || *in_place == identity)) {
-        remove_lock_file(lock_path_of(file->path), file->lock_file_inode);
+        remove_lock_file_of(file->path, file->lock_file_inode);
       }
     });
     file->guard.end_use();

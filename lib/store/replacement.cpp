@@ -162,8 +162,10 @@ Status Replacement::State::write_new(const CopyProgress& progress) {
   }
   scratch.reset();
   remove_draft(scratch_path(path));
+  std::uint64_t last_id = 0;
   {
     TL_TRY_ASSIGN(last, made->begin_write());
+    last_id = last.id();
     TL_TRY(put_note(last, Note{Note::Kind::fresh, file->lock_file_inode}));
     TL_TRY(last.commit());
   }
@@ -171,8 +173,7 @@ Status Replacement::State::write_new(const CopyProgress& progress) {
   TL_TRY_ASSIGN(size_bytes, made->file_size_bytes());
   if (size_bytes > kSmallFileSizeBytes) return {};
   const std::string smaller = scratch_path(path);
-  TL_TRY_ASSIGN(copied, copy_without_free_pages(*made->state().current(), smaller,
-                                                made->last_transaction_id()));
+  TL_TRY_ASSIGN(copied, copy_without_free_pages(*made->state().current(), smaller, last_id));
   made.reset();
   if (!copied) remove_draft(smaller);
   if (copied && rename(smaller.c_str(), target.c_str()) != 0)
@@ -202,7 +203,7 @@ Status Replacement::State::swap() {
     return failed_here(code, path);
   }
   (void)testing::check(testing::Point::replacement_renamed);
-  remove_lock_file(lock_path_of(path), file->lock_file_inode);
+  remove_lock_file_of(path, file->lock_file_inode);
   (void)testing::check(testing::Point::replacement_unlocked);
   Status synced = sync_folder(path);
   (void)testing::check(testing::Point::replacement_synced);

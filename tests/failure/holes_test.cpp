@@ -192,6 +192,27 @@ BOOST_AUTO_TEST_CASE(what_a_snapshot_reads_is_not_zeroed_whatever_call_of_lmdb_f
   store.check();
 }
 
+// What was deleted before, so that it begins with the question what is to be done.
+BOOST_AUTO_TEST_CASE(what_is_said_to_be_gone_is_gone_whatever_call_of_lmdb_fails) {
+  bool is_reached = true;
+  for (std::uint64_t nth = 1; nth <= 40 && is_reached; ++nth) {
+    const Folder folder(fast_folder());
+    const Store store(folder.file());
+    record(store, "secret", kSecret, 1);
+    record(store, "other", "n", 1);  // or there would be no index any more
+    const tl_filter of = of_secret();
+    BOOST_TEST(store.remove(of).trace_count == 1U);
+    BOOST_REQUIRE(says_secret(folder.file()));
+    faults::arm({Kind::lmdb, nth, Lasting::once});
+    const tl_status status = tl_delete_securely(store.get(), &of, 0, nullptr, nullptr, nullptr);
+    is_reached = faults::call_count() >= nth;
+    faults::disarm();
+    if (status == TL_OK) BOOST_TEST(!says_secret(folder.file()), "call " << nth);
+    store.check();
+  }
+  BOOST_TEST(is_reached);
+}
+
 // LMDB's cursor, which looks for them, is no object that goes by itself.
 BOOST_AUTO_TEST_CASE(looking_for_free_pages_without_memory_leaks_nothing) {
   const Folder folder(fast_folder());
