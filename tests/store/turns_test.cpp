@@ -135,6 +135,7 @@ BOOST_AUTO_TEST_CASE(who_replaces_the_file_again_and_again_lets_those_go_first_w
   });
   BOOST_REQUIRE(ready.receive() == 'r');
   std::vector<std::unique_ptr<Child>> busy;
+  busy.reserve(kBusy);
   for (int i = 0; i < kBusy; ++i) {
     busy.push_back(std::make_unique<Child>([]() -> int {
       for (std::atomic<std::uint64_t> count = 0;;) ++count;
