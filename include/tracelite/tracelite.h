@@ -1210,10 +1210,10 @@ TL_API tl_status tl_reindex(tl_store *store, tl_progress_fn progress, void *prog
  *
  * Everybody else goes on meanwhile, in this process and in others: readers read; what is recorded
  * waits in queues until it is done, and processes that wait to write it get their turn in the new
- * file before this returns. Whoever has the file open goes over to the new one by itself; a snapshot
- * that is open stays on the old one, whose room on the disk is free again when all have gone over.
- * It needs that room up to twice more while it works, beside the file, and memory that does not
- * depend on its size. A crash or a power cut leaves the old file or the new one, whole.
+ * file before this returns. Whoever has the file open goes over to the new one by itself; a
+ * snapshot that is open stays on the old one, whose room on the disk is free again when all have
+ * gone over. It needs that room up to twice more while it works, beside the file, and memory that
+ * does not depend on its size. A crash or a power cut leaves the old file or the new one, whole.
  *
  * progress (may be NULL) counts steps. Errors, after each of which the file is as it was:
  * TL_READ_ONLY, TL_CANCELLED, TL_PERMISSION (the folder may not be written, or the file belongs to
