@@ -1104,7 +1104,8 @@ typedef struct tl_statistics {
 TL_API tl_status tl_stats(tl_store *store, tl_statistics *statistics);
 
 /* How often something was repaired, dropped, masked or refused for this reason, in this file since
- * it was created (what this store has counted since its last commit included). */
+ * it was created (what this store has counted since its last commit included). It never falls while
+ * the store is open. Errors: TL_INVALID (no such reason), TL_CORRUPT, TL_IO. */
 TL_API tl_status tl_counter(tl_store *store, tl_reason reason, uint64_t *count);
 TL_API const char *tl_reason_name(tl_reason reason); /* NULL for a number that is no reason */
 

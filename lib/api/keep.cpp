@@ -42,6 +42,12 @@ Status stats(tl_store* store, tl_statistics* given) {
   return {};
 }
 
+Result<record::Counters> counters_of(const StoreState& state) {
+  if (state.recorder != nullptr) return state.recorder->counters();
+  TL_TRY_ASSIGN(transaction, state.environment->begin_read());
+  return record::read_counters(transaction);
+}
+
 Status counter(tl_store* store, tl_reason reason, std::uint64_t* count) {
   if (store == nullptr) return null_argument("store");
   if (count == nullptr) return null_argument("count");
@@ -50,13 +56,8 @@ Status counter(tl_store* store, tl_reason reason, std::uint64_t* count) {
     return make_error(Code::invalid, "no such reason", "reason");
   }
   TL_TRY(store->state->usable());
-  TL_TRY_ASSIGN(transaction, store->state->environment->begin_read());
-  TL_TRY_ASSIGN(counters, record::read_counters(transaction));
-  const auto at = static_cast<std::size_t>(reason);
-  *count = counters[at];
-  if (store->state->recorder != nullptr) {
-    *count += store->state->recorder->uncommitted_counters()[at];
-  }
+  TL_TRY_ASSIGN(counters, counters_of(*store->state));
+  *count = counters[static_cast<std::size_t>(reason)];
   return {};
 }
 

@@ -31,10 +31,6 @@ void Recorder::log(LogLevel level, model::Reason reason, const std::string& mess
   if (options_.log) options_.log(level, reason, message);
 }
 
-void Recorder::count(model::Reason reason, std::uint64_t number) {
-  counters_[static_cast<std::size_t>(reason)].fetch_add(number, std::memory_order_relaxed);
-}
-
 void Recorder::refused(const Error& error) {
   count(model::Reason::event_refused);
   log(LogLevel::warning, model::Reason::event_refused,
@@ -94,15 +90,7 @@ CloseReport Recorder::close(std::optional<std::chrono::milliseconds> timeout) {
   if (timeout) deadline = std::chrono::steady_clock::now() + *timeout;
   queue_.close(deadline);
   if (writer_.joinable()) writer_.join();
-  return {queue_.waiting_count()};
-}
-
-record::Counters Recorder::uncommitted_counters() const {
-  record::Counters counters{};
-  for (std::size_t i = 0; i < counters.size(); ++i) {
-    counters[i] = counters_[i].load(std::memory_order_relaxed);
-  }
-  return counters;
+  return {lost_count_};
 }
 
 }  // namespace tracelite::ingest

@@ -18,6 +18,7 @@
 #include "ingest/options.hpp"
 #include "ingest/queue.hpp"
 #include "ingest/sampling.hpp"
+#include "ingest/uncommitted_counters.hpp"
 #include "model/event.hpp"
 #include "model/result.hpp"
 #include "record/statistics.hpp"
@@ -61,7 +62,7 @@ class Recorder {  // NOLINT(clang-analyzer-optin.performance.Padding): the queue
   [[nodiscard]] GivenChecker checker();
   // An event or put that was refused: counted, and reported.
   void refused(const Error& error);
-  void count(model::Reason reason, std::uint64_t number = 1);
+  void count(model::Reason reason, std::uint64_t number = 1) { counters_.count(reason, number); }
 
   // Strictly increasing, even when the clock steps back.
   std::int64_t next_stamp_ns();
@@ -78,7 +79,8 @@ class Recorder {  // NOLINT(clang-analyzer-optin.performance.Padding): the queue
   CloseReport close(std::optional<std::chrono::milliseconds> timeout);
 
   [[nodiscard]] std::uint64_t queued_size_bytes() const { return queue_.waiting_size_bytes(); }
-  [[nodiscard]] record::Counters uncommitted_counters() const;
+  // How often each reason was counted in this file. Errors: corrupt, io.
+  [[nodiscard]] Result<record::Counters> counters() const { return counters_.total(*environment_); }
   [[nodiscard]] const Options& options() const { return options_; }
   [[nodiscard]] bool forked() const { return environment_->forked(); }
 
@@ -103,7 +105,8 @@ class Recorder {  // NOLINT(clang-analyzer-optin.performance.Padding): the queue
   Queue queue_;
   std::atomic<std::int64_t> last_stamp_ns_{0};
   std::atomic<int> making_room_{0};
-  std::array<std::atomic<std::uint64_t>, model::kReasonCount> counters_{};
+  UncommittedCounters counters_;
+  std::uint64_t lost_count_ = 0;  // the writer's, until it has ended
   std::thread writer_;
   friend class Writer;
 };

@@ -1,7 +1,6 @@
 // The writer thread: batches, transactions, and what to do when one fails.
 #include "ingest/writer.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "ingest/pending.hpp"
@@ -50,6 +49,7 @@ void Writer::run() {
     stored_in_parts_.clear();
     if (!written) break;
     recorder_.queue_.done(batch, std::move(dropped_error_));
+    settled_count_ = 0;
     do_chores(steady_clock::now() - began);
   }
   if (!ended_well([&] { count_what_is_lost(); })) return;
@@ -90,12 +90,14 @@ void Writer::try_decode(const Batch& batch, std::vector<Event>& events) {
   events.clear();
   events.reserve(batch.events.size());
   dropped_error_.reset();
+  settled_count_ = 0;
   media_.clear();
   GivenChecker checker = recorder_.checker();
   for (const Bytes queued : batch.events) {
     auto event = model::assemble(queued, checker);
     if (!event) {
       drop(event.error());
+      ++settled_count_;
       continue;
     }
     events.push_back(std::move(*event));
@@ -176,6 +178,7 @@ bool Writer::write_one_by_one(std::vector<Event>& events, std::vector<Event>& on
     one.clear();
     one.push_back(std::move(event));
     if (!write(one)) return false;
+    ++settled_count_;
   }
   return true;
 }
@@ -252,17 +255,18 @@ Result<bool> Writer::write_in_transaction(std::vector<Event>& events) {
   TL_TRY_ASSIGN(complete, has_stored_payloads(transaction, events));
   if (!complete) return false;
   const std::uint64_t id = transaction.id();
-  const record::Counters taken = recorder_.uncommitted_counters();
+  const record::Counters counted = recorder_.counters_.give_to(id);
   // What is open on the transaction must be closed before it goes, whatever happens.
   Status status = without_exceptions([&]() -> Status {
     TL_TRY(prepare(transaction));
     TL_TRY(applier_->apply(transaction, events));
     TL_TRY_ASSIGN(counters, record::read_counters(transaction));
-    for (std::size_t i = 0; i < taken.size(); ++i) counters[i] += taken[i];
+    for (std::size_t i = 0; i < counted.size(); ++i) counters[i] += counted[i];
     TL_TRY(record::write_counters(transaction, counters));
     return connection_->commit();
   });
   if (!status) {
+    recorder_.counters_.take_back();
     // The statements may be in any state: begin anew with the next transaction.
     if (connection_ != nullptr) connection_->rollback();
     applier_.reset();
@@ -272,16 +276,14 @@ Result<bool> Writer::write_in_transaction(std::vector<Event>& events) {
     last_transaction_id_ = 0;
     return std::move(status).error();
   }
-  for (std::size_t i = 0; i < taken.size(); ++i) {
-    recorder_.counters_[i].fetch_sub(taken[i], std::memory_order_relaxed);
-  }
   last_transaction_id_ = id;
   return true;
 }
 
 // What the deadline of close left over.
 void Writer::count_what_is_lost() {
-  const std::uint64_t lost = recorder_.queue_.waiting_count();
+  const std::uint64_t lost = recorder_.queue_.waiting_count() - settled_count_;
+  recorder_.lost_count_ = lost;
   if (lost == 0) return;
   recorder_.count(Reason::closed, lost);
   recorder_.log(LogLevel::warning, Reason::closed,
@@ -290,9 +292,7 @@ void Writer::count_what_is_lost() {
 
 // Repairs and refusals that came after the last batch.
 void Writer::write_last_counters() {
-  const record::Counters left = recorder_.uncommitted_counters();
-  const bool any = std::any_of(left.begin(), left.end(), [](std::uint64_t n) { return n > 0; });
-  if (!any || recorder_.environment_->forked()) return;
+  if (!recorder_.counters_.any() || recorder_.environment_->forked()) return;
   std::vector<Event> none;
   // free_disk_min_bytes holds up what is recorded, not that it was dropped for want of room.
   const Recorder::MakingRoom making(recorder_.making_room_);

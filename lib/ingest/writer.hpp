@@ -76,6 +76,7 @@ class Writer {
   std::unique_ptr<Applier> applier_;
   std::uint64_t last_transaction_id_ = 0;  // of this writer's last commit
   std::optional<Error> dropped_error_;     // why events of the batch at work were dropped
+  std::uint64_t settled_count_ = 0;        // of the batch at work, durable or dropped
 };
 
 }  // namespace tracelite::ingest

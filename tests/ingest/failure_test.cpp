@@ -281,6 +281,31 @@ BOOST_AUTO_TEST_CASE(a_failure_beside_a_bad_event_drops_only_the_bad_one) {
   BOOST_TEST(scene.look().counter(Reason::write_failed) == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(what_was_written_of_a_batch_is_not_counted_as_lost) {
+  Options options = lazy();
+  // The disk fails from the bad event on, until the rest is given up.
+  options.log = [](LogLevel level, Reason, const std::string&) {
+    if (level == LogLevel::error) {
+      store::testing::fail(Point::commit, 1, EIO);
+    } else {
+      store::testing::fail_nothing();
+    }
+  };
+  Scene scene(options);
+  scene.record(observation("t", "bad"));
+  scene.flush();
+  damage(scene, scene.look().find_observation("t", "bad")->key);
+  for (const char* id : {"first", "bad", "second", "third"}) {
+    scene.record(observation("t", id, tag_it, 2));
+  }
+  BOOST_TEST((scene.flush_error().code == Code::io));
+  BOOST_TEST(scene.recorder().close(milliseconds(0)).dropped_count == 2U);
+  const Look look = scene.look();
+  BOOST_TEST(look.find_observation("t", "first").has_value());
+  BOOST_TEST(look.counter(Reason::write_failed) == 1U);
+  BOOST_TEST(look.counter(Reason::closed) == 2U);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace tracelite::ingest::test
