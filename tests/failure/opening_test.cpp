@@ -1,4 +1,5 @@
-// Opening where memory runs out: nothing stays of a store that was not opened.
+// Opening where memory runs out, or the engine gives no answer: nothing stays of a store that was
+// not opened, and one that was is whole.
 #include <signal.h>
 
 #include <boost/test/unit_test.hpp>
@@ -54,6 +55,40 @@ BOOST_AUTO_TEST_CASE(a_store_that_could_not_be_opened_is_not_drained) {
     BOOST_TEST(live == live_before, "allocation " << nth << " leaks");
   }
   BOOST_TEST(refused > 10U);
+}
+
+// What a call would have told, such as the size of a page, is not taken for 0: that is seen where
+// free pages are overwritten.
+BOOST_AUTO_TEST_CASE(a_store_is_opened_without_an_answer_of_the_engine_or_not_at_all) {
+  const Folder folder(fast_folder());
+  const std::string path = folder.file();
+  api::test::must(tl_close(open(path), UINT32_MAX, nullptr));
+  std::uint64_t opened = 0;
+  std::uint64_t nth = 0;
+  for (bool reached = true; reached;) {
+    faults::arm({Kind::lmdb, ++nth, Lasting::once});
+    tl_store* const store = open(path);
+    reached = faults::call_count() >= nth;
+    faults::disarm();
+    if (store == nullptr) continue;
+    ++opened;
+    tl_trace trace{};
+    trace.struct_size = sizeof trace;
+    trace.id = tl_str("t");
+    api::test::must(tl_put_trace(store, &trace));
+    tl_filter filter{};
+    filter.struct_size = sizeof filter;
+    filter.trace_id = trace.id;
+    tl_delete_report report{};
+    report.struct_size = sizeof report;
+    api::test::must(tl_delete_securely(store, &filter, UINT32_MAX, nullptr, nullptr, &report));
+    BOOST_TEST(report.trace_count == 1U);
+    BOOST_TEST(report.zeroed_size_bytes > 0U, "call " << nth);
+    api::test::must(tl_check(store, nullptr, nullptr, nullptr, nullptr));
+    api::test::must(tl_close(store, UINT32_MAX, nullptr));
+  }
+  BOOST_TEST(nth > opened + 5);
+  BOOST_TEST(opened > 0U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
