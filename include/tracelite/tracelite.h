@@ -144,10 +144,10 @@ enum {
   TL_KIND_DAY = 10 /* days (UTC) that observations began on, each with each of its models */
 };
 
-/* The type of an observation (MODEL: Langfuse's observation types). */
+/* The type of an observation: those of Langfuse. */
 typedef int32_t tl_type;
 enum {
-  TL_TYPE_ANY = 0, /* in a filter: every type; in an observation: not known, reads as SPAN */
+  TL_TYPE_ANY = 0, /* in a filter: every type; no type of an observation: unset reads as SPAN */
   TL_TYPE_SPAN = 1,
   TL_TYPE_EVENT = 2, /* a point in time */
   TL_TYPE_GENERATION = 3,
@@ -162,7 +162,7 @@ enum {
 
 typedef int32_t tl_level;
 enum {
-  TL_LEVEL_ANY = 0, /* in a filter: every level; in an observation: reads as DEFAULT */
+  TL_LEVEL_ANY = 0, /* in a filter: every level; none of an observation: unset reads as DEFAULT */
   TL_LEVEL_DEBUG = 1,
   TL_LEVEL_DEFAULT = 2,
   TL_LEVEL_WARNING = 3,
@@ -277,7 +277,7 @@ enum {
  * by key; timestamp and environment keep the first value they were given. What unites or keeps its
  * first value is not cleared: its bit in clear_mask says nothing.
  *
- * Limits (MODEL): id 1 to 800 bytes without control characters, name at most 1,000 characters, else
+ * Limits: id 1 to 800 bytes without control characters, name at most 1,000 characters, else
  * TL_INVALID. user_id, session_id, version and each tag 1 to 200 characters, else dropped with a
  * warning. environment is repaired with a warning where it must be.
  */
@@ -428,7 +428,7 @@ enum {
   TL_REASON_MASK_FAILED = 12,  /* the mask failed: the value was masked fully */
   TL_REASON_SAMPLED_OUT = 13,  /* not recorded: the sample rate left the trace out */
   TL_REASON_FIELD = 14,        /* a field of a wrong type that could be left out: dropped */
-  TL_REASON_WRITE_FAILED = 15, /* a batch that could not be written and was given up */
+  TL_REASON_WRITE_FAILED = 15, /* an event that can never be written: dropped, see tl_flush */
   TL_REASON_PAYLOAD = 16,      /* a payload that is not of its form: kept in one that it is of */
   TL_REASON_RETENTION = 17,    /* traces that went by tl_options.retention_... */
   TL_REASON_COUNT = 18
@@ -447,9 +447,9 @@ typedef void (*tl_log_fn)(void *context, tl_log_level level, tl_reason reason, c
  * *masked still has, as often as *value had it, stands for its medium wherever it is now; one that
  * is missing takes its medium with it, and any other is text. *masked is *value on entry; replace
  * it to store something else (its bytes must stay valid until the next call or tl_close); with the
- * form NULL the field is cleared. A return value other than 0 means
- * that the mask failed: "<fully masked due to failed mask function>" is stored instead, with a
- * warning. Must not call back into the store. */
+ * form NULL the field is cleared. A return value other than 0, a form that cannot be given, JSON
+ * that is not valid, or TEXT that is not UTF-8 means that the mask failed: "<fully masked due to
+ * failed mask function>" is stored instead, with a warning. Must not call back into the store. */
 typedef int32_t (*tl_mask_fn)(void *context, tl_field field, const tl_payload *value,
                               tl_payload *masked);
 
@@ -537,7 +537,7 @@ typedef struct tl_options {
   /* Default 0: none. While the disk has less room than this, nothing that is recorded is written:
    * it waits in the queue (see full_policy), tl_flush returns TL_DISK_FULL, the log is told, and it
    * goes on by itself when there is room. tl_delete, tl_delete_securely and tl_compact are not held
-   * up, and write what is queued before. Since 0.1.0. */
+   * up, and write what is queued before; tl_reindex and tl_backup are. Since 0.1.0. */
   uint64_t free_disk_min_bytes;
   /* Caps that keep themselves, 0: none; see below. Since 0.1.0. */
   uint64_t retention_age_ms;     /* a trace goes when its last activity is older */
@@ -567,6 +567,11 @@ typedef struct tl_options {
  * the size may be exceeded for a while. Looking for what is too old happens 256 times in the age,
  * and not more often than once a second; deleting by size stops a 32nd below the cap. What was
  * deleted is told to the log, once for each run of steps, and counted by TL_REASON_RETENTION.
+ *
+ * The size may stay above the cap. Where the oldest traces share their text with those that stay,
+ * deleting them makes little room, and is given up; where nothing may go that is left, too. The log
+ * is told (TL_LOG_WARNING), and it is tried again when the file has grown by a 32nd of the cap.
+ * tl_compact makes the room that sharing keeps.
  *
  * A clock that is ahead by more than a day of the newest trace in the file, when it is opened, or
  * of the time that has passed since is not believed before it has been so for an hour: until then
@@ -698,7 +703,7 @@ TL_API tl_status tl_update(tl_span *span, const tl_observation *observation);
 
 /*
  * Appends text to TL_FIELD_OUTPUT (or TL_FIELD_INPUT) of a live observation, as a model streams it:
- * what was appended before a crash is in the file. The first append also sets
+ * what was appended before a crash is in the file. The first append to the output also sets
  * completion_start_time, unless it was set. A later tl_update or tl_end that sets the field
  * replaces the streamed text, and an append after that begins a new one.
  *
@@ -904,9 +909,9 @@ typedef struct tl_row {
 
 typedef int32_t tl_order;
 enum {
-  TL_ORDER_TIME = 0, /* timestamp, start time; groups: last activity; days: also the model */
-  TL_ORDER_NAME = 1, /* groups: the key; sessions: the id; days: the day, then the model */
-  TL_ORDER_LATENCY = 2,
+  TL_ORDER_TIME = 0,    /* timestamp, start time; groups: last activity; days: also the model */
+  TL_ORDER_NAME = 1,    /* groups: the key; sessions: the id; days: the day, then the model */
+  TL_ORDER_LATENCY = 2, /* this and the next two: not for scores */
   TL_ORDER_TOKENS = 3,
   TL_ORDER_COST = 4,
   TL_ORDER_ASCENDING = 0x100 /* add to one of the above; without it the largest come first */
@@ -916,7 +921,8 @@ enum {
  * Lists entities or groups of one kind. snapshot and filter may be NULL. `after` is a position from
  * tl_position (or absent): the list goes on after that row, and stays right while rows are added.
  * limit 0 means all. Lists never read payloads; tl_preview shows how those of a row begin.
- * Errors: TL_INVALID (a position of another list), TL_BUSY, TL_CORRUPT, TL_IO, TL_NO_MEMORY.
+ * Errors: TL_INVALID (a position of another list; an order that the kind has not), TL_BUSY,
+ * TL_CORRUPT, TL_IO, TL_NO_MEMORY.
  */
 TL_API tl_status tl_list(tl_store *store, tl_snapshot *snapshot, tl_kind kind,
                          const tl_filter *filter, tl_order order, tl_text after, uint64_t limit,
@@ -939,8 +945,9 @@ typedef struct tl_replay_options {
 
 /*
  * Replays a session: the begin and the end of every trace and observation of it in the order of
- * time (an end never before its begin, a parent's begin before its children's). The library does
- * not sleep: row.wait_ns tells how long to wait before showing the row. options may be NULL.
+ * time (an end never before its begin; that of a trace before all in it, and at the same moment a
+ * parent's before its children's). The library does not sleep: row.wait_ns tells how long to wait
+ * before showing the row. options may be NULL.
  * Errors: TL_NOT_FOUND, and those of tl_list.
  */
 TL_API tl_status tl_replay(tl_store *store, tl_snapshot *snapshot, tl_text session_id,
@@ -1177,11 +1184,14 @@ TL_API tl_status tl_delete(tl_store *store, const tl_filter *filter, tl_progress
  *     stay: its texts are kept together until the last one goes;
  *   - dictionaries that compress others, which were trained on what there was;
  *   - unused bytes that a later commit leaves, of a process that had the deleted records in memory.
- * Neither reaches copies outside the file: backups, exports, the blocks that a file system which
- * copies on write, a journal or a flash disk keeps, memory and swap. Since 0.1.0.
+ * Neither reaches copies outside the file: backups, exports, what a killed tl_salvage has left, the
+ * blocks that a file system which copies on write, a journal or a flash disk keeps, memory and
+ * swap. Since 0.1.0.
  *
- * progress counts traces. Errors: TL_TIMEOUT, and those of tl_delete, after which nothing has been
- * overwritten. *report is filled in these cases, too.
+ * progress counts traces. Errors: TL_TIMEOUT, and those of tl_delete. TL_CANCELLED, and TL_CORRUPT
+ * where a trace that was selected is damaged, come before anything is overwritten; any other may
+ * come when a part is, and calling again, with the same filter, goes on. *report is filled in these
+ * cases, too.
  */
 TL_API tl_status tl_delete_securely(tl_store *store, const tl_filter *filter, uint32_t timeout_ms,
                                     tl_progress_fn progress, void *progress_context,
@@ -1199,9 +1209,9 @@ typedef void (*tl_finding_fn)(void *context, tl_text where, tl_text message);
 TL_API tl_status tl_check(tl_store *store, tl_finding_fn finding, void *finding_context,
                           tl_progress_fn progress, void *progress_context);
 
-/* Rebuilds the index from the records; every answer is the same after it. Other processes go on
- * reading the old index until it is done, and wait to write. Errors: TL_READ_ONLY, TL_CANCELLED
- * (the old index stays), TL_DISK_FULL, TL_CORRUPT, TL_IO, TL_NO_MEMORY. */
+/* Rebuilds the index from the records; every answer is the same after it. Flushes first. Other
+ * processes go on reading the old index until it is done, and wait to write. Errors: TL_READ_ONLY,
+ * TL_CANCELLED (the old index stays), TL_DISK_FULL, TL_CORRUPT, TL_IO, TL_NO_MEMORY. */
 TL_API tl_status tl_reindex(tl_store *store, tl_progress_fn progress, void *progress_context);
 
 /*
@@ -1214,7 +1224,9 @@ TL_API tl_status tl_reindex(tl_store *store, tl_progress_fn progress, void *prog
  * file before this returns. Whoever has the file open goes over to the new one by itself; a
  * snapshot that is open stays on the old one, whose room on the disk is free again when all have
  * gone over. It needs that room up to twice more while it works, beside the file, and memory that
- * does not depend on its size. A crash or a power cut leaves the old file or the new one, whole.
+ * does not depend on its size. A crash or a power cut leaves the old file or the new one, whole,
+ * and maybe what was made beside it, named like the file with "-compact-new" or "-compact-scratch"
+ * behind it: that goes with the next tl_compact, or when a process opens the file alone to write.
  *
  * progress (may be NULL) counts steps. Errors, after each of which the file is as it was:
  * TL_READ_ONLY, TL_CANCELLED, TL_PERMISSION (the folder may not be written, or the file belongs to
@@ -1232,8 +1244,9 @@ TL_API tl_status tl_compact(tl_store *store, tl_progress_fn progress, void *prog
  * goes with the next backup to the same path.
  *
  * progress (may be NULL) counts entries. Errors: TL_INVALID (path exists), TL_NOT_FOUND (its folder
- * does not), TL_PERMISSION, TL_BUSY (another backup to this path is under way), TL_CANCELLED,
- * TL_DISK_FULL, TL_CORRUPT, TL_IO, TL_NO_MEMORY.
+ * does not), TL_PERMISSION, TL_UNSUPPORTED (a network file system: copy it there afterwards),
+ * TL_BUSY (another backup to this path is under way), TL_CANCELLED, TL_DISK_FULL, TL_CORRUPT,
+ * TL_IO, TL_NO_MEMORY, and those of tl_flush.
  */
 TL_API tl_status tl_backup(tl_store *store, const char *path, tl_progress_fn progress,
                            void *progress_context);
@@ -1263,8 +1276,12 @@ typedef struct tl_salvage_report {
  * A record comes out as it was, or not at all; but where a payload is damaged, its record comes
  * without that field. Of a trace whose own record is lost, observations come out under its id if a
  * score knows it, and else under a new one that begins with "salvaged-". doubtful_count is 0 unless
- * what tells old pages from new ones is damaged, too: then something that was changed or deleted
- * may have come out as it was before. Recorded last and not flushed yet is in no file.
+ * what tells old pages from new ones is damaged, too, or some of the newest changes are (they count
+ * as one): then something that was changed or deleted may have come out as it was before. Recorded
+ * last and not flushed yet is in no file.
+ *
+ * What a killed one leaves is named new_path with "-salvage-" and a word behind it, and goes with
+ * the next one to the same path.
  *
  * TL_OK says that the new file is there; if nothing was left behind, all counts of what is lost or
  * doubtful in the report are 0. finding, called for each thing left behind, progress (in steps) and

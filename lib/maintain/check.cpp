@@ -213,7 +213,10 @@ Status Checker::run() {
   // Where values are damaged the rest would only repeat it.
   if (damaged_values == 0) {
     TL_TRY(noted("payload", check_orphans()));
-    TL_TRY(noted("page", check_index()));
+    Status checked = noted("page", check_index());
+    const bool is_of_another_version = !checked && checked.error().code == Code::unsupported;
+    // Which is no damage, but hides none either.
+    if (!is_of_another_version || finding_count_ == 0) TL_TRY(std::move(checked));
   }
   return verdict(finding_count_);
 }

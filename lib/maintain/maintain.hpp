@@ -81,8 +81,8 @@ struct SecureReport {
 // As delete_containers, and then makes the index anew and overwrites what is free and unused in the
 // file, as soon as no snapshot can reach it; waits for these so long at most (nullopt: without
 // limit). The index is left as it is where `secure` comes from a call that timed out and nothing
-// was committed since. Errors: timeout (something remains), and those of delete_containers, after
-// which nothing was overwritten.
+// was committed since. Errors: timeout (something remains), and those of delete_containers, which
+// may come when a part is overwritten.
 Status delete_securely(const std::shared_ptr<store::Environment>& environment,
                        const std::vector<record::ContainerNumber>& containers,
                        std::optional<std::chrono::milliseconds> timeout,

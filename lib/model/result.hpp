@@ -12,7 +12,7 @@
 
 namespace tracelite {
 
-// The fixed values of tl_status. api/status.cpp asserts that they agree with the C header.
+// The fixed values of tl_status. api/error.cpp asserts that they agree with the C header.
 enum class Code : std::int32_t {
   ok = 0,
   done = 1,            // a cursor has no further row

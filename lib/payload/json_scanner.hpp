@@ -1,8 +1,8 @@
 // The scanner for JSON text: checks the grammar of RFC 8259 exactly, finds where values begin and
 // end, and converts neither numbers nor escapes. Iterative: nesting costs heap, never stack.
 //
-// This is the one parser of our own (DESIGN, section 6): every ready-made one refuses valid JSON
-// or accepts what is not.
+// This is the one parser of our own: every ready-made one refuses valid JSON, or accepts what is
+// not.
 #pragma once
 
 #include <cstddef>

@@ -2,7 +2,7 @@
 //
 // Knows bytes, keys, transactions and locks. Must not know what a trace is.
 //
-// Rules kept here (reasons in DESIGN, section 6):
+// Rules kept here (reasons in lib/README.md):
 //  - one Environment a file in a process, however often it is opened (registry by device and
 //  inode);
 //  - a guard lock of our own (open-file-description locks on the data file) serialises every open

@@ -134,6 +134,30 @@ BOOST_AUTO_TEST_CASE(opening_read_only_makes_one_in_memory_and_says_what_to_do) 
   BOOST_TEST(observations(reading) == before);
 }
 
+// Which is no damage by itself, and hides none.
+BOOST_AUTO_TEST_CASE(what_else_is_damaged_is_told) {
+  change_schema();
+  {
+    std::string key;
+    append_big_endian(key, std::uint64_t{999'999}, 6);
+    append_big_endian(key, std::uint64_t{0}, 4);
+    const auto environment = store::test::open_file(path);
+    auto transaction = store::test::must(environment->begin_write());
+    store::test::must(transaction.put(store::KeySpace::payload, key, "of no record"));
+    store::test::must(transaction.commit());
+  }
+  tl_options options{};
+  options.read_only = 1;
+  const Store store(path, options);
+  std::string found;
+  const auto find = [](void* all, tl_text where, tl_text message) {
+    static_cast<std::string*>(all)->append(string_of(where) + ": " + string_of(message) + "\n");
+  };
+  const tl_status status = tl_check(store.get(), find, &found, nullptr, nullptr);
+  BOOST_TEST(status == TL_CORRUPT);
+  BOOST_TEST(found.find("belongs to no record") != std::string::npos, found);
+}
+
 // Snapshots keep the index of their commit; the next ones have a new one, or that of the file once
 // it can be read.
 BOOST_AUTO_TEST_CASE(one_in_memory_goes_with_the_commits_of_others) {
