@@ -19,13 +19,13 @@ void Deleter::add(const std::vector<ContainerNumber>& containers) {
   waiting_.insert(waiting_.end(), containers.begin(), containers.end());
 }
 
-Status Deleter::step(const Choice& choose, std::size_t containers_max) {
+Status Deleter::step(const Choice& choice, std::size_t containers_max) {
   Batch batch;
   Status written = store::write(
       environment_,
       [&](store::WriteTransaction& transaction) {
         batch = {};
-        return transact(transaction, choose, std::min(containers_max, containers_max_), batch);
+        return transact(transaction, choice, std::min(containers_max, containers_max_), batch);
       },
       options_.durability);
   if (written) {
@@ -103,19 +103,20 @@ void Deleter::forget_all() {
   last_transaction_id_ = 0;
 }
 
-Status Deleter::transact(store::WriteTransaction& transaction, const Choice& choose,
+Status Deleter::transact(store::WriteTransaction& transaction, const Choice& choice,
                          std::size_t containers_max, Batch& batch) {
   const std::uint64_t id = transaction.id();
   bool has_erased = false;
   Status status = without_exceptions([&]() -> Status {
     TL_TRY(prepare(transaction));
-    if (waiting_.empty() && choose) {
-      TL_TRY_ASSIGN(chosen, choose(connection_->handle(), transaction));
+    const bool chooses = waiting_.empty() && choice.more;
+    if (chooses) {
+      TL_TRY_ASSIGN(chosen, choice.more(connection_->handle(), transaction));
       add(chosen);
     }
     if (waiting_.empty()) return {};
     has_erased = true;
-    TL_TRY(erase_some(transaction, containers_max, batch));
+    TL_TRY(erase_some(transaction, chooses ? Choice() : choice, containers_max, batch));
     return connection_->commit();
   });
   if (!status) {
@@ -130,14 +131,27 @@ Status Deleter::transact(store::WriteTransaction& transaction, const Choice& cho
   return {};
 }
 
-Status Deleter::erase_some(store::WriteTransaction& transaction, std::size_t containers_max,
-                           Batch& batch) {
+Result<bool> Deleter::stays(const store::Transaction& transaction, const Choice& choice,
+                            const Batch& batch) {
+  if (!choice.goes_still || batch.begun_count < unfinished_count_) return false;
+  const auto next = waiting_.begin() + static_cast<std::ptrdiff_t>(batch.begun_count);
+  TL_TRY_ASSIGN(goes, choice.goes_still(*next, connection_->handle(), transaction));
+  if (!goes) waiting_.erase(next);
+  return !goes;
+}
+
+Status Deleter::erase_some(store::WriteTransaction& transaction, const Choice& choice,
+                           std::size_t containers_max, Batch& batch) {
   TL_TRY_ASSIGN(statistics, record::read_statistics(transaction));
   ContainerEraser eraser(transaction, payloads_, *index_, statistics, options_.bounds.steps_max,
                          options_.bounds.steps_of_one_max);
-  const std::size_t count = std::min(waiting_.size(), containers_max);
-  while (batch.begun_count < count && !eraser.is_full()) {
-    TL_TRY(eraser.erase(waiting_[batch.begun_count++]));
+  while (batch.begun_count < std::min(waiting_.size(), containers_max) && !eraser.is_full()) {
+    auto stay = stays(transaction, choice, batch);
+    if (!stay) {
+      batch.begun_count = 0;  // it lies in none of them
+      return std::move(stay).error();
+    }
+    if (!*stay) TL_TRY(eraser.erase(waiting_[batch.begun_count++]));
   }
   batch.unfinished = eraser.take_unfinished();
   TL_TRY(payloads_.flush(transaction));

@@ -46,13 +46,22 @@ class Deleter {
   [[nodiscard]] std::size_t waiting_count() const { return waiting_.size(); }
   // Of one of them a part is gone.
   [[nodiscard]] bool has_unfinished() const { return unfinished_count_ > 0; }
-  // Gives more containers, as the transaction and its index say; none: there is nothing to do.
-  using Choice = std::function<Result<std::vector<record::ContainerNumber>>(
-      sqlite3* index, const store::Transaction& transaction)>;
-  // One transaction, which takes from what waits, or from what `choose` gives if nothing does; none
+  // What goes, as the transaction and its index say.
+  struct Choice {
+    // More containers; none: there is nothing to do.
+    std::function<Result<std::vector<record::ContainerNumber>>(
+        sqlite3* index, const store::Transaction& transaction)>
+        more;
+    // Of one that an earlier transaction chose, and of which nothing is gone: whether it goes
+    // still.
+    std::function<Result<bool>(record::ContainerNumber container, sqlite3* index,
+                               const store::Transaction& transaction)>
+        goes_still;
+  };
+  // One transaction, which takes from what waits, or from what `choice` gives if nothing does; none
   // if there is nothing either way; of no more than so many containers. A damaged container is
   // passed over, and told by damage(). Errors: read_only, disk_full, corrupt, busy, io, no_memory.
-  Status step(const Choice& choose = {}, std::size_t containers_max = SIZE_MAX);
+  Status step(const Choice& choice = {}, std::size_t containers_max = SIZE_MAX);
   // One transaction, which erases containers that were only named for a while: of the next ones
   // from `first` on. Gives where to go on; nothing: that was all. Errors: as step().
   Result<std::optional<record::ContainerNumber>> erase_bare(record::ContainerNumber first);
@@ -72,9 +81,13 @@ class Deleter {
     index::CountChanges counts;
   };
 
-  Status transact(store::WriteTransaction& transaction, const Choice& choose,
+  Status transact(store::WriteTransaction& transaction, const Choice& choice,
                   std::size_t containers_max, Batch& batch);
-  Status erase_some(store::WriteTransaction& transaction, std::size_t containers_max, Batch& batch);
+  Status erase_some(store::WriteTransaction& transaction, const Choice& choice,
+                    std::size_t containers_max, Batch& batch);
+  // The next one that waits goes no more, and waits no more.
+  Result<bool> stays(const store::Transaction& transaction, const Choice& choice,
+                     const Batch& batch);
   Status erase_bare(store::WriteTransaction& transaction, record::ContainerNumber first,
                     std::optional<record::ContainerNumber>& next);
   Status prepare(store::WriteTransaction& transaction);

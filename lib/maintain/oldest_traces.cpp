@@ -2,6 +2,7 @@
 #include "maintain/oldest_traces.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "index/schema.hpp"
 #include "index/trace_members.hpp"
@@ -29,13 +30,22 @@ void OldestTraces::restart() {
   kept_count_ = 0;
 }
 
+OldestTraces::Row OldestTraces::decode(const index::Statement& row) const {
+  Row decoded;
+  decoded.bucket = row.integer(0);
+  decoded.container = static_cast<ContainerNumber>(row.integer(1));
+  decoded.time_ns = row.integer(2);
+  decoded.last_activity_ns = last_activity(row.bytes(3), decoded.time_ns);
+  if (keeps_bookmarked_) decoded.members = index::TraceMembers::decode(row.bytes(4)).terms();
+  return decoded;
+}
+
 Result<std::vector<OldestTraces::Row>> OldestTraces::read_window(sqlite3* index,
                                                                  std::size_t size) const {
   TL_TRY_ASSIGN(rows, index::Statement::prepare(
-                          index,
-                          "SELECT time_ns >> 20, container, time_ns, sums, members FROM trace "
-                          "WHERE time_ns >> 20 >= ?1 ORDER BY time_ns >> 20, name, container "
-                          "LIMIT ?2 OFFSET ?3"));
+                          index, std::string("SELECT ") + kColumns +
+                                     " FROM trace WHERE time_ns >> 20 >= ?1 "
+                                     "ORDER BY time_ns >> 20, name, container LIMIT ?2 OFFSET ?3"));
   rows.bind(1, bucket_);
   rows.bind(2, static_cast<std::int64_t>(size));
   rows.bind(3, kept_count_);
@@ -43,19 +53,14 @@ Result<std::vector<OldestTraces::Row>> OldestTraces::read_window(sqlite3* index,
   for (;;) {
     TL_TRY_ASSIGN(more, rows.step());
     if (!more) return window;
-    Row row;
-    row.bucket = rows.integer(0);
-    row.container = static_cast<ContainerNumber>(rows.integer(1));
-    row.time_ns = rows.integer(2);
-    row.last_activity_ns = last_activity(rows.bytes(3), row.time_ns);
-    if (keeps_bookmarked_) row.members = index::TraceMembers::decode(rows.bytes(4)).terms();
-    window.push_back(std::move(row));
+    window.push_back(decode(rows));
   }
 }
 
 Status OldestTraces::take(const std::vector<Row>& rows, std::int64_t before_ns, sqlite3* index,
                           const store::Transaction& transaction,
                           const std::set<ContainerNumber>& passed_over, Containers& found) {
+  before_ns_ = before_ns;
   for (const Row& row : rows) {
     bool stays = row.last_activity_ns >= before_ns || passed_over.contains(row.container);
     if (!stays) {
@@ -73,10 +78,26 @@ Status OldestTraces::take(const std::vector<Row>& rows, std::int64_t before_ns, 
   return {};
 }
 
+Result<bool> OldestTraces::goes_still(ContainerNumber container, sqlite3* index,
+                                      const store::Transaction& transaction) {
+  TL_TRY_ASSIGN(found, index::Statement::prepare(index, std::string("SELECT ") + kColumns +
+                                                            " FROM trace WHERE container = ?1"));
+  found.bind(1, static_cast<std::int64_t>(container));
+  TL_TRY_ASSIGN(is_there, found.step());
+  if (!is_there) return true;
+  const Row row = decode(found);
+  bool stays = row.last_activity_ns >= before_ns_;
+  if (!stays) {
+    TL_TRY_ASSIGN(kept, is_kept(row, index, transaction));
+    stays = kept;
+  }
+  if (stays && row.bucket == bucket_) ++kept_count_;
+  return !stays;
+}
+
 Result<Containers> OldestTraces::older_than(std::int64_t before_ns, sqlite3* index,
                                             const store::Transaction& transaction,
                                             const std::set<ContainerNumber>& passed_over) {
-  sessions_.clear();
   Containers found;
   for (std::size_t seen = 0; seen < kRowsMax && found.empty() && !is_at_end_; seen += kFoundMax) {
     TL_TRY_ASSIGN(window, read_window(index, kFoundMax));
@@ -89,7 +110,6 @@ Result<Containers> OldestTraces::older_than(std::int64_t before_ns, sqlite3* ind
 Result<Containers> OldestTraces::oldest(sqlite3* index, const store::Transaction& transaction,
                                         const std::set<ContainerNumber>& passed_over) {
   constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
-  sessions_.clear();
   Containers found;
   for (std::size_t seen = 0; seen < kRowsMax && found.empty() && !is_at_end_; seen += kFoundMax) {
     constexpr std::size_t kWindowSize = 2 * kFoundMax;
@@ -117,14 +137,18 @@ Result<Containers> OldestTraces::oldest(sqlite3* index, const store::Transaction
 Result<bool> OldestTraces::is_kept(const Row& row, sqlite3* index,
                                    const store::Transaction& transaction) {
   if (!keeps_bookmarked_) return false;
-  auto header =
-      record::EntityReader(transaction).load({row.container, record::RecordKind::header, 0});
-  if (!header) {
-    // Whether it is bookmarked cannot be told.
-    if (header.error().code == Code::corrupt) return true;
-    return std::move(header).error();
-  }
-  if (*header && model::view_trace(**header).is_bookmarked.value_or(false)) return true;
+  Result<bool> kept = is_bookmarked(row, index, transaction);
+  // Of what is damaged it cannot be told.
+  if (!kept && kept.error().code == Code::corrupt) return true;
+  return kept;
+}
+
+Result<bool> OldestTraces::is_bookmarked(const Row& row, sqlite3* index,
+                                         const store::Transaction& transaction) {
+  TL_TRY_ASSIGN(
+      header,
+      record::EntityReader(transaction).load({row.container, record::RecordKind::header, 0}));
+  if (header && model::view_trace(*header).is_bookmarked.value_or(false)) return true;
   for (const index::TermNumber term : row.members) {
     TL_TRY_ASSIGN(kept, is_bookmarked_session(term, index, transaction));
     if (kept) return true;
@@ -134,6 +158,7 @@ Result<bool> OldestTraces::is_kept(const Row& row, sqlite3* index,
 
 Result<bool> OldestTraces::is_bookmarked_session(index::TermNumber term, sqlite3* index,
                                                  const store::Transaction& transaction) {
+  if (std::exchange(sessions_of_, transaction.id()) != transaction.id()) sessions_.clear();
   if (const auto known = sessions_.find(term); known != sessions_.end()) return known->second;
   TL_TRY_ASSIGN(
       row, index::Statement::prepare(index, "SELECT text FROM term WHERE id = ?1 AND kind = ?2"));

@@ -40,6 +40,10 @@ class OldestTraces {
   Result<std::vector<record::ContainerNumber>> oldest(
       sqlite3* index, const store::Transaction& transaction,
       const std::set<record::ContainerNumber>& passed_over);
+  // Whether one that the last call gave goes still, after others may have committed; if not, it
+  // stays for this round. Errors: corrupt, io, no_memory.
+  Result<bool> goes_still(record::ContainerNumber container, sqlite3* index,
+                          const store::Transaction& transaction);
   // There is no more.
   [[nodiscard]] bool is_at_end() const { return is_at_end_; }
 
@@ -50,14 +54,17 @@ class OldestTraces {
     std::int64_t time_ns = 0, last_activity_ns = 0;
     std::vector<index::TermNumber> members;
   };
+  static constexpr const char* kColumns = "time_ns >> 20, container, time_ns, sums, members";
+  [[nodiscard]] Row decode(const index::Statement& row) const;
   // The next rows; fewer than `size`: the last ones.
   Result<std::vector<Row>> read_window(sqlite3* index, std::size_t size) const;
-  // Goes behind the rows before `before_ns`, and adds those that go.
+  // Goes behind the rows, and adds those that go: with their last activity before `before_ns`.
   Status take(const std::vector<Row>& rows, std::int64_t before_ns, sqlite3* index,
               const store::Transaction& transaction,
               const std::set<record::ContainerNumber>& passed_over,
               std::vector<record::ContainerNumber>& found);
   Result<bool> is_kept(const Row& row, sqlite3* index, const store::Transaction& transaction);
+  Result<bool> is_bookmarked(const Row& row, sqlite3* index, const store::Transaction& transaction);
   Result<bool> is_bookmarked_session(index::TermNumber term, sqlite3* index,
                                      const store::Transaction& transaction);
 
@@ -67,9 +74,11 @@ class OldestTraces {
   // The position: of this bucket of the index so many rows stay.
   std::int64_t bucket_ = std::numeric_limits<std::int64_t>::min();
   std::int64_t kept_count_ = 0;
+  std::int64_t before_ns_ = 0;  // what was given last had its last activity before
   // Whether it is bookmarked; false: or no session. Of one transaction: the next one may find other
   // bookmarks, and in an index that was made anew other numbers.
   std::map<index::TermNumber, bool> sessions_;
+  std::uint64_t sessions_of_ = 0;
 };
 
 }  // namespace tracelite::maintain

@@ -211,13 +211,18 @@ Result<bool> Retention::makes_room(std::uint64_t in_use_bytes) {
 }
 
 Result<bool> Retention::erase_some() {
-  const auto choose = [this](sqlite3* index, const store::Transaction& transaction) {
+  Deleter::Choice choice;
+  choice.more = [this](sqlite3* index, const store::Transaction& transaction) {
     return stage_ == Stage::age
                ? oldest_.older_than(before_ns_, index, transaction, deleter_->passed_over())
                : oldest_.oldest(index, transaction, deleter_->passed_over());
   };
+  choice.goes_still = [this](record::ContainerNumber container, sqlite3* index,
+                             const store::Transaction& transaction) {
+    return oldest_.goes_still(container, index, transaction);
+  };
   TL_TRY_ASSIGN(containers_max, count_of_step());
-  TL_TRY(deleter_->step(choose, containers_max));
+  TL_TRY(deleter_->step(choice, containers_max));
   bool is_over = deleter_->waiting_count() == 0 && oldest_.is_at_end();
   if (stage_ == Stage::size) {
     TL_TRY_ASSIGN(in_use_bytes, size_in_use_bytes(*environment_));

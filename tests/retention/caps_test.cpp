@@ -182,6 +182,45 @@ BOOST_AUTO_TEST_CASE(what_is_bookmarked_stays_while_others_make_the_index_anew) 
   store.check();
 }
 
+// A run takes many transactions, and others commit between them.
+BOOST_AUTO_TEST_CASE(what_is_bookmarked_or_recorded_after_a_run_has_found_it_stays) {
+  constexpr std::uint32_t kCount = 64;
+  const maintain::RetentionRules by_age{.age_ms = 30 * kDayMs, .keeps_bookmarked = true};
+  const maintain::RetentionRules by_size{.size_bytes = 1, .keeps_bookmarked = true};
+  for (const maintain::RetentionRules& rules : {by_age, by_size}) {
+    const Folder folder(fast_folder());
+    const Store store(folder.file());
+    const std::int64_t old_ns = model::now_ns() - 45 * kDayNs;
+    for (std::uint32_t i = 0; i < kCount; ++i) {
+      record(store, i, {.time_ns = old_ns + i * kSecondNs, .observation_count = 20, .session = {}});
+    }
+    record(store, 5'000, {.time_ns = model::now_ns(), .is_bookmarked = true, .session = {}});
+    store.flush();
+    maintain::Retention retention(store::test::open_file(folder.file()), rules, {});
+    BOOST_TEST(retention.step());
+    BOOST_TEST(store.statistics().trace_count > kCount / 2);
+    BOOST_TEST(store.statistics().trace_count < kCount + 1);
+
+    tl_trace trace{};
+    trace.struct_size = sizeof trace;
+    trace.id = tl_str("t60");
+    trace.set_mask = TL_BIT(TL_FIELD_BOOKMARKED);
+    trace.is_bookmarked = 1;
+    must(tl_put_trace(store.get(), &trace));
+    Ids kept = {"t5000", "t60"};
+    if (rules.age_ms > 0) {
+      must(tl_put_observation(
+          store.get(), cpp::Observation().id("late").trace_id("t61").start(model::now_ns()).get()));
+      kept.emplace_back("t61");
+    }
+    store.flush();
+    while (retention.step()) {
+    }
+    BOOST_TEST(traces(store) == kept, boost::test_tools::per_element());
+    store.check();
+  }
+}
+
 // Whatever they share text with: also in one session, and after a compaction.
 BOOST_AUTO_TEST_CASE(the_oldest_traces_go_until_the_file_is_small_enough) {
   struct Case {
