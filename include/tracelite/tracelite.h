@@ -629,10 +629,11 @@ TL_API tl_status tl_open(const char *path, const tl_options *options, tl_store *
  * where commits are not synced each by itself, this syncs the last one.
  *
  * timeout_ms: 0 asks without waiting; UINT32_MAX waits until it is durable or a try has failed.
- * Errors: TL_TIMEOUT (the work goes on); TL_DISK_FULL, TL_IO, TL_NO_MEMORY, TL_BUSY (it cannot be
- * written now; it is kept, and tried again until it can); TL_CORRUPT, TL_LIMIT, TL_INTERNAL (all is
- * durable but records that can never be written, because what they would change is damaged, say:
- * these were dropped, and counted by TL_REASON_WRITE_FAILED; told once).
+ * Errors: TL_TIMEOUT (the work goes on); TL_DISK_FULL, TL_IO, TL_NO_MEMORY, TL_BUSY, and of a file
+ * that was compacted by another process and then moved away or replaced also those of tl_open (it
+ * cannot be written now; it is kept, and tried again until it can); TL_CORRUPT, TL_LIMIT,
+ * TL_INTERNAL (all is durable but records that can never be written, because what they would change
+ * is damaged, say: these were dropped, and counted by TL_REASON_WRITE_FAILED; told once).
  */
 TL_API tl_status tl_flush(tl_store *store, uint32_t timeout_ms, uint64_t *position);
 

@@ -23,7 +23,7 @@ namespace {
 
 constexpr Bytes kFullyMasked = "<fully masked due to failed mask function>";
 
-// Failures that lie in the batch itself: trying again gives the same answer.
+// Failures of a transaction that lie in the batch itself: trying again gives the same answer.
 bool lies_in_the_batch(Code code) {
   return code == Code::invalid || code == Code::limit || code == Code::corrupt ||
          code == Code::internal || code == Code::not_found || code == Code::misuse;
@@ -158,7 +158,7 @@ bool Writer::write(std::vector<Event>& events) {
     // Whatever was being remembered of the file may be half done.
     last_transaction_id_ = 0;
     forget();
-    if (lies_in_the_batch(status.error().code)) {
+    if (has_begun_ && lies_in_the_batch(status.error().code)) {
       std::vector<Event> one;  // what each of them is moved to
       if (events.size() == 1) {
         drop(std::move(status).error());
@@ -195,6 +195,7 @@ void Writer::log(Reason reason, const char* what, const Error& why) {
 }
 
 Status Writer::try_write(std::vector<Event>& events) {
+  has_begun_ = false;
   while (true) {
     for (Event& event : events) TL_TRY(store_large_payloads(event));
     TL_TRY(store_large_media(events));
@@ -236,6 +237,20 @@ Status Writer::prepare(store::WriteTransaction& transaction) {
   return {};
 }
 
+Result<store::WriteTransaction> Writer::begin_write() {
+  has_begun_ = false;
+  auto transaction = recorder_.environment_->begin_write(recorder_.options().durability);
+  has_begun_ = transaction.ok();
+  return transaction;
+}
+
+Result<store::ReadTransaction> Writer::begin_read() {
+  has_begun_ = false;
+  auto snapshot = recorder_.environment_->begin_read();
+  has_begun_ = snapshot.ok();
+  return snapshot;
+}
+
 Status Writer::has_disk_left() const {
   const std::uint64_t least = recorder_.options().free_disk_min_bytes;
   if (least == 0 || recorder_.making_room_.load() > 0) return {};
@@ -251,7 +266,7 @@ Status Writer::has_disk_left() const {
 
 Result<bool> Writer::write_in_transaction(std::vector<Event>& events) {
   TL_TRY(has_disk_left());
-  TL_TRY_ASSIGN(transaction, recorder_.environment_->begin_write(recorder_.options().durability));
+  TL_TRY_ASSIGN(transaction, begin_write());
   TL_TRY_ASSIGN(complete, has_stored_payloads(transaction, events));
   if (!complete) return false;
   const std::uint64_t id = transaction.id();
@@ -325,7 +340,7 @@ Status Writer::store_large_payloads(Event& event) {
 Status Writer::store_large_media(const std::vector<Event>& events) {
   for (MediaBatch::Brought* large : media_.too_large(events, kPayloadPartSizeBytes)) {
     {
-      TL_TRY_ASSIGN(snapshot, recorder_.environment_->begin_read());
+      TL_TRY_ASSIGN(snapshot, begin_read());
       TL_TRY_ASSIGN(is_there, media_.is_in_file(snapshot, large->medium.hash));
       if (is_there) continue;
     }
@@ -341,7 +356,7 @@ Result<Writer::StoredInParts> Writer::store_in_parts(Bytes bytes, bool is_medium
   Bytes left = bytes;
   while (!left.empty()) {
     TL_TRY(has_disk_left());
-    TL_TRY_ASSIGN(transaction, recorder_.environment_->begin_write(recorder_.options().durability));
+    TL_TRY_ASSIGN(transaction, begin_write());
     if (transaction.id() != last_transaction_id_ + 1) forget();
     if (stored.number != 0) {
       TL_TRY_ASSIGN(there, is_pending(transaction, stored.number, stored.since));

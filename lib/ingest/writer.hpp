@@ -42,6 +42,10 @@ class Writer {
   Status try_write(std::vector<model::Event>& events);
   // False if nothing was written because payloads that were stored before are gone.
   Result<bool> write_in_transaction(std::vector<model::Event>& events);
+  // As the environment's. What lies at the path may be missing or damaged for a while, which says
+  // nothing of the batch.
+  Result<store::WriteTransaction> begin_write();
+  Result<store::ReadTransaction> begin_read();
   // To write more. Errors: disk_full, io.
   [[nodiscard]] Status has_disk_left() const;
   Status prepare(store::WriteTransaction& transaction);
@@ -77,6 +81,7 @@ class Writer {
   std::uint64_t last_transaction_id_ = 0;  // of this writer's last commit
   std::optional<Error> dropped_error_;     // why events of the batch at work were dropped
   std::uint64_t settled_count_ = 0;        // of the batch at work, durable or dropped
+  bool has_begun_ = false;                 // the last transaction of the try at work
 };
 
 }  // namespace tracelite::ingest

@@ -383,6 +383,39 @@ BOOST_AUTO_TEST_CASE(a_thread_goes_on_recording_and_another_reading) {
   store.check();
 }
 
+// Which the store notices when it writes next: what lies there then may be nothing, or not be
+// whole.
+BOOST_AUTO_TEST_CASE(what_is_recorded_while_a_compacted_file_is_moved_away_is_kept) {
+  const Folder folder(store::test::fast_folder());
+  const std::string path = folder.file();
+  const std::string elsewhere = folder.file("elsewhere.tl");
+  put(Store(path), "t", "before", "x", 0);
+  store::test::Line go;
+  store::test::Child compacting([&] {
+    (void)go.receive();
+    tl_store* own = nullptr;
+    if (tl_open(path.c_str(), nullptr, &own) != TL_OK) return 1;
+    if (tl_compact(own, nullptr, nullptr) != TL_OK) return 2;
+    return tl_close(own, UINT32_MAX, nullptr) == TL_OK ? 0 : 3;
+  });
+  const Store store(path);
+  go.send('g');
+  BOOST_REQUIRE(compacting.wait() == 0);
+  BOOST_REQUIRE(std::rename(path.c_str(), elsewhere.c_str()) == 0);
+  put(store, "t", "meanwhile", "x", 1);
+  expect(tl_flush(store.get(), UINT32_MAX, nullptr), TL_NOT_FOUND, path.c_str());
+  store::test::write_file(path, store::test::read_file(elsewhere).substr(0, 5'000));
+  tl_status status = TL_NOT_FOUND;  // of a try that had begun before
+  while (status == TL_NOT_FOUND) status = tl_flush(store.get(), UINT32_MAX, nullptr);
+  BOOST_TEST(status == TL_CORRUPT);
+  BOOST_REQUIRE(std::rename(elsewhere.c_str(), path.c_str()) == 0);
+  while (status == TL_CORRUPT) status = tl_flush(store.get(), UINT32_MAX, nullptr);
+  BOOST_TEST(status == TL_OK);
+  BOOST_TEST(count(store, TL_KIND_OBSERVATION) == 2U);
+  BOOST_TEST(store.counter(TL_REASON_WRITE_FAILED) == 0U);
+  store.check();
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(backup)
