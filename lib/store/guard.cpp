@@ -273,14 +273,24 @@ void Guard::let_others_through() const {
 }
 
 void Guard::wait_for_queue() const {
-  constexpr off_t kEnd = kQueueOffset + kQueueSizeBytes;
-  for (off_t from = kQueueOffset; from < kEnd;) {
-    off_t waiting = -1;
-    if (find_lock(descriptor_, from, kEnd - from, waiting) != 0 || waiting < 0) return;
-    waiting = std::max(waiting, from);
-    if (wait_for_byte(descriptor_, waiting) != 0) return;
-    from = waiting + 1;
-  }
+  visit_queue([this](std::int64_t place) { wait_for_byte(descriptor_, kQueueOffset + place); });
+}
+
+void Guard::visit_queue(const std::function<void(std::int64_t place)>& visit) const {
+  visit_queue(0, kQueueSizeBytes, visit);
+}
+
+// Of the locks in a range the system names any, not the first: so look on both sides of it. Each
+// takes one level more, and processes that have a file open are few.
+void Guard::visit_queue(std::int64_t from, std::int64_t end,
+                        const std::function<void(std::int64_t place)>& visit) const {
+  off_t found = -1;
+  if (from >= end || find_lock(descriptor_, kQueueOffset + from, end - from, found) != 0) return;
+  const std::int64_t place = found - kQueueOffset;
+  if (place < from || place >= end) return;
+  visit(place);
+  visit_queue(from, place, visit);
+  visit_queue(place + 1, end, visit);
 }
 
 }  // namespace tracelite::store

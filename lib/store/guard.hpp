@@ -90,8 +90,12 @@ class Guard {
   void let_others_through() const;
   // Until all other processes that are in the queue now have left it. Hold no turn.
   void wait_for_queue() const;
+  // Calls `visit` with the place of each other process that is in the queue, in no order.
+  void visit_queue(const std::function<void(std::int64_t place)>& visit) const;
 
  private:
+  void visit_queue(std::int64_t from, std::int64_t end,
+                   const std::function<void(std::int64_t place)>& visit) const;
   static Result<Guard> adopt(int descriptor, const std::string& path, bool writable,
                              bool without_lock_file);
 

@@ -4,8 +4,11 @@
 
 #include <atomic>
 #include <boost/test/unit_test.hpp>
+#include <set>
+#include <vector>
 
 #include "helpers.hpp"
+#include "store/guard.hpp"
 #include "store/replacement.hpp"
 #include "support/progress_of_processes.hpp"
 
@@ -108,6 +111,28 @@ BOOST_AUTO_TEST_CASE(four_processes_that_flood_take_turns) {
 BOOST_AUTO_TEST_CASE(processes_take_turns_where_commits_cost_nothing) {
   const Folder folder(fast_folder());
   check_turns(folder.file(), "ab", 10'000, 3);
+}
+
+// Descriptors of one process are as good as processes here.
+BOOST_AUTO_TEST_CASE(all_that_are_in_the_queue_are_found_wherever_they_are) {
+  constexpr std::size_t kCount = 6;
+  const Folder folder;
+  open_file(folder.file()).reset();
+  const auto mine_was_not_last = [] { return false; };
+  for (int round = 0; round < 5; ++round) {
+    const Guard looking = must(Guard::open_existing(folder.file()));
+    std::vector<Guard> waiting;
+    for (std::size_t i = 0; i < kCount; ++i) {
+      waiting.push_back(must(Guard::open_existing(folder.file())));
+      must(waiting.back().enter_turnstile(mine_was_not_last));
+      waiting.back().let_others_through();
+    }
+    std::set<std::int64_t> places;
+    looking.visit_queue([&](std::int64_t place) { BOOST_TEST(places.insert(place).second); });
+    BOOST_TEST(places.size() == kCount);
+    for (const Guard& guard : waiting) guard.leave_turnstile();
+    looking.visit_queue([](std::int64_t place) { BOOST_ERROR("still waiting at " << place); });
+  }
 }
 
 // Who has replaced the file is back before those who waited know of it.
