@@ -227,6 +227,8 @@ Status OpenFile::write_heads_again(std::uint64_t newest) {
 }
 
 Status OpenFile::replace_map() {
+  // There is no map to look at.
+  if (engine_lost) return replace_engine();
   const std::scoped_lock lock(map_mutex);
   mdb_reader_check(engine.get(), nullptr);
   MDB_envinfo now{};

@@ -305,7 +305,15 @@ INTERPOSE_LMDB(mdb_env_set_flags, (MDB_env * env, unsigned flags, int on), (env,
 INTERPOSE_LMDB(mdb_env_set_maxdbs, (MDB_env * env, MDB_dbi count), (env, count))
 INTERPOSE_LMDB(mdb_env_set_maxreaders, (MDB_env * env, unsigned count), (env, count))
 INTERPOSE_LMDB(mdb_env_info, (MDB_env * env, MDB_envinfo* info), (env, info))
-INTERPOSE_LMDB(mdb_env_set_mapsize, (MDB_env * env, std::size_t size), (env, size))
+// Fails as where there is no address space: the old map is gone then.
+int mdb_env_set_mapsize(MDB_env* env, std::size_t size) {
+  constexpr std::size_t kNobodyHas = std::size_t{1} << 62;
+  static const auto real = faults::next(&mdb_env_set_mapsize, "mdb_env_set_mapsize");
+  const bool fails = fails_outside(Kind::lmdb);
+  const Inside inside;
+  const int code = real(env, fails ? kNobodyHas : size);
+  return fails ? faults::engine_code() : code;
+}
 INTERPOSE_LMDB(mdb_env_stat, (MDB_env * env, MDB_stat* stat), (env, stat))
 INTERPOSE_LMDB(mdb_env_sync, (MDB_env * env, int force), (env, force))
 INTERPOSE_LMDB(mdb_reader_check, (MDB_env * env, int* dead), (env, dead))
