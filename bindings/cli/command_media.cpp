@@ -1,7 +1,10 @@
 // media: the bytes of one medium.
 
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "commands.hpp"
 #include "human_text.hpp"
@@ -46,6 +49,22 @@ int run_media(Output& output, const MediaRequest& request) {
 }
 
 }  // namespace
+
+// One id in seventy begins with '-', as options do.
+void keep_media_id(std::vector<std::string>& arguments) {
+  constexpr std::size_t kIdSize = 22;
+  constexpr std::string_view kLetters =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  if (arguments.empty() || arguments.front() != "media") return;
+  if (std::find(arguments.begin(), arguments.end(), "--") != arguments.end()) return;
+  const auto id = std::find_if(arguments.begin(), arguments.end(), [&](const std::string& word) {
+    return word.size() == kIdSize && word.front() == '-' &&
+           word.find_first_not_of(kLetters) == std::string::npos;
+  });
+  if (id == arguments.end()) return;
+  std::rotate(id, id + 1, arguments.end());
+  arguments.insert(arguments.end() - 1, "--");
+}
 
 void add_media(CLI::App& app, Action& action) {
   auto request = std::make_shared<MediaRequest>();

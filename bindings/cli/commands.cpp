@@ -80,7 +80,7 @@ void explain(const tracelite::Error& error, const std::string& database) {
       advice +=
           "; if you know where the file comes from, see all that is wrong with: "
           "tracelite check --trust " +
-          quoted(database);
+          immutable_option() + quoted(database);
     }
     throw Damaged(message, advice);
   }
@@ -190,6 +190,7 @@ tracelite::Store open_to_record(const std::string& database, int compression_lev
 }
 
 std::string trust_option() { return trusts_file ? "--trust " : ""; }
+std::string immutable_option() { return reads_immutable ? "--immutable " : ""; }
 
 std::string advice_on_damage(const std::string& database) {
   return "use a backup that you have, or bring out what can be read with: " +
@@ -199,7 +200,8 @@ std::string advice_on_damage(const std::string& database) {
 std::string not_found_message(const std::string& database, const std::string& kind,
                               const std::string& id) {
   return "there is no " + kind + " " + printable(id) + " in " + database +
-         "; see what there is with: tracelite " + kind + "s " + quoted(database);
+         "; see what there is with: tracelite " + kind + "s " + trust_option() +
+         immutable_option() + quoted(database);
 }
 
 void complain(const std::string& message) {

@@ -51,6 +51,9 @@ void add_trace(CLI::App& app, Action& action);
 void add_replay(CLI::App& app, Action& action);
 void add_tail(CLI::App& app, Action& action);
 void add_media(CLI::App& app, Action& action);
+// Of the words behind the program's name: sees to it that the id of a medium is not taken for
+// options.
+void keep_media_id(std::vector<std::string>& arguments);
 void add_flags(CLI::App& app, Action& action);
 void add_delete(CLI::App& app, Action& action);
 void add_keeping(CLI::App& app, Action& action);
@@ -83,6 +86,8 @@ tracelite::Store open_to_record(const std::string& database, int compression_lev
 
 // "--trust " for a proposed command if this one was told so, else nothing.
 std::string trust_option();
+// The same with "--immutable ", for one that reads.
+std::string immutable_option();
 // What can be done about a damaged file, whatever is damaged.
 std::string advice_on_damage(const std::string& database);
 // For an id of that kind, which the file does not have.

@@ -3,9 +3,12 @@
 // Here are the names of the commands, the exit codes, and the way in which every error ends.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <exception>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "commands.hpp"
 #include "human_text.hpp"
@@ -24,7 +27,10 @@ constexpr const char* kFooter =
 
 int parse(CLI::App& app, int argc, char** argv) {
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+    cli::keep_media_id(arguments);
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+    app.parse(std::move(arguments));
     return -1;
   } catch (const CLI::Success& success) {  // --help, --version
     return app.exit(success);

@@ -78,6 +78,16 @@ int wait_for_byte(int descriptor, off_t offset) {
   return code;
 }
 
+// A file that is opened as standard input, output or error gets what the program writes to these:
+// what is closed of them becomes the null device first, as SQLite does it.
+void keep_off_standard_descriptors() {
+  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(standard, F_GETFD) >= 0) continue;
+    const int filler = ::open("/dev/null", O_RDONLY);
+    if (filler > STDERR_FILENO) close(filler);  // another thread has taken its place
+  }
+}
+
 std::int64_t random_place() {
   std::random_device random;
   const auto high = std::uint64_t{random()} << 32;
@@ -164,6 +174,7 @@ Result<Guard> Guard::open_existing(const std::string& path, bool immutable) {
   if (lstat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
     return not_regular(path, status.st_mode);
   }
+  keep_off_standard_descriptors();
   constexpr int kFlags = O_CLOEXEC | O_NOCTTY | O_NOFOLLOW;
   int descriptor = immutable ? -1 : ::open(path.c_str(), O_RDWR | kFlags);
   if (descriptor >= 0) return adopt(descriptor, path, true, false);
@@ -177,6 +188,7 @@ Result<Guard> Guard::open_existing(const std::string& path, bool immutable) {
 }
 
 Result<Guard> Guard::create(const std::string& path) {
+  keep_off_standard_descriptors();
   const int descriptor =
       ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, S_IRUSR | S_IWUSR);
   if (descriptor < 0) return system_error(errno, "create", path);

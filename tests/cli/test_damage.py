@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import unittest
 
 import day
-from program import PROGRAM, TIMEOUT_S, ProgramTest, Result
+from program import PROGRAM, TIMEOUT_S, ProgramTest, Result, joined
 
 SALVAGE = "bring out what can be read with: tracelite salvage day.tl NEW.tl"
 TRUST = "see all that is wrong with: tracelite check --trust day.tl"
@@ -131,6 +132,39 @@ class ReadOnlyFolder(ProgramTest):
             self.assertEqual((0, ""), (read.code, read.err), command)
         for command in ["reindex", "compact", "import", "tail"]:
             self.assertNotIn("--immutable", self.succeed(command, "--help").out)
+
+    def test_what_is_proposed_reads_it_so_as_well(self) -> None:
+        missing = self.run_as_somebody("trace", "--immutable", "day.tl", "nothing")
+        self.assertEqual(1, missing.code)
+        proposed = missing.err.rstrip().split(" with: tracelite ")[1].split()
+        self.assertEqual(["traces", "--immutable", "day.tl"], proposed)
+        self.assertEqual(0, self.run_as_somebody(*proposed).code)
+
+
+class ClosedDescriptors(ProgramTest):
+    """A file that is opened must not become what the program writes to."""
+
+    def run_closed(self, closed: str, *arguments: str, stdin: bytes = b"") -> None:
+        words = " ".join(shlex.quote(word) for word in (PROGRAM, *arguments))
+        subprocess.run(
+            ["sh", "-c", f"{words} {closed}"],
+            input=stdin,
+            cwd=self.folder,
+            env=self.environment(),
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        self.assertEqual("ok\n", self.succeed("check", "--trust", "day.tl").out)
+
+    def test_nothing_is_written_over_it(self) -> None:
+        lines = joined(*day.events(), "no event at all")
+        for closed in (">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"):
+            with self.subTest(closed):
+                self.import_lines(*day.events())
+                self.run_closed(closed, "import", "day.tl", "-", stdin=lines)
+                self.run_closed(closed, "traces", "day.tl", "--json")
+                self.run_closed(closed, "trace", "day.tl", "nothing")
+                self.run_closed(closed, "export", "day.tl")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import itertools
 import random
 
 from program import Json, ProgramTest, event
+
+
+def medium_named(begin: str) -> tuple[bytes, str]:
+    """Bytes of which the id begins so, and the id."""
+    for number in itertools.count():
+        data = b"%01000d" % number
+        digest = hashlib.sha256(data).digest()
+        name = base64.urlsafe_b64encode(digest).decode()[:22]
+        if name.startswith(begin):
+            return data, name
+    raise AssertionError
 
 
 class Media(ProgramTest):
@@ -42,6 +55,16 @@ class Media(ProgramTest):
             self.assertEqual(self.image, self.succeed("media", "day.tl", name).raw)
         row = self.rows("media", "day.tl", name)[0]
         self.assertEqual({"mime": "image/png", "bytes": 3_000_000, "uses": 2}, row)
+
+    def test_an_id_may_begin_as_an_option_does(self) -> None:
+        for begin in ("-", "-h", "--"):
+            data, name = medium_named(begin)
+            uri = "data:text/plain;base64," + base64.b64encode(data).decode()
+            self.import_lines(event("span-create", {"id": name, "traceId": "t", "input": uri}))
+            self.assertEqual(data, self.succeed("media", "day.tl", name).raw)
+            self.assertEqual(data, self.succeed("media", "day.tl", "--", name).raw)
+            row = self.succeed("media", name, "day.tl", "--json").row()
+            self.assertEqual(len(data), row["bytes"])
 
     def test_what_is_not_there_is_an_error(self) -> None:
         self.fail_with("there is no medium nothing in day.tl", "media", "day.tl", "nothing")

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 #include <thread>
@@ -43,6 +44,26 @@ BOOST_AUTO_TEST_CASE(only_the_data_file_is_left_after_the_last_close) {
   put_one(*second, "key", "value");
   second.reset();
   BOOST_TEST(folder.names() == kOnlyTheDataFile, boost::test_tools::per_element());
+}
+
+// Or what the program writes to these would go over it.
+BOOST_AUTO_TEST_CASE(a_file_never_becomes_what_the_program_writes_to) {
+  const Folder folder;
+  open_file(folder.file()).reset();
+  Child child([&] {
+    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) close(standard);
+    for (const std::string& path : {folder.file(), folder.file("new.tl")}) {
+      auto opened = Environment::open(path, {});
+      if (!opened) return 1;
+      for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        struct stat status = {};
+        if (fstat(standard, &status) != 0 || S_ISREG(status.st_mode)) return 2;
+        if (write(standard, "x", 1) == 1) return 3;
+      }
+    }
+    return 0;
+  });
+  BOOST_TEST(child.wait() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_transaction_keeps_the_file_open) {
