@@ -37,6 +37,12 @@ class LoopTest(LangfuseCase):
         finally:
             Store.drop_when_full(False)
 
+    def release_later(self) -> None:
+        """For what is not to wait: if it does, the case fails in place of hanging."""
+        timer = threading.Timer(5, self.may_write.set)
+        timer.start()
+        self.addCleanup(timer.cancel)
+
     def test_a_loop_drops_and_counts_and_a_thread_waits(self) -> None:
         filled = self.fill()
         dropped: List[str] = []
@@ -77,6 +83,49 @@ class LoopTest(LangfuseCase):
         threading.Timer(0.05, self.may_write.set).start()  # whenever: the call returns after it
         self.client.start_observation(name="after", input="z" * 1000).end()
         self.assertIn("after", self.observations())
+
+    def test_the_application_s_own_stores_wait_again(self) -> None:
+        async def record() -> None:
+            self.client.start_observation(name="on the loop").update(output=1).end()
+            words = self.client.start_observation(name="streamed")
+            words.append("x")
+
+        self.fill()  # before, because it says itself that this thread waits
+        self.release_later()
+        asyncio.run(record())
+        threading.Timer(0.05, self.may_write.set).start()  # whenever: the call returns after it
+        self.held.put_trace("the application's", input="z" * 1000)
+        self.assertEqual(self.trace("the application's").input, "z" * 1000)
+
+    def test_what_the_application_says_of_dropping_stays(self) -> None:
+        async def record() -> None:
+            self.client.start_observation(name="on the loop").end()
+
+        self.fill()
+        self.release_later()
+        Store.drop_when_full(True)
+        self.addCleanup(Store.drop_when_full, False)
+        asyncio.run(record())
+        self.client.start_observation(name="dropped, too", input="z" * 1000).end()
+        with self.assertRaises(QueueFullError):
+            self.held.put_trace("dropped", input="z" * 1000)
+        self.assertFalse(self.may_write.is_set())
+
+    def test_a_loop_drops_whatever_the_application_says(self) -> None:
+        dropped: List[bool] = []
+
+        async def record() -> None:
+            words = self.client.start_observation(name="on the loop")
+            Store.drop_when_full(False)
+            self.fill()
+            for _ in range(100):  # in what room there is left
+                words.append("x" * 1000)
+            self.client.start_observation(name="dropped", input="y" * 1000).end()
+            dropped.append(not self.may_write.is_set())
+
+        self.release_later()
+        asyncio.run(record())
+        self.assertEqual(dropped, [True])
 
     def test_work_of_the_loop_in_threads_waits(self) -> None:
         async def record() -> Any:

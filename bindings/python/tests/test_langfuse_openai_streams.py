@@ -4,6 +4,7 @@ and the caller sees the stream as it is."""
 import asyncio
 import gc
 import unittest
+from types import SimpleNamespace
 from typing import Any, Dict, List
 
 from langfuse_support import LangfuseCase
@@ -286,6 +287,21 @@ class AsyncTest(StreamCase):
         rows = self.observations()
         self.assertEqual((rows["a"].level, rows["a"].status_message), ("ERROR", "bad"))
         self.assertEqual((rows["b"].level, rows["b"].status_message), ("ERROR", "CancelledError"))
+
+    def test_an_argument_that_the_client_does_not_take(self) -> None:
+        class Embeddings:
+            async def create(self, *, model: str, input: str) -> None:
+                pass
+
+        async def main() -> None:
+            client = observe_openai(SimpleNamespace(embeddings=Embeddings()))
+            with self.assertRaisesRegex(TypeError, "modle"):
+                await client.embeddings.create(modle="m")
+
+        asyncio.run(main())
+        row = self.observation("OpenAI-embedding")
+        self.assertEqual((row.level, row.is_unfinished), ("ERROR", False))
+        self.assertIn("modle", row.status_message or "")
 
     def test_coroutine_functions_stay_such(self) -> None:
         client = observe_openai(AsyncOpenAI())

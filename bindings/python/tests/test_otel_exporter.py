@@ -25,7 +25,7 @@ from otel_support import (
     otlp_span,
 )
 from support import PACKAGE, SECOND, T0, FolderCase, StoreCase, blocks, run_python
-from tracelite import Observation, Store, Trace
+from tracelite import MisuseError, Observation, Store, Trace
 from tracelite.opentelemetry import TraceliteSpanExporter, events_of_otlp
 
 try:
@@ -309,6 +309,63 @@ class OwnStoreTest(FolderCase):
         with Store(self.path) as store:
             names = {row.name for row in store.observations()}
         self.assertEqual(names, {"parent", "child"})
+
+    # What is registered before tracelite is imported, is called after it has closed its stores.
+    PREFIX = f"""
+import atexit, os, sys
+atexit.register(lambda: end())
+end = lambda: None
+sys.path.insert(0, {str(PACKAGE / 'tests')!r})
+from otel_support import *
+os.chdir(sys.argv[1])
+"""
+
+    def left(self, code: str) -> List[str]:
+        """The names of what a program has left in `test.tl` of the folder that it begins in."""
+        result = run_python(self.PREFIX + code, str(self.folder))
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "SUCCESS\n", ""))
+        with Store(self.path, read_only=True) as store:
+            return sorted(row.name or "" for row in store.observations())
+
+    def test_an_exit_that_closes_tracelite_first(self) -> None:
+        # As where the provider was made before tracelite was imported.
+        code = """
+def end():
+    assert exporter.force_flush()
+    print(exporter.export([ReadableSpan(name="last")]).name)
+    exporter.shutdown()
+from tracelite.opentelemetry import TraceliteSpanExporter
+exporter = TraceliteSpanExporter("test.tl")
+exporter.export([ReadableSpan(name="first", context=SpanContext(int(TRACE, 16), 2))])
+"""
+        self.assertEqual(self.left(code), ["first", "last"])
+
+    def test_nothing_is_opened_again_after_shutdown(self) -> None:
+        exporter = TraceliteSpanExporter(self.path)
+        exporter.shutdown()
+        with self.assertLogs("tracelite", "WARNING"):
+            self.assertEqual(exporter.export([ReadableSpan()]).name, "FAILURE")
+        with self.assertRaisesRegex(MisuseError, "shut down"):  # by another thread, meanwhile
+            exporter._import([])
+        self.assertTrue(exporter._store.closed)
+        self.assertTrue(exporter.force_flush())
+
+    @unittest.skipUnless(hasattr(os, "fork"), "no fork on this system")
+    def test_a_relative_path_where_the_folder_changes(self) -> None:
+        code = """
+from tracelite.opentelemetry import TraceliteSpanExporter
+exporter = TraceliteSpanExporter("test.tl")
+os.mkdir("elsewhere")
+os.chdir("elsewhere")
+if os.fork() == 0:
+    print(exporter.export([ReadableSpan(name="child")]).name, flush=True)
+    exporter.shutdown()
+    os._exit(0)
+assert os.wait()[1] == 0
+exporter.shutdown()
+assert os.listdir() == []
+"""
+        self.assertEqual(self.left(code), ["child"])
 
 
 class LoadingTest(unittest.TestCase):

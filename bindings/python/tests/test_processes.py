@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import multiprocessing
+import multiprocessing.util
 import os
 import random
 import signal
@@ -221,12 +222,87 @@ class ForkTest(FolderCase):
                     self.assertEqual(answers, ["recorded"] * 4)
             self.assertEqual(len(list(store.traces())), 9)
 
+    def test_stores_that_workers_leave_open(self) -> None:
+        # A worker ends by os._exit; the parent's store is open in one that is forked.
+        with Store(self.path) as store, warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            for method in ("fork", "forkserver"):
+                with self.subTest(method):
+                    way = multiprocessing.get_context(method)
+                    with way.Pool(2, _open_in_worker, (str(self.path),)) as pool:
+                        pool.map(_leave_one, [f"{method}{n}" for n in range(8)], chunksize=1)
+                        pool.close()
+                        pool.join()
+                    ids = [row.id for row in store.traces() if row.id.startswith(method)]
+                    self.assertEqual(len(ids), 8)
+
+    def test_a_worker_whose_thread_goes_on(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process = multiprocessing.get_context("fork").Process(
+                target=_record_behind_the_end, args=(str(self.path),)
+            )
+            process.start()
+            process.join()
+        self.assertEqual(process.exitcode, 0)
+        with Store(self.path, read_only=True) as store:
+            self.assertEqual({row.id for row in store.traces()}, {"before", "behind", "left"})
+
+    def test_stores_that_are_opened_while_a_worker_ends(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process = multiprocessing.get_context("fork").Process(
+                target=_open_at_the_end, args=(str(self.path),)
+            )
+            process.start()
+            process.join()
+        with Store(self.path, read_only=True) as store:
+            self.assertEqual({row.id for row in store.traces()}, {"before", "at the end"})
+
 
 def _record_one(argument: Tuple[str, str]) -> str:
     path, id = argument
     with Store(path) as store:
         store.put_trace(id, name="t")
     return "recorded"
+
+
+_left_open: List[Store] = []
+
+
+def _open_in_worker(path: str) -> None:
+    _left_open.append(Store(path, commit_interval_ms=60_000))
+
+
+def _leave_one(id: str) -> None:
+    _left_open[0].put_trace(id)
+    time.sleep(0.01)  # so that the other worker has some, too
+
+
+def _record_behind_the_end(path: str) -> None:
+    _open_in_worker(path)
+    store = Store(path, commit_interval_ms=60_000)
+    ended = threading.Event()
+
+    def work() -> None:
+        ended.wait()
+        with store:
+            store.put_trace("behind")
+
+    multiprocessing.util.Finalize(None, ended.set, exitpriority=0)  # after tracelite's
+    threading.Thread(target=work).start()
+    store.put_trace("before")
+    _leave_one("left")
+
+
+def _open_at_the_end(path: str) -> None:
+    def record() -> None:
+        _open_in_worker(path)
+        _left_open[-1].put_trace("at the end")
+
+    multiprocessing.util.Finalize(None, record, exitpriority=0)  # after tracelite's
+    _open_in_worker(path)
+    _leave_one("before")
 
 
 class ExitTest(FolderCase):

@@ -63,19 +63,17 @@ def is_in_call() -> bool:
 
 
 def drop_when_full(lib: ctypes.CDLL, drops: bool) -> None:
-    """tl_drop_when_full, for outside of a KeepingCallback."""
+    """tl_drop_when_full, as the program says it."""
     _thread.drops = drops
     lib.tl_drop_when_full(1 if drops or _thread.must_drop else 0)
 
 
-class KeepingCallback:
-    """Surrounds callbacks of what keeps the queue from being written, so that nothing in them makes
-    the call wait for itself: recording drops what has no room, whatever the program has said, and
-    what was read leaves no snapshot open."""
+class Dropping:
+    """Surrounds calls of a thread that must not wait: recording drops what has no room, whatever
+    the program has said, which holds again after it."""
 
-    def __init__(self, lib: ctypes.CDLL, gate: Gate) -> None:
+    def __init__(self, lib: ctypes.CDLL) -> None:
         self._lib = lib
-        self._gate = gate
         self._before = False
 
     def __enter__(self) -> None:
@@ -83,9 +81,22 @@ class KeepingCallback:
         self._lib.tl_drop_when_full(1)
 
     def __exit__(self, *exception: object) -> None:
-        self._gate._free_waste()
         _thread.must_drop = self._before
         drop_when_full(self._lib, _thread.drops)
+
+
+class KeepingCallback(Dropping):
+    """Surrounds callbacks of what keeps the queue from being written, so that nothing in them makes
+    the call wait for itself: recording drops what has no room, and what was read leaves no snapshot
+    open."""
+
+    def __init__(self, lib: ctypes.CDLL, gate: Gate) -> None:
+        super().__init__(lib)
+        self._gate = gate
+
+    def __exit__(self, *exception: object) -> None:
+        self._gate._free_waste()
+        super().__exit__(*exception)
 
 
 def _alive(locks: List[weakref.ref[Any]]) -> List[Any]:

@@ -6,11 +6,13 @@ import atexit
 import ctypes
 import logging
 import os
+import sys
+import threading
 from typing import Any, Callable, List, Optional, Set, Tuple
 
 from . import _c
 from ._c import Field
-from ._errors import InvalidError, TraceliteError, last_error
+from ._errors import ForkedError, InvalidError, TraceliteError, check, last_error
 from ._events import Target, reason_name
 from ._gate import Gate, callback_of_writer
 from ._reports import CloseReport
@@ -37,6 +39,16 @@ class Opened:
         self.gate = Gate(handle)
         self.callbacks = callbacks
         _open_stores.add(self)
+        _close_with_multiprocessing()
+
+    def flush(self, timeout: Optional[float]) -> int:
+        position = ctypes.c_uint64()
+        timeout_ms = milliseconds_of(timeout, "timeout")
+        with self.gate.call():
+            self.gate.check_may_wait()
+            handle = self.gate.handle()
+            check(self.lib, self.lib.tl_flush(handle, timeout_ms, ctypes.byref(position)))
+        return position.value
 
     def close(self, timeout: Optional[float]) -> Optional[CloseReport]:
         timeout_ms = milliseconds_of(timeout, "timeout")
@@ -94,6 +106,45 @@ def _close_open_stores() -> None:
             opened.close(EXIT_TIMEOUT_S)
         except TraceliteError as error:
             logger.error("closing a store at exit: %s", error)
+
+
+_finalizer: Any = None  # of this process
+
+
+def _close_with_multiprocessing() -> None:
+    # A child of multiprocessing ends by os._exit, after the finalizers of its own module.
+    global _finalizer
+    process = sys.modules.get("multiprocessing.process")
+    if process is None or process.parent_process() is None:
+        return
+    # One that has run is gone, and others that run after it may open a store.
+    if _finalizer is None or not _finalizer.still_active():
+        from multiprocessing.util import Finalize
+
+        _finalizer = Finalize(None, _drain_open_stores, exitpriority=1)
+
+
+def _drain_open_stores() -> None:
+    # The child still waits for its other threads, which may go on recording.
+    if all(each.daemon for each in threading.enumerate() if each is not threading.current_thread()):
+        _close_open_stores()
+        return
+    for opened in list(_open_stores):
+        try:
+            opened.flush(EXIT_TIMEOUT_S)
+        except ForkedError:
+            pass
+        except TraceliteError as error:
+            logger.error("flushing a store at exit: %s", error)
+
+
+def _after_fork_in_child() -> None:
+    global _finalizer
+    _finalizer = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def log_callback(lib: ctypes.CDLL, log: Log) -> Any:

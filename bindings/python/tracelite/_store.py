@@ -224,13 +224,7 @@ class Store(Reader):
         """Waits until everything recorded before is durable, and returns the number of the commit
         that holds it. timeout in seconds, None is without limit. Raises TimedOutError (the work
         goes on), DiskFullError or IoError (what is queued is kept and tried again)."""
-        position = ctypes.c_uint64()
-        timeout_ms = milliseconds_of(timeout, "timeout")
-        with self._gate.call():
-            self._gate.check_may_wait()
-            store = self._gate.handle()
-            check(self._lib, self._lib.tl_flush(store, timeout_ms, ctypes.byref(position)))
-        return position.value
+        return self._opened.flush(timeout)
 
     def wait(self, position: int, timeout: Optional[float] = None) -> int:
         """Waits until the newest commit, of any process, is another one than `position`, and

@@ -20,7 +20,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Union
 
-from ._errors import ForkedError, InvalidError, TraceliteError
+from ._errors import ForkedError, InvalidError, MisuseError, TraceliteError
 from ._events import ImportReport, Path
 from ._otel_mapping import events_of_spans
 from ._otel_span import span_of_sdk, spans_of_otlp
@@ -71,14 +71,21 @@ class TraceliteSpanExporter(_Exporter):
     """Writes finished spans into a store: a SpanExporter of OpenTelemetry's SDK.
 
     Given a path it opens a store of its own, closes it at shutdown, and opens it again in a child
-    process after a fork. A store that is given stays open. Spans are durable when `export` returns,
-    so it belongs into a BatchSpanProcessor, whose thread can wait for the disk. It never raises.
+    process after a fork. A store that is given stays open; shut the provider down before the
+    program exits, because at exit the store may be closed first, and the last spans are lost then.
+    Spans are durable when `export` returns, so it belongs into a BatchSpanProcessor, whose thread
+    can wait for the disk. It never raises.
     """
 
     def __init__(self, store: Union[Store, Path]) -> None:
         self._lock = threading.Lock()
-        self._path: Optional[Path] = None if isinstance(store, Store) else store
-        self._store = store if isinstance(store, Store) else Store(store)
+        self._path: Optional[str] = None
+        if isinstance(store, Store):
+            self._store = store
+        else:
+            self._store = Store(store)
+            # Opened again, it is the same file, wherever the program has gone.
+            self._path = os.path.abspath(self._store.path)
         self._process = os.getpid()
         self._is_shut_down = False
         self._warned: Set[str] = set()
@@ -114,7 +121,7 @@ class TraceliteSpanExporter(_Exporter):
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Waits until everything that was recorded in the store is durable. False if the time has
         run out, or the disk refuses."""
-        if self._is_shut_down:
+        if self._is_shut_down or (self._path is not None and self._store.closed):
             return True
         try:
             self._store.flush(timeout_millis / 1000)
@@ -141,7 +148,10 @@ class TraceliteSpanExporter(_Exporter):
 
     def _import(self, events: List[Dict[str, Any]]) -> ImportReport:
         with self._lock:
-            if self._path is not None and os.getpid() != self._process:
+            if self._is_shut_down:  # by another thread, meanwhile
+                raise MisuseError("the exporter is shut down")
+            # At exit tracelite closes what is open, maybe before the provider exports the rest.
+            if self._path is not None and (os.getpid() != self._process or self._store.closed):
                 self._store = Store(self._path)
                 self._process = os.getpid()
             store = self._store

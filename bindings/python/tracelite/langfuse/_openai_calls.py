@@ -88,7 +88,12 @@ def observed(
             observation, passed = prepared(arguments, named)
             if observation is None:
                 return await function(*arguments, **passed)
-            return await _finish_later(observation, kind, named, function(*arguments, **passed))
+            try:
+                awaitable = function(*arguments, **passed)
+            except BaseException as error:  # of an argument that it does not take
+                _fail(observation, error)
+                raise
+            return await _finish_later(observation, kind, named, awaitable)
 
         setattr(call_later, _MARK, True)
         return call_later

@@ -6,10 +6,12 @@ import os
 import sys
 import threading
 import time
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
 
+from .. import _c
 from .._errors import ForkedError, InvalidError, MisuseError, QueueFullError, TraceliteError
 from .._fields import Draft
+from .._gate import Dropping
 from .._span import Span
 from .._store import Store
 from . import _signals
@@ -20,6 +22,8 @@ SIGTERM_TIMEOUT_S = 10.0
 QUEUE_SIZE_BYTES = 64 << 20  # waiting for the disk, before recording waits for it, too
 REOPEN_INTERVAL_S = 5.0  # after a file could not be opened
 REFUSED_FIELDS_MAX = 8  # fields of one record that are dropped one by one before it is given up
+
+_R = TypeVar("_R")
 
 _recorders: Dict[Tuple[str, float], "Recorder"] = {}
 _is_exiting = False
@@ -72,7 +76,6 @@ class Recorder:
                 return None
             self._failed_at = None
         _signals.drain_on_sigterm(drain_all)
-        _drain_with_multiprocessing()
         return self._store
 
     def forget(self) -> None:
@@ -126,9 +129,7 @@ class Recorder:
         store = self._store
         if store is not None and not (_signals.is_pending or _is_exiting):
             try:
-                if _is_on_loop() is not _thread.drops:
-                    _look_at_the_loop()
-                return store.begin_draft(draft, id, trace_id, parent_id, start_ns, fields)
+                return _call(store.begin_draft, draft, id, trace_id, parent_id, start_ns, fields)
             except QueueFullError as error:  # dropped, and counted
                 _tell(error)
                 return None
@@ -164,13 +165,11 @@ class Recorder:
         process, else by its ids. Returns the handle, if it still is."""
         if live is not None:
             try:
-                if _is_on_loop() is not _thread.drops:
-                    _look_at_the_loop()
                 if is_end:
-                    live.finish(fields)
+                    _call(live.finish, fields)
                     return None
                 if fields:
-                    live.change(fields)
+                    _call(live.change, fields)
                 return live
             except (ForkedError, MisuseError):
                 live = None  # the parent's, ended, or of a store that was closed
@@ -196,7 +195,7 @@ class Recorder:
         if live is None:
             return False
         try:
-            live.append(text)
+            _call(live.append, text)
             return True
         except Exception:  # ended, of another process, or a lone surrogate
             return False
@@ -207,9 +206,7 @@ class Recorder:
             if store is None:
                 return None
             try:
-                if _is_on_loop() is not _thread.drops:
-                    _look_at_the_loop()
-                result = function(store, **fields)
+                result = _call(function, store, **fields)
                 if _is_exiting:
                     store.flush(SIGTERM_TIMEOUT_S)
                 return result
@@ -231,11 +228,13 @@ class Recorder:
 # ------------------------------------------------------------------------- threads and loops
 
 
-class _Thread(threading.local):
-    drops = False  # what finds the queue full, in place of waiting
-
-
-_thread = _Thread()
+def _call(function: Callable[..., _R], /, *arguments: Any, **fields: Any) -> _R:
+    """Calls what records; on the thread of an event loop it drops what finds the queue full, in
+    place of waiting."""
+    if not _is_on_loop():
+        return function(*arguments, **fields)
+    with Dropping(_c.library()):
+        return function(*arguments, **fields)
 
 
 def _is_on_loop() -> bool:
@@ -255,11 +254,6 @@ def _find_asyncio() -> bool:
         return False
     _running_loop = getattr(events, "_get_running_loop", None)
     return _running_loop is not None and _running_loop() is not None
-
-
-def _look_at_the_loop() -> None:
-    _thread.drops = _is_on_loop()
-    Store.drop_when_full(_thread.drops)
 
 
 def _all_fields(
@@ -309,24 +303,6 @@ def flush_path(path: str, timeout_s: float) -> None:
     for recorder in list(_recorders.values()):
         if recorder.path == path:
             recorder.flush(timeout_s)
-
-
-def _close_all() -> None:
-    for recorder in list(_recorders.values()):
-        recorder.close()
-
-
-def _drain_with_multiprocessing() -> None:
-    # A child of multiprocessing ends by os._exit, after the finalizers of its own module.
-    process = sys.modules.get("multiprocessing.process")
-    if process is None or process.parent_process() is None:
-        return
-    try:
-        from multiprocessing.util import Finalize
-
-        Finalize(None, _close_all, exitpriority=1)
-    except Exception as error:
-        _tell(error)
 
 
 def _after_fork_in_child() -> None:
