@@ -279,7 +279,8 @@ enum {
  *
  * Limits: id 1 to 800 bytes without control characters, name at most 1,000 characters, else
  * TL_INVALID. user_id, session_id, version and each tag 1 to 200 characters, else dropped with a
- * warning. environment is repaired with a warning where it must be.
+ * warning. environment is repaired with a warning where it must be. All that is no input, output or
+ * metadata may have 63 MiB together, of whatever entity; what has more is dropped (see tl_flush).
  */
 typedef struct tl_trace {
   uint32_t struct_size;

@@ -424,6 +424,7 @@ Status Applier::finish_payloads(const Entity* before, Entity& entity) {
     if (had_ended && stored != nullptr && stored->value == reg.value) continue;
     const PayloadValue value = PayloadValue::decode(reg.value);
     if (value.stored_size_bytes > payload::kSharedPayloadSizeBytesMax) continue;
+    if (is_finished(value)) continue;  // by an end that was cleared
     if (value.is_stored) {
       TL_TRY_ASSIGN(text, payload::PayloadReader(*transaction_).read_all(value.number));
       reg.value = PayloadValue::encode_inline(value.form, text);  // save() puts it in its place

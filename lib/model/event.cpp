@@ -345,6 +345,18 @@ void EventBuilder::clear(Field field) {
   put(field, {}, Register::kCleared);
 }
 
+bool EventBuilder::creates_trace() const {
+  if (payload_count_ > 0 || !tags_.empty()) return true;
+  for (Bytes left = parts_.bytes(); !left.empty();) {
+    const std::uint8_t field = take_part(left).head.field;
+    if (field != PartHead::kId && field != static_cast<std::uint8_t>(Field::is_public) &&
+        field != static_cast<std::uint8_t>(Field::is_bookmarked)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 Status EventBuilder::check_score() {
   const auto written = [this](Field field) {
     const auto part = find(static_cast<std::uint8_t>(field));

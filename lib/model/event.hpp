@@ -80,6 +80,9 @@ class EventBuilder {
   void model_parameters(Bytes checked_json_object);
   void clear(Field field);  // an explicit null; does nothing for fields that nothing clears
 
+  // Of a trace: whether there is more than its id and flags, which do not create it.
+  [[nodiscard]] bool creates_trace() const;
+
   void warn(Reason reason, std::string field, std::string message);
   [[nodiscard]] const std::vector<Warning>& warnings() const { return warnings_; }
 

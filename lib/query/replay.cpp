@@ -144,10 +144,13 @@ std::vector<Step> order_steps(const std::vector<Actor>& actors) {
 }
 
 std::int64_t wait_before(std::int64_t gap_ns, const ReplayPace& pace) {
-  if (pace.max_gap_ns > 0) gap_ns = std::min(gap_ns, pace.max_gap_ns);
-  if (pace.speed == 1) return gap_ns;
-  const double wait = std::round(static_cast<double>(gap_ns) / pace.speed);
-  return wait >= static_cast<double>(INT64_MAX) ? INT64_MAX : static_cast<std::int64_t>(wait);
+  std::int64_t wait_ns = gap_ns;
+  if (pace.speed != 1) {
+    const double wait = std::round(static_cast<double>(gap_ns) / pace.speed);
+    const bool is_too_long = wait >= static_cast<double>(INT64_MAX);
+    wait_ns = is_too_long ? INT64_MAX : static_cast<std::int64_t>(wait);
+  }
+  return pace.max_gap_ns > 0 ? std::min(wait_ns, pace.max_gap_ns) : wait_ns;
 }
 
 class ReplayCursor : public Cursor {

@@ -5,6 +5,7 @@
 
 #include "index/schema.hpp"
 #include "index/trace_sums.hpp"
+#include "query/reader.hpp"
 
 namespace tracelite::query {
 namespace {
@@ -61,9 +62,12 @@ Result<std::optional<Filter>> narrow_to_page(const Snapshot::Use& use,
   if (!sums || sums->observation_count() / kRowsInOneEntry <= row_count) {
     return std::optional<Filter>();
   }
-  const std::int64_t first_ns =
-      ascending ? std::max(filter.from_ns.value_or(INT64_MIN), sums->earliest_start_ns)
-                : std::min(filter.to_ns.value_or(INT64_MAX), sums->last_activity_ns);
+  // The first and the last time that may be selected; what lies in the moment of the one that a
+  // page begins with may have been given by the page before.
+  const std::int64_t from_ns = filter.from_ns.value_or(INT64_MIN);
+  const std::int64_t last_ns = subtract_saturated(filter.to_ns.value_or(INT64_MAX), 1);
+  const std::int64_t first_ns = ascending ? std::max(from_ns, sums->earliest_start_ns)
+                                          : std::min(last_ns, sums->last_activity_ns);
   TL_TRY_ASSIGN(last, last_moment(use, container, first_ns >> index::kTimeShift, ascending,
                                   row_count, sums->observation_count() / kRowsInOneEntry));
   if (!last) return std::optional<Filter>();

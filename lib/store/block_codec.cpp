@@ -14,8 +14,6 @@ namespace {
 constexpr std::uint8_t kRaw = 0;
 constexpr std::uint8_t kZstd = 1;
 constexpr std::uint8_t kZstdWithDictionary = 2;
-// Nothing that is recorded comes near; a hostile size must not be believed.
-constexpr std::uint64_t kRawSizeBytesMax = std::uint64_t{64} << 20;
 // The coding, and two numbers.
 constexpr std::size_t kHeadSizeBytesMax = 1 + 10 + 5;
 

@@ -16,6 +16,9 @@
 
 namespace tracelite::store {
 
+// Of a block's entries. A hostile size must not be believed.
+inline constexpr std::uint64_t kRawSizeBytesMax = std::uint64_t{64} << 20;
+
 struct CodedBlock {
   std::uint8_t coding = 0;
   std::size_t raw_size_bytes = 0;

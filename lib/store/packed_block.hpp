@@ -16,6 +16,9 @@ namespace tracelite::store {
 // Blocks that grow beyond this in memory are cut, so that inserting stays cheap. It is several
 // times what is compressed at once, because what is left over at the end of a block fills no page.
 inline constexpr std::size_t kCutSizeBytes = std::size_t{256} << 10;
+// A longer value is refused. With what else may be in its block it has to be less than what a
+// reader believes of a block.
+inline constexpr std::size_t kEntrySizeBytesMax = std::size_t{63} << 20;
 // What an entry takes beside key and value, about.
 inline constexpr std::size_t kEntryHeadSizeBytes = 4;
 // A larger patch, before it is compressed, is refused: nobody writes one. What an entry takes is

@@ -7,6 +7,8 @@
 #include "store/block_codec.hpp"
 
 namespace tracelite::store {
+
+static_assert(kEntrySizeBytesMax + 2 * (kCutSizeBytes + kKeySizeBytesMax) < kRawSizeBytesMax);
 namespace {
 
 // A commit that changes more blocks than this writes all of them: it is no trickle.
@@ -132,6 +134,12 @@ Result<std::optional<PackedSpace::Entry>> PackedSpace::at_most(Bytes key) {
 Status PackedSpace::put(Bytes key, Bytes value) {
   if (key.empty()) return make_error(Code::invalid, "a key must not be empty", "key");
   if (key.size() > kKeySizeBytesMax) return make_error(Code::limit, "a key is too long", "key");
+  if (value.size() > kEntrySizeBytesMax) {
+    return make_error(Code::limit, "what is to be stored as one record has " +
+                                       std::to_string(value.size()) + " bytes, more than " +
+                                       std::to_string(kEntrySizeBytesMax) +
+                                       "; give long text as input, output or metadata");
+  }
   TL_TRY_ASSIGN(block, block_for(key));
   const std::size_t index = block->first_from(key);
   ++all_.changes_;

@@ -58,8 +58,8 @@ class PackedSpace {
 
   using Entry = PackedEntry;
   // What these give is valid until PackedSpaces::changes() says that it may be gone. Errors of all:
-  // corrupt, io, no_memory, limit (a key of more than kKeySizeBytesMax bytes), invalid (an empty
-  // one).
+  // corrupt, io, no_memory, limit (a key of more than kKeySizeBytesMax bytes, a value of more than
+  // kEntrySizeBytesMax), invalid (an empty key).
   Result<std::optional<Bytes>> get(Bytes key);
   Result<std::optional<Entry>> at_least(Bytes key);
   Result<std::optional<Entry>> at_most(Bytes key);

@@ -62,6 +62,34 @@ class Variable {
 
 BOOST_AUTO_TEST_SUITE(defaults)
 
+// As an event does, whatever is left of what it was given.
+BOOST_AUTO_TEST_CASE(a_trace_that_was_put_is_there) {
+  for (const char* name : {"TRACELITE_RELEASE", "LANGFUSE_RELEASE", "GITHUB_SHA"}) unsetenv(name);
+  const Folder folder;
+  const Store store(folder.file());
+  const std::string long_text(201, 's');
+  const auto put = [&](const char* id, std::uint64_t fields) {
+    tl_trace trace{};
+    trace.struct_size = sizeof trace;
+    trace.id = tl_str(id);
+    trace.set_mask = fields;
+    trace.session_id = trace.user_id = text_of(long_text);
+    trace.is_bookmarked = 1;
+    must(tl_put_trace(store.get(), &trace));
+  };
+  put("nothing", 0);
+  put("no tags", TL_BIT(TL_FIELD_TAGS));
+  put("no session", TL_BIT(TL_FIELD_SESSION_ID) | TL_BIT(TL_FIELD_USER_ID));
+  put("no input", TL_BIT(TL_FIELD_INPUT));
+  put("flag and no tags", TL_BIT(TL_FIELD_TAGS) | TL_BIT(TL_FIELD_BOOKMARKED));
+  store.flush();
+  BOOST_TEST(store.statistics().trace_count == 5U);
+  for (const char* id : {"nothing", "no tags", "no session", "no input", "flag and no tags"}) {
+    Rows found(get(store, TL_KIND_TRACE, {}, id));
+    BOOST_TEST(found.next(), id);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_default_environment_is_repaired_once) {
   const Folder folder;
   Warnings warnings;

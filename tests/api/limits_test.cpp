@@ -387,6 +387,36 @@ BOOST_AUTO_TEST_CASE(a_preview_of_merged_metadata_is_cut_between_characters) {
   }
 }
 
+// But for its input, output and metadata, which have none.
+BOOST_AUTO_TEST_CASE(a_record_has_at_most_63_mib) {
+  constexpr std::size_t kAlmost = (std::size_t{63} << 20) - 1'000;
+  const std::string text(kAlmost + 1'000, 'm');
+  const auto put = [&](const char* id, std::size_t size_bytes) {
+    tl_observation observation{};
+    observation.struct_size = sizeof observation;
+    observation.id = tl_str(id);
+    observation.trace_id = tl_str("t");
+    observation.set_mask = TL_BIT(TL_FIELD_STATUS_MESSAGE);
+    observation.status_message = text_of(std::string_view(text).substr(0, size_bytes));
+    must(tl_put_observation(store.get(), &observation));
+  };
+  put("small", 10);
+  put("too large", text.size());
+  put("large", kAlmost);
+  expect(tl_flush(store.get(), UINT32_MAX, nullptr), TL_LIMIT, "give long text as input");
+  store.flush();
+  BOOST_TEST(store.counter(TL_REASON_WRITE_FAILED) == 1U);
+  for (const char* id : {"small", "large"}) {
+    Rows rows(get(store, TL_KIND_OBSERVATION, "t", id));
+    BOOST_REQUIRE(rows.next());
+    const std::size_t size_bytes = id == std::string_view("large") ? kAlmost : 10;
+    BOOST_TEST(string_of(rows.row().observation->status_message).size() == size_bytes);
+  }
+  BOOST_TEST(store.statistics().observation_count == 2U);
+  must(tl_compact(store.get(), nullptr, nullptr));
+  store.check();
+}
+
 BOOST_AUTO_TEST_CASE(a_filter_names_at_most_200_tags) {
   static_assert(model::kFilterTagCountMax == 200);
   std::vector<std::string> names;

@@ -409,6 +409,23 @@ BOOST_AUTO_TEST_CASE(text_goes_behind_one_whose_media_were_taken_out) {
   }
 }
 
+// Nothing is appended meanwhile: what lies there has references, and is not taken for text.
+BOOST_AUTO_TEST_CASE(a_text_that_ends_twice_keeps_its_media) {
+  Live live;
+  std::string whole = noise(1'000) + " data:image/png;base64,";
+  payload::append_base64(whole, std::string(3'000, 'm'));
+  must(live.observation.append(Field::output, whole));
+  for (int round = 0; round < 3; ++round) {
+    live.end();
+    live.flush();
+    BOOST_TEST((live.output() == whole), "round " << round);
+    BOOST_TEST(Look(*live.environment).entries(KeySpace::media) > 0U);
+    live.reopen();
+    live.flush();
+    BOOST_TEST((live.output() == whole), "reopened, round " << round);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_text_that_has_ended_is_written_anew_only_when_it_grows) {
   Live live;
   must(live.observation.append(Field::output, noise(2'000)));

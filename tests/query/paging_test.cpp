@@ -179,6 +179,36 @@ BOOST_FIXTURE_TEST_CASE(pages_of_a_long_trace_make_the_whole_of_it, Fixture) {
   }
 }
 
+// Where a page begins with the last nanosecond of a moment.
+BOOST_FIXTURE_TEST_CASE(a_list_of_a_long_trace_ends_with_its_last_row, Fixture) {
+  constexpr std::size_t kCount = 1'100;
+  world.commit([&] {
+    for (std::size_t i = 0; i < kCount; ++i) {
+      ObservationSpec spec;
+      spec.trace_id = "long";
+      spec.id = "o" + std::to_string(i);
+      const auto moment = static_cast<std::int64_t>(i + 1);
+      spec.start_ns = moment * kMomentNs + (random.below(2) == 0 ? -1 : 0);
+      world.add(spec);
+    }
+  });
+  Filter filter;
+  filter.trace_id = "long";
+  for (const bool ascending : {true, false}) {
+    const ListOrder order{OrderBy::time, ascending};
+    const auto whole = rows(list(world.snapshot(), Kind::observation, filter, order, {}, 0));
+    BOOST_TEST(whole.size() == kCount);
+    for (const std::uint64_t size : {7U, 64U}) {
+      const auto page = must(list(world.snapshot(), Kind::observation, filter, order, {}, size));
+      Row row;
+      for (std::uint64_t i = 0; i < size; ++i) BOOST_REQUIRE(must(page->next(row)));
+      const auto rest =
+          rows(list(world.snapshot(), Kind::observation, filter, order, must(page->position()), 0));
+      BOOST_TEST(rest.size() == kCount - size);
+    }
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(a_page_of_a_long_trace_is_found_by_time_where_few_others_are, Fixture) {
   constexpr std::uint64_t kRowCount = 10;
   const auto narrow = [&](bool ascending) {

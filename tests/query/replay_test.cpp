@@ -186,7 +186,8 @@ BOOST_FIXTURE_TEST_CASE(waits_follow_the_pace, Fixture) {
   BOOST_TEST((waits({2, 0}) == Waits{0, 0, 250, 5000, 1, 0}));
   BOOST_TEST((waits({0.5, 0}) == Waits{0, 0, 1000, 20'000, 2, 0}));
   BOOST_TEST((waits({1, 600}) == Waits{0, 0, 500, 600, 1, 0}));
-  BOOST_TEST((waits({10, 600}) == Waits{0, 0, 50, 60, 0, 0}));
+  BOOST_TEST((waits({10, 600}) == Waits{0, 0, 50, 600, 0, 0}));
+  BOOST_TEST((waits({0.5, 600}) == Waits{0, 0, 600, 600, 2, 0}));
   BOOST_TEST((waits({1e-300, 0}) == Waits{0, 0, INT64_MAX, INT64_MAX, INT64_MAX, 0}));
   const auto snapshot = world.snapshot();
   for (const double speed : {0.0, -1.0, std::numeric_limits<double>::quiet_NaN()}) {
