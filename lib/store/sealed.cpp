@@ -1,6 +1,7 @@
 // See sealed.hpp.
 #include "store/sealed.hpp"
 
+#include <utility>
 #include <vector>
 
 namespace tracelite::store {
@@ -14,6 +15,54 @@ std::string sealed_key(KeySpace space, Bytes key) {
 
 PackedSpace& sealed_entries(const Transaction& transaction) {
   return PackedSpace::of(transaction, KeySpace::sealed);
+}
+
+struct SealedBlock {
+  std::string key;
+  std::string next_key;  // of the block behind it; empty: there is none
+};
+
+// The first one that cannot be read of those that may hold keys from this one on.
+Result<std::optional<SealedBlock>> damaged_block(const Transaction& transaction, Bytes from) {
+  Cursor cursor = transaction.key_cursor(KeySpace::sealed);
+  TL_TRY_ASSIGN(more, cursor.seek(from));
+  if (!more || cursor.key() != from) {
+    // The block before reaches so far.
+    TL_TRY_ASSIGN(before, more ? cursor.previous() : cursor.seek_last());
+    more = before;
+    if (!before) {
+      TL_TRY_ASSIGN(first, cursor.seek({}));
+      more = first;
+    }
+  }
+  while (more) {
+    SealedBlock block{std::string(cursor.key()), {}};
+    TL_TRY_ASSIGN(again, cursor.next());
+    more = again;
+    const auto read = sealed_entries(transaction).get(block.key);
+    if (read) continue;
+    if (read.error().code != Code::corrupt) return read.error();
+    if (more) block.next_key = cursor.key();
+    return std::optional(std::move(block));
+  }
+  return std::optional<SealedBlock>();
+}
+
+// Of the sealed key spaces it is the last one.
+Result<bool> may_hold_segments(const Transaction& transaction, const SealedBlock& block) {
+  const std::string segments(1, static_cast<char>(KeySpace::segment));
+  if (!block.next_key.empty() && block.next_key <= segments) return false;
+  // Each has its bytes there.
+  TL_TRY_ASSIGN(bytes, transaction.statistics(KeySpace::segment_bytes));
+  return bytes.entries > 0;
+}
+
+Status erase_block(WriteTransaction& transaction, const std::string& key) {
+  TL_TRY(transaction.erase(KeySpace::sealed, key));
+  const std::string patch_key = sealed_key(KeySpace::sealed, key);
+  if (patch_key.size() > kKeySizeBytesMax) return {};
+  TL_TRY(transaction.erase(KeySpace::patch, patch_key));
+  return {};
 }
 
 }  // namespace
@@ -45,11 +94,23 @@ Result<bool> erase_sealable(WriteTransaction& transaction, KeySpace space, Bytes
 Status clear_sealable(WriteTransaction& transaction, KeySpace space) {
   TL_TRY(transaction.clear(space));
   const std::string prefix(1, static_cast<char>(space));
-  for (;;) {
-    TL_TRY_ASSIGN(entry, sealed_entries(transaction).at_least(prefix));
-    if (!entry || !entry->key.starts_with(prefix)) return {};
-    const std::string key(entry->key);
-    TL_TRY(sealed_entries(transaction).erase(key));
+  for (std::string from = prefix;;) {
+    const auto found = sealed_entries(transaction).at_least(from);
+    if (found) {
+      const std::optional<PackedSpace::Entry>& entry = *found;
+      if (!entry || !entry->key.starts_with(prefix)) return {};
+      from = entry->key;
+      TL_TRY(sealed_entries(transaction).erase(from));
+      continue;
+    }
+    if (found.error().code != Code::corrupt) return found.error();
+    TL_TRY_ASSIGN(damaged, damaged_block(transaction, from));
+    if (!damaged) return found.error();
+    // All that is left begins behind this key space.
+    if (damaged->key > prefix && !damaged->key.starts_with(prefix)) return {};
+    TL_TRY_ASSIGN(may_hold_truth, may_hold_segments(transaction, *damaged));
+    if (may_hold_truth) return found.error();
+    TL_TRY(erase_block(transaction, damaged->key));
   }
 }
 

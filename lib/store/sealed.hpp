@@ -32,6 +32,10 @@ inline Status put_sealable(WriteTransaction& transaction, KeySpace space, Bytes 
 }
 // True if it was there. Errors: corrupt, and those of WriteTransaction::erase.
 Result<bool> erase_sealable(WriteTransaction& transaction, KeySpace space, Bytes key);
+// Of one that is derived from others, so any but `segment`. A damaged block that is in the way goes
+// as a whole, with what lies in it of others that are derived: whoever clears one makes all of them
+// anew. Errors: corrupt (of a damaged block that may hold segments), those of
+// WriteTransaction::erase.
 Status clear_sealable(WriteTransaction& transaction, KeySpace space);
 // Seals the entries from a key on, of at most so many bytes. Returns the key of the next call;
 // nullopt: these were the last. Errors: those of put, corrupt.

@@ -31,6 +31,15 @@ void run_in_index(const std::string& path, const std::string& sql) {
   store::test::must(connection->commit());
 }
 
+// Flips a bit of every place in the file that has this value.
+void damage_value(const std::string& path, const std::string& value) {
+  std::string content = store::test::read_file(path);
+  std::size_t at = content.find(value);
+  BOOST_REQUIRE(at != std::string::npos);
+  for (; at != std::string::npos; at = content.find(value, at + 1)) content[at] ^= 1;
+  store::test::write_file(path, content);
+}
+
 // Flips a bit of the first value of the key space, so that it does not match its checksum.
 void damage(const std::string& path, store::KeySpace space) {
   std::string value;
@@ -40,11 +49,36 @@ void damage(const std::string& path, store::KeySpace space) {
     BOOST_REQUIRE(store::test::must(cursor.seek({})));
     value = cursor.value();
   }
-  std::string content = store::test::read_file(path);
-  std::size_t at = content.find(value);
-  BOOST_REQUIRE(at != std::string::npos);
-  for (; at != std::string::npos; at = content.find(value, at + 1)) content[at] ^= 1;
-  store::test::write_file(path, content);
+  damage_value(path, value);
+}
+
+// The values of the sealed blocks in which only derived key spaces lie, in the order of their keys.
+std::vector<std::string> derived_blocks(const std::string& path) {
+  const auto transaction = store::test::must(store::test::open_file(path)->begin_read());
+  const bool has_segments =
+      store::test::must(transaction.statistics(store::KeySpace::segment_bytes)).entries > 0;
+  std::vector<std::string> values;
+  store::Cursor cursor = transaction.cursor(store::KeySpace::sealed);
+  for (bool more = store::test::must(cursor.next()); more;) {
+    std::string value(cursor.value());
+    more = store::test::must(cursor.next());
+    const bool ends_before_segments =
+        more && cursor.key() < std::string(1, static_cast<char>(store::KeySpace::segment));
+    if (ends_before_segments || !has_segments) values.push_back(std::move(value));
+  }
+  return values;
+}
+
+void record_many(const std::string& path) {
+  const Store store(path);
+  std::string text;
+  for (int i = 0; i < 3'000; ++i) {
+    const std::string n = std::to_string(i);
+    text += R"({"id":"e)" + n + R"(","timestamp":"2026-11-21T00:00:00Z","type":"span-create",)";
+    text += R"("body":{"id":"o)" + n + R"(","traceId":"t","name":"step )" + n;
+    text += R"(","startTime":"2026-11-21T00:00:00Z","metadata":{"key":"value )" + n + "\"}}}\n";
+  }
+  store.import_all(text);
 }
 
 struct Fixture {
@@ -150,6 +184,41 @@ BOOST_AUTO_TEST_CASE(
   const Store again(path, untrusted());
   BOOST_TEST(count(again, TL_KIND_TRACE) == 1U);
   again.check();
+}
+
+// Pages of the index and parts of the directories, wherever compacting has put them.
+BOOST_AUTO_TEST_CASE(what_is_damaged_of_a_sealed_index_or_directory_is_mended_by_reindex) {
+  record_many(path);
+  {
+    const Store store(path);
+    must(tl_compact(store.get(), nullptr, nullptr));
+  }
+  const std::string sound = store::test::read_file(path);
+  const std::vector<std::string> blocks = derived_blocks(path);
+  BOOST_REQUIRE(blocks.size() > 2U);
+  std::string exported;
+  {
+    const Store store(path);
+    exported = store.export_all();
+  }
+  const std::vector<std::vector<std::string>> choices = {
+      {blocks.front()}, {blocks[blocks.size() / 2]}, {blocks.back()}, blocks};
+  for (const std::vector<std::string>& chosen : choices) {
+    store::test::write_file(path, sound);
+    for (const std::string& value : chosen) damage_value(path, value);
+    tl_options options = untrusted();
+    tl_store* refused = nullptr;
+    expect(tl_open(path.c_str(), &options, &refused), TL_CORRUPT, "does not match its checksum");
+    {
+      const Store trusted(path);
+      must(tl_reindex(trusted.get(), nullptr, nullptr));
+      trusted.check();
+    }
+    const Store again(path, untrusted());
+    BOOST_TEST(count(again, TL_KIND_OBSERVATION) == 3'000U);
+    BOOST_TEST((again.export_all() == exported));
+    again.check();
+  }
 }
 
 // By the one who looks at the pages and by the one who reads the record.
