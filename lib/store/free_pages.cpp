@@ -52,18 +52,36 @@ Result<FreePageList> read_free_list(const Transaction::State& begun) {
   return list;
 }
 
+// Behind the last page, where a commit has written that a crash has cut off: the next one that
+// needs pages writes there. `list` was read while the turn to write is held.
+Status add_pages_behind_the_last(const Transaction::State& begun, std::uint64_t file_size_bytes,
+                                 FreePageList& list) {
+  const MDB_envinfo information = begun.file->information();
+  // Nothing is known of a file whose map was lost.
+  if (information.me_last_txnid < begun.id) {
+    return make_error(Code::io, "the last page of " + begun.file->path + " cannot be told");
+  }
+  const std::uint64_t page_size = begun.file->page_size_bytes;
+  const std::uint64_t page_count = (file_size_bytes + page_size - 1) / page_size;
+  for (std::uint64_t page = information.me_last_pgno + 1; page < page_count; ++page) {
+    list.pages.push_back(page);
+  }
+  return {};
+}
+
 // Neighbours among pages, as far as the file goes.
 std::vector<Range> runs_of(const std::vector<std::uint64_t>& pages, const FreePagesRequest& request,
                            std::uint64_t page_size, std::uint64_t file_size_bytes) {
   std::vector<Range> runs;
-  const std::uint64_t page_count = file_size_bytes / page_size;
+  // What a write that was cut off has left may end within a page.
+  const std::uint64_t page_count = (file_size_bytes + page_size - 1) / page_size;
   for (std::size_t at = 0; at < pages.size();) {
     std::size_t end = at + 1;
     while (end < pages.size() && pages[end] == pages[end - 1] + 1) ++end;
     const std::uint64_t first = std::max(pages[at], layout::kMetaPageCount);
     const std::uint64_t behind = std::min(pages[end - 1] + 1, page_count);
     if (behind > first && behind - first >= request.run_page_count_min) {
-      runs.push_back({first * page_size, behind * page_size});
+      runs.push_back({first * page_size, std::min(behind * page_size, file_size_bytes)});
     }
     at = end;
   }
@@ -216,22 +234,24 @@ Result<Cleared> clear_from(Environment& environment, const FreePagesRequest& req
   TL_TRY_ASSIGN(transaction, environment.begin_write());
   OpenFile& file = *transaction.state().file;
   mdb_reader_check(file.engine.get(), nullptr);
-  Cleared cleared;
-  cleared.page_size_bytes = file.page_size_bytes;
-  {
-    TL_TRY_ASSIGN(snapshot, environment.begin_read());
-    TL_TRY_ASSIGN(found, read_free_list(snapshot.state()));
-    cleared.list = std::move(found);
-  }
   // LMDB's own, which may be written through.
   int descriptor = -1;
   const int code = mdb_env_get_fd(file.engine.get(), &descriptor);
   if (code != 0) return file.fail(code, "write", transaction.state().map_number);
   struct stat status = {};
   if (fstat(descriptor, &status) != 0) return system_error(errno, "look at", file.path);
+  const auto file_size_bytes = static_cast<std::uint64_t>(status.st_size);
+  Cleared cleared;
+  cleared.page_size_bytes = file.page_size_bytes;
+  {
+    TL_TRY_ASSIGN(snapshot, environment.begin_read());
+    TL_TRY_ASSIGN(found, read_free_list(snapshot.state()));
+    TL_TRY(add_pages_behind_the_last(snapshot.state(), file_size_bytes, found));
+    cleared.list = std::move(found);
+  }
   cleared.done.held_size_bytes = cleared.list.held.size() * file.page_size_bytes;
-  const std::vector<Range> runs = runs_of(cleared.list.pages, request, file.page_size_bytes,
-                                          static_cast<std::uint64_t>(status.st_size));
+  const std::vector<Range> runs =
+      runs_of(cleared.list.pages, request, file.page_size_bytes, file_size_bytes);
   TL_TRY(Cleaner(descriptor, file, request, zeros_too).run(runs, position, cleared.done));
   return cleared;
 }
@@ -285,7 +305,10 @@ Result<std::uint64_t> wasted_size_bytes(Environment& environment) {
   }
   constexpr std::uint64_t kBlockSizeBytes = 512;  // of st_blocks, whatever the file system has
   const std::uint64_t taken = static_cast<std::uint64_t>(status.st_blocks) * kBlockSizeBytes;
-  const std::uint64_t used = (use.file_page_count - use.free_page_count) * use.page_size_bytes;
+  const std::uint64_t numbered = transaction.state().file->information().me_last_pgno + 1;
+  const std::uint64_t page_count = std::min(use.file_page_count, numbered);
+  const std::uint64_t used =
+      (page_count - std::min(page_count, use.free_page_count)) * use.page_size_bytes;
   return taken - std::min(taken, used);
 }
 

@@ -1,13 +1,15 @@
 // What is done with free pages beside using them again: giving them back to the file system, as
 // holes in the file, and overwriting them, so that nothing of what was deleted is left.
 //
-// Knows LMDB's list of free pages, and which of them it might use now. Must not know what was in
+// Knows LMDB's list of free pages, and which of them it might use now; what lies behind the last
+// page of the newest commit, because a later one was cut off, is as free. Must not know what was in
 // them.
 //
 // Both happen within a write transaction that writes nothing else, to pages that LMDB itself could
 // have taken and overwritten in it: those that a transaction has given up which is older than every
-// snapshot and than the commit before the last one. So no snapshot reads them, and neither of the
-// two heads refers to them, one of which a power cut leaves: the same rule as for every commit.
+// snapshot and than the commit before the last one, and those behind the last page. So no snapshot
+// reads them, and neither of the two heads refers to them, one of which a power cut leaves: the
+// same rule as for every commit.
 // What the file has lost of them reads as zeros; its size stays, and it takes fewer blocks.
 #pragma once
 

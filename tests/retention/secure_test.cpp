@@ -1,6 +1,7 @@
 // What was deleted securely is nowhere in the bytes of the file.
 #include <algorithm>
 #include <atomic>
+#include <fstream>
 #include <map>
 #include <set>
 #include <thread>
@@ -237,6 +238,32 @@ BOOST_AUTO_TEST_CASE(what_is_gone_already_is_not_told_by_the_index_either) {
   must(answer.status);
   BOOST_TEST(answer.report.trace_count == 0U);
   BOOST_TEST(markers.found_in(folder.file()) == std::vector<std::string>());
+  store.check();
+}
+
+// LMDB writes pages behind the last one, and never comes to write the head.
+BOOST_AUTO_TEST_CASE(what_a_commit_that_was_cut_off_has_left_behind_the_last_page_goes_as_well) {
+  Markers markers(store::test::random_seed());
+  const Folder folder(fast_folder());
+  {
+    const Store store(folder.file());
+    record_others(store, 0);
+    record_secret(store, markers, 0);
+  }
+  {
+    // It ends within a page, with the word.
+    std::string left;
+    const std::string word = markers.make("cut off");
+    while (left.size() < std::size_t{4} << 20) left += noise(7, 999) + word;
+    std::ofstream(folder.file(), std::ios::binary | std::ios::app) << left;
+  }
+  const Store store(folder.file());
+  const Answer answer = delete_securely(store, of_secret_user(), 0);
+  must(answer.status);
+  BOOST_TEST(answer.report.trace_count == 1U);
+  BOOST_TEST(markers.found_in(folder.file()) == std::vector<std::string>());
+  store.check();
+  record_others(store, 1'000);
   store.check();
 }
 
