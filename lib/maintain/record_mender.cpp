@@ -69,6 +69,18 @@ Entity bare(EntityKind kind, std::string id) {
   return header;
 }
 
+// Whether there is the block that a patch with this key is of.
+Result<bool> has_block(const store::Transaction& transaction, Bytes patch_key) {
+  const auto number = static_cast<std::size_t>(static_cast<unsigned char>(patch_key.front()));
+  if (number >= store::kKeySpaceCount || patch_key.size() < 2) return false;
+  const auto space = static_cast<KeySpace>(number);
+  if (!store::is_packed(space)) return false;
+  const Bytes block_key = patch_key.substr(1);
+  store::Cursor blocks = transaction.key_cursor(space);
+  TL_TRY_ASSIGN(found, blocks.seek(block_key));
+  return found && blocks.key() == block_key;
+}
+
 std::string text_of(const RecordKey& key) {
   return "record " + std::to_string(key.entity) + " of container " + std::to_string(key.container);
 }
@@ -103,18 +115,34 @@ Status RecordMender::lose_record(store::WriteTransaction& transaction, const std
 
 // ------------------------------------------------------------------------------ blocks
 
+Result<std::vector<std::string>> RecordMender::next_keys(const store::Transaction& transaction,
+                                                         KeySpace space) {
+  std::vector<std::string> keys;
+  store::Cursor cursor = transaction.key_cursor(space);
+  TL_TRY_ASSIGN(more, cursor.seek(next_));
+  while (more && keys.size() < kMendedBlocksMax) {
+    keys.emplace_back(cursor.key());
+    TL_TRY_ASSIGN(again, cursor.next());
+    more = again;
+  }
+  if (keys.size() == kMendedBlocksMax) next_ = keys.back() + '\0';
+  return keys;
+}
+
+// Left there, it would be applied to a block that is written under the same key later.
+Result<bool> RecordMender::drop_patches_without_block(store::WriteTransaction& transaction) {
+  TL_TRY_ASSIGN(keys, next_keys(transaction, KeySpace::patch));
+  for (const std::string& key : keys) {
+    TL_TRY(advance());
+    TL_TRY_ASSIGN(has, has_block(transaction, key));
+    if (!has) TL_TRY(transaction.erase(KeySpace::patch, key));
+  }
+  return keys.size() == kMendedBlocksMax;
+}
+
 Result<bool> RecordMender::drop_damaged_blocks(store::WriteTransaction& transaction,
                                                KeySpace space) {
-  std::vector<std::string> keys;
-  {
-    store::Cursor cursor = transaction.key_cursor(space);
-    TL_TRY_ASSIGN(more, cursor.seek(next_));
-    while (more && keys.size() < kMendedBlocksMax) {
-      keys.emplace_back(cursor.key());
-      TL_TRY_ASSIGN(again, cursor.next());
-      more = again;
-    }
-  }
+  TL_TRY_ASSIGN(keys, next_keys(transaction, space));
   for (const std::string& key : keys) {
     TL_TRY(advance());
     const auto read = store::PackedSpace::of(transaction, space).at_least(key);
@@ -130,9 +158,7 @@ Result<bool> RecordMender::drop_damaged_blocks(store::WriteTransaction& transact
       TL_TRY(transaction.erase(KeySpace::patch, patch_key));
     }
   }
-  if (keys.size() < kMendedBlocksMax) return false;
-  next_ = keys.back() + '\0';
-  return true;
+  return keys.size() == kMendedBlocksMax;
 }
 
 // ------------------------------------------------------------------------------ payloads
@@ -349,6 +375,9 @@ Result<bool> RecordMender::find_some(store::WriteTransaction& transaction) {
 // ------------------------------------------------------------------------------ all of it
 
 Result<MendReport> RecordMender::run() {
+  TL_TRY(in_commits([this](store::WriteTransaction& transaction) {
+    return drop_patches_without_block(transaction);
+  }));
   for (const KeySpace space : kPackedTruth) {
     TL_TRY(in_commits([&](store::WriteTransaction& transaction) {
       return drop_damaged_blocks(transaction, space);

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "maintain/maintain.hpp"
 #include "model/entity.hpp"
@@ -27,7 +28,7 @@ struct MendReport {
 inline constexpr Bytes kNamelessTracePrefix = "salvaged-";
 
 // The file belongs to nobody else; of its index and directory there must be nothing. Afterwards:
-//  - every packed block decodes, and with it its patch;
+//  - every packed block decodes, and with it its patch; there is no patch without a block;
 //  - every record decodes, lies where its id says, has a trace or session that it belongs to, and
 //    is found by its id (the directory is built);
 //  - every payload that a record refers to can be read, with its media. A field whose payload
@@ -48,6 +49,10 @@ class RecordMender {
   // Calls `work` in one write transaction after the other until it says that there is no more.
   template <class Work>
   Status in_commits(const Work& work);
+  // From next_ on, some of them; if there are more, next_ is behind them then.
+  Result<std::vector<std::string>> next_keys(const store::Transaction& transaction,
+                                             store::KeySpace space);
+  Result<bool> drop_patches_without_block(store::WriteTransaction& transaction);
   Result<bool> drop_damaged_blocks(store::WriteTransaction& transaction, store::KeySpace space);
   Result<bool> mend_some(store::WriteTransaction& transaction);
   Status mend_record(store::WriteTransaction& transaction, const std::string& key,

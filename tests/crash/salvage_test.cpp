@@ -454,6 +454,56 @@ BOOST_AUTO_TEST_CASE(a_destroyed_leaf_costs_its_records_alone) {
   }
 }
 
+// The patch says what the trace itself is called now; the block below it is gone.
+BOOST_AUTO_TEST_CASE(a_patch_whose_block_is_lost_takes_nothing_else_along) {
+  const Folder folder(fast_folder());
+  const std::string path = folder.file();
+  Sample sample;
+  {
+    const Store store(path);
+    std::mt19937_64 random(11);
+    std::string text = event("f", "trace-create", R"("id":"t","name":"before")");
+    for (int i = 0; i < 1'500; ++i) {
+      const std::string n = std::to_string(i);
+      text += event("e" + n, "span-create",
+                    R"("id":"o)" + n + R"(","traceId":"t","name":")" + random_text(random, 40) +
+                        R"(","metadata":{"key":"value )" + n + "\"}");
+    }
+    store.import_all(text);
+    store.flush();
+    store.import_all(event("g", "trace-create", R"("id":"t","name":"after")"));
+    sample.now = lines_of(store.export_all());
+  }
+  std::string block;
+  {
+    const auto environment = store::test::open_file(path);
+    const auto transaction = store::test::must(environment->begin_read());
+    store::Cursor blocks = transaction.cursor(KeySpace::record);
+    BOOST_REQUIRE(store::test::must(blocks.seek({})));
+    block = blocks.value();
+    const std::string patch_key =
+        std::string(1, static_cast<char>(KeySpace::record)) + std::string(blocks.key());
+    BOOST_REQUIRE(store::test::must(transaction.get(KeySpace::patch, patch_key)).has_value());
+    BOOST_REQUIRE(store::test::must(blocks.next()));
+  }
+  sample.content = read_file(path);
+  unlink(path.c_str());
+  std::string damaged = sample.content;
+  for (std::size_t at = damaged.find(block); at != std::string::npos;
+       at = damaged.find(block, at)) {
+    damaged[at] ^= 1;
+  }
+  BOOST_REQUIRE((damaged != sample.content));
+  const Salvaged result = salvage_and_judge(folder, damaged, sample);
+  BOOST_TEST(result.status == TL_OK);
+  BOOST_TEST(result.report.lost_value_count >= 1U);
+  BOOST_TEST(result.report.lost_payload_count == 0U);
+  BOOST_TEST(result.report.observation_count > 500U);
+  BOOST_TEST(result.report.observation_count == result.lines.size());
+  BOOST_TEST(has_line_with(result.lines, R"("traceId":"salvaged-)"));
+  BOOST_TEST(!has_line_with(result.lines, R"("traceId":"t")"));
+}
+
 // The record says which payload it had; the log that has it is gone.
 BOOST_AUTO_TEST_CASE(a_record_whose_payload_is_damaged_comes_out_without_it) {
   const Fixture f;
