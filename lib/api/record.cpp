@@ -1,7 +1,10 @@
 // tl_put_..., and live observations from tl_begin to tl_end.
+#include <array>
+
 #include "api/handles.hpp"
 #include "api/values_in.hpp"
 #include "model/time.hpp"
+#include "payload/json_scanner.hpp"
 
 namespace tracelite::api {
 namespace {
@@ -175,10 +178,26 @@ Status begin(tl_store* store, tl_span* parent, const tl_observation* given, tl_s
   return {};
 }
 
-// Adds the fields of an update or an end to the next event of the span.
-Status add_fields(tl_span* span, const tl_observation* given, EventBuilder& builder,
-                  std::uint64_t& set_mask) {
-  set_mask = 0;
+constexpr std::array kAppendableFields = {Field::input, Field::output};
+
+// Whether a field that is set so takes the place of what was appended to it. ABSENT says nothing,
+// and an empty object gives way; `{}x` is no JSON, and will be text.
+bool replaces_appended(const tl_payload& given) {
+  if (given.form == TL_FORM_ABSENT) return false;
+  if (given.form != TL_FORM_JSON) return true;
+  const Bytes json = from_text(given.text);
+  return !model::is_weak_payload(model::Form::json, json) || payload::check_json(json).has_value();
+}
+
+// What an update or an end has added to an event.
+struct Added {
+  std::uint64_t set_mask = 0;
+  std::uint64_t replaced_mask = 0;  // fields whose appended text is to be forgotten
+};
+
+// Adds the fields of an update or an end to the next event of the span. After an error `added` is
+// as it was.
+Status add_fields(tl_span* span, const tl_observation* given, EventBuilder& builder, Added& added) {
   if (given == nullptr) return {};
   if (given->struct_size < sizeof(given->struct_size)) return no_struct_size();
   const Given<tl_observation> own(given);
@@ -188,13 +207,20 @@ Status add_fields(tl_span* span, const tl_observation* given, EventBuilder& buil
     span->live.recorder().refused(filled.error());
     return filled;
   }
-  set_mask = observation.set_mask;
-  for (const Field field : {Field::input, Field::output}) {
-    if (sets(set_mask | observation.clear_mask, static_cast<tl_field>(field))) {
-      span->live.field_was_set(field);
-    }
+  added.set_mask = observation.set_mask;
+  for (const Field field : kAppendableFields) {
+    const auto bit = TL_BIT(static_cast<tl_field>(field));
+    const tl_payload& payload = field == Field::input ? observation.input : observation.output;
+    const bool is_set = (observation.set_mask & bit) != 0 && replaces_appended(payload);
+    if (is_set || (observation.clear_mask & bit) != 0) added.replaced_mask |= bit;
   }
   return {};
+}
+
+void forget_replaced(tl_span* span, const Added& added) {
+  for (const Field field : kAppendableFields) {
+    if (sets(added.replaced_mask, static_cast<tl_field>(field))) span->live.field_was_set(field);
+  }
 }
 
 Status update(tl_span* span, const tl_observation* given) {
@@ -202,9 +228,12 @@ Status update(tl_span* span, const tl_observation* given) {
   if (given == nullptr) return null_argument("observation");
   if (!span->live.keeps_next()) return {};
   EventBuilder builder = span->live.update();
-  std::uint64_t set_mask = 0;
-  TL_TRY(add_fields(span, given, builder, set_mask));
-  return span->live.record(builder);
+  Added added;
+  TL_TRY(add_fields(span, given, builder, added));
+  TL_TRY(span->live.record(builder));
+  // Not before: an event that the queue refuses replaces nothing.
+  forget_replaced(span, added);
+  return {};
 }
 
 Status append(tl_span* span, tl_field field, tl_text text) {
@@ -225,11 +254,12 @@ Status end(tl_span* given_span, const tl_observation* given) {
   TL_TRY(usable(span.get()));
   if (!span->live.keeps_next()) return {};
   std::optional<EventBuilder> last(span->live.update());
-  std::uint64_t set_mask = 0;
-  Status filled = add_fields(span.get(), given, *last, set_mask);
+  Added added;
+  Status filled = add_fields(span.get(), given, *last, added);
   // A span that ends with a bad field has still ended.
   if (!filled) last.emplace(span->live.update());
-  if (!filled || !sets(set_mask, TL_FIELD_END_TIME)) last->time(Field::end_time, model::now_ns());
+  if (!sets(added.set_mask, TL_FIELD_END_TIME)) last->time(Field::end_time, model::now_ns());
+  forget_replaced(span.get(), added);
   span->live.add_held_back(*last);
   TL_TRY(span->live.record(*last));
   return filled;

@@ -35,7 +35,8 @@ class LiveObservation {
   // whoever builds it. False is counted.
   bool keeps_next();
 
-  // What the caller set wins over what append() would set.
+  // An event has replaced or cleared what append() has held back of a field: it is forgotten. Not
+  // to be called for an event that was not recorded, because no other has the text.
   void field_was_set(model::Field field);
 
   [[nodiscard]] const std::string& trace_id() const { return trace_id_; }

@@ -1,6 +1,7 @@
 // Inputs, outputs and metadata come back byte for byte, whatever they are; what the model refuses
 // is refused by name.
 #include <boost/test/unit_test.hpp>
+#include <mutex>
 #include <string>
 
 #include "api/support.hpp"
@@ -262,6 +263,117 @@ BOOST_AUTO_TEST_CASE(streamed_text_is_withheld_from_the_file_until_it_can_be_mas
   must(tl_end(span, nullptr));
   store.flush();
   check_kept(store, "o", TL_FIELD_OUTPUT, TL_FORM_TEXT, "***");
+  store.check();
+}
+
+namespace {
+
+// Leaves all as it is. Where there is a gate, the writer stands still here while that is locked.
+std::int32_t mask_nothing(void* gate, tl_field /*field*/, const tl_payload* /*value*/,
+                          tl_payload* /*masked*/) {
+  if (gate == nullptr) return 0;
+  const std::lock_guard wait(*static_cast<std::mutex*>(gate));
+  return 0;
+}
+
+tl_span* begin_with_appended(const Store& store, std::string_view id) {
+  tl_observation begun{};
+  begun.struct_size = sizeof begun;
+  begun.id = text_of(id);
+  begun.trace_id = tl_str("t");
+  tl_span* span = nullptr;
+  must(tl_begin(store.get(), nullptr, &begun, &span));
+  must(tl_append(span, TL_FIELD_OUTPUT, tl_str("abc")));
+  return span;
+}
+
+tl_observation with_output(const tl_payload& payload) {
+  tl_observation given{};
+  given.struct_size = sizeof given;
+  given.set_mask = TL_BIT(TL_FIELD_OUTPUT);
+  given.output = payload;
+  return given;
+}
+
+// Of an observation to which "abc" was appended, by what comes in its update or in its end.
+void check_output_after(const Store& store, const tl_observation& given, tl_form form,
+                        std::string_view bytes) {
+  for (const bool in_end : {false, true}) {
+    BOOST_TEST_CONTEXT("form " << given.output.form << " in " << (in_end ? "end" : "update")) {
+      static int observation_count = 0;
+      const std::string id = "o" + std::to_string(++observation_count);
+      tl_span* span = begin_with_appended(store, id);
+      if (!in_end) must(tl_update(span, &given));
+      must(tl_end(span, in_end ? &given : nullptr));
+      store.flush();
+      if (form == TL_FORM_ABSENT) {
+        check_absent(store, id, TL_FIELD_OUTPUT);
+      } else {
+        check_kept(store, id, TL_FIELD_OUTPUT, form, bytes);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+// As it does without a mask, where nothing is held back.
+BOOST_AUTO_TEST_CASE(only_what_takes_the_place_of_appended_text_drops_what_a_mask_holds_back) {
+  for (const bool has_mask : {true, false}) {
+    const Folder folder;
+    tl_options options{};
+    if (has_mask) options.mask = mask_nothing;
+    const Store store(folder.file(), options);
+    const auto check = [&](const tl_payload& payload, tl_form form, std::string_view bytes) {
+      check_output_after(store, with_output(payload), form, bytes);
+    };
+    check(payload_of(TL_FORM_ABSENT, ""), TL_FORM_TEXT, "abc");
+    check(payload_of(TL_FORM_JSON, "{}"), TL_FORM_TEXT, "abc");
+    check(payload_of(TL_FORM_JSON, " { } "), TL_FORM_TEXT, "abc");
+    check(payload_of(TL_FORM_JSON, "{}x"), TL_FORM_TEXT, "{}x");
+    check(payload_of(TL_FORM_JSON, "null"), TL_FORM_JSON, "null");
+    check(payload_of(TL_FORM_TEXT, "{}"), TL_FORM_TEXT, "{}");
+    check(payload_of(TL_FORM_TEXT, ""), TL_FORM_TEXT, "");
+    check(payload_of(TL_FORM_NULL, ""), TL_FORM_ABSENT, "");
+    tl_observation cleared{};
+    cleared.struct_size = sizeof cleared;
+    cleared.clear_mask = TL_BIT(TL_FIELD_OUTPUT);
+    check_output_after(store, cleared, TL_FORM_ABSENT, "");
+    tl_observation other = with_output({});
+    other.set_mask = TL_BIT(TL_FIELD_INPUT);
+    other.input = payload_of(TL_FORM_TEXT, "of another field");
+    check_output_after(store, other, TL_FORM_TEXT, "abc");
+    store.check();
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_update_that_the_queue_refuses_keeps_what_a_mask_holds_back) {
+  const Folder folder;
+  std::mutex gate;
+  tl_options options{};
+  options.mask = mask_nothing;
+  options.mask_context = &gate;
+  options.full_policy = TL_FULL_DROP;
+  options.queue_size_bytes = 4096;
+  const Store store(folder.file(), options);
+  tl_span* span = begin_with_appended(store, "o");
+  store.flush();
+  {
+    const std::lock_guard closed(gate);
+    const std::string some(1000, 'x');
+    tl_status status = TL_OK;
+    for (int i = 0; i < 20 && status == TL_OK; ++i) {
+      status = put(store, "other", TL_FIELD_INPUT, payload_of(TL_FORM_TEXT, some));
+    }
+    expect(status, TL_QUEUE_FULL, "the recording queue is full");
+    const std::string more(2000, 'x');
+    const tl_observation given = with_output(payload_of(TL_FORM_TEXT, more));
+    expect(tl_update(span, &given), TL_QUEUE_FULL, "the recording queue is full");
+  }
+  store.flush();
+  must(tl_end(span, nullptr));
+  store.flush();
+  check_kept(store, "o", TL_FIELD_OUTPUT, TL_FORM_TEXT, "abc");
   store.check();
 }
 
