@@ -60,7 +60,8 @@ std::vector<MediaBatch::Brought*> MediaBatch::too_large(const std::vector<model:
 
 Status MediaBatch::put(store::WriteTransaction& transaction,
                        const std::vector<model::Event>& events) {
-  put_.clear();
+  // What was held in a transaction that failed went with it.
+  held_.clear();
   of_events_ = brought_by(events);
   for (const auto& [hash, brought] : of_events_) {
     TL_TRY(put_one(transaction, brought->medium, brought->number, brought->since));
@@ -72,7 +73,7 @@ Result<bool> MediaBatch::is_in_file(const store::Transaction& transaction, Bytes
   TL_TRY_ASSIGN(head, payload::find_medium(transaction, hash));
   if (!head) return false;
   // What this transaction has put may not stay.
-  if (!is_from_stranger_ || put_.contains(hash) || checked_.contains(hash)) return true;
+  if (!is_from_stranger_ || held_.contains(hash) || checked_.contains(hash)) return true;
   const Status sound = payload::check_bytes_of_medium(transaction, hash);
   if (!sound && sound.error().code != Code::corrupt) return sound.error();
   if (!sound) return false;
@@ -84,11 +85,19 @@ Result<bool> MediaBatch::is_in_file(const store::Transaction& transaction, Bytes
 Status MediaBatch::put_one(store::WriteTransaction& transaction, const payload::Medium& medium,
                            payload::PayloadNumber number, std::uint64_t since) {
   TL_TRY_ASSIGN(is_there, is_in_file(transaction, medium.hash));
-  if (is_there) return {};
+  if (is_there && held_.contains(medium.hash)) return {};
+  if (!is_there) TL_TRY(store_one(transaction, medium, number, since));
+  held_.emplace(medium.hash);
+  payload::MediaCountChanges held;
+  held.add(medium.hash);
+  return held.apply(transaction, payloads_);
+}
+
+Status MediaBatch::store_one(store::WriteTransaction& transaction, const payload::Medium& medium,
+                             payload::PayloadNumber number, std::uint64_t since) {
   // A head whose bytes are others keeps its uses, and the bytes stay: whose they are nobody knows.
   TL_TRY_ASSIGN(head, payload::find_medium(transaction, medium.hash));
   const std::uint64_t use_count = head ? head->use_count : 0;
-  put_.emplace(medium.hash);
   if (number != 0) {
     // Once used, it is on the list no more, and gone if nobody uses it now.
     TL_TRY_ASSIGN(is_stored, is_pending(transaction, number, since));
@@ -114,19 +123,16 @@ Status MediaBatch::take_out(store::WriteTransaction& transaction, Register& reg)
 }
 
 Status MediaBatch::drop_unused(store::WriteTransaction& transaction) {
-  for (const std::string& hash : put_) {
-    TL_TRY_ASSIGN(head, payload::find_medium(transaction, hash));
-    if (!head || head->use_count > 0) continue;
-    TL_TRY(payload::erase_medium_head(transaction, hash));
-    TL_TRY(payloads_.erase(transaction, head->number));
-  }
+  payload::MediaCountChanges let_go;
+  for (const std::string& hash : held_) let_go.drop(hash);
+  TL_TRY(let_go.apply(transaction, payloads_));
   // The file had them already, or got them from somebody else meanwhile.
   for (const auto& [hash, brought] : of_events_) {
     if (brought->number == 0) continue;
     TL_TRY_ASSIGN(is_left, is_pending(transaction, brought->number, brought->since));
     if (is_left) TL_TRY(drop_pending(transaction, payloads_, brought->number));
   }
-  put_.clear();
+  held_.clear();
   of_events_.clear();
   return {};
 }

@@ -43,7 +43,7 @@ class MediaBatch {
   // Whether the file has it. Errors: corrupt (its head), io, no_memory.
   Result<bool> is_in_file(const store::Transaction& transaction, Bytes hash);
   // At the begin of a transaction that writes these events: puts what they refer to and the file
-  // does not have.
+  // does not have. None of it goes before drop_unused().
   Status put(store::WriteTransaction& transaction, const std::vector<model::Event>& events);
   // Takes the media out of a payload that came to be within the transaction: merged metadata, or a
   // stream that has ended.
@@ -60,11 +60,15 @@ class MediaBatch {
   OfEvents brought_by(const std::vector<model::Event>& events);
   Status put_one(store::WriteTransaction& transaction, const payload::Medium& medium,
                  payload::PayloadNumber number, std::uint64_t since);
+  Status store_one(store::WriteTransaction& transaction, const payload::Medium& medium,
+                   payload::PayloadNumber number, std::uint64_t since);
 
   payload::PayloadWriter& payloads_;
   std::map<std::string, Brought, std::less<>> brought_;  // by hash
-  // In the transaction at hand: hashes of what was put, and what its events bring.
-  std::set<std::string, std::less<>> put_;
+  // In the transaction at hand: hashes of what was put or was there, with one use until its end,
+  // because an event may give the last other use back before the one that refers to it is applied;
+  // and what its events bring.
+  std::set<std::string, std::less<>> held_;
   OfEvents of_events_;
   const bool is_from_stranger_;
   std::set<std::string, std::less<>> checked_;  // have the bytes of their hash in the file

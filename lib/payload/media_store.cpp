@@ -1,6 +1,8 @@
 // Heads of media, and their counts.
 #include "payload/media_store.hpp"
 
+#include <cstdint>
+
 #include "model/media.hpp"
 #include "payload/sha256.hpp"
 
@@ -97,13 +99,17 @@ Status MediaCountChanges::apply(store::WriteTransaction& transaction,
       if (difference < 0) continue;
       return damage(hash, "it is missing");
     }
+    std::uint64_t& use_count = (**head).use_count;
     const auto dropped = static_cast<std::uint64_t>(-difference);
-    if (difference < 0 && (**head).use_count <= dropped) {
+    if (difference < 0 && use_count <= dropped) {
       TL_TRY(erase_medium_head(transaction, hash));
       TL_TRY(payloads.erase(transaction, (**head).number));
       continue;
     }
-    (**head).use_count += static_cast<std::uint64_t>(difference);
+    const auto added = static_cast<std::uint64_t>(difference);
+    // A stranger's file may say any count: one that began at 0 again would lose a medium in use.
+    const bool is_too_many = difference > 0 && use_count > UINT64_MAX - added;
+    use_count = is_too_many ? UINT64_MAX : use_count + added;
     TL_TRY(put_medium_head(transaction, hash, **head));
   }
   return {};

@@ -61,6 +61,9 @@ class MediaCountChanges {
   // `value`: of a payload register.
   void add(const model::PayloadValue& value) { change(value, 1); }
   void drop(const model::PayloadValue& value) { change(value, -1); }
+  // One use that no payload has.
+  void add(Bytes hash) { ++differences_[std::string(hash)]; }
+  void drop(Bytes hash) { --differences_[std::string(hash)]; }
   // Errors: corrupt (a medium that is to be used is missing), and those of put. What is to be
   // dropped and is missing or damaged is let go.
   Status apply(store::WriteTransaction& transaction, PayloadWriter& payloads) const;

@@ -290,6 +290,58 @@ BOOST_AUTO_TEST_CASE(large_media_that_the_mask_takes_away_never_reach_the_file) 
   BOOST_TEST(scene.look().entries(store::KeySpace::media) == 0U);
 }
 
+// One event of a batch gives the last use back, and a later one refers to the medium anew.
+BOOST_AUTO_TEST_CASE(a_medium_whose_last_user_drops_it_before_another_comes_takes_one_commit) {
+  for (const bool in_stream : {false, true}) {
+    BOOST_TEST_CONTEXT("in a stream: " << in_stream) {
+      Scene scene;
+      const std::string bytes = noise(900);
+      const auto put = [&](Bytes id, const std::string& payload, std::int64_t time_ns) {
+        scene.record(
+            observation("t", id, with_payload(Field::input, Form::text, payload), time_ns));
+      };
+      put("o1", uri_of(bytes), 1);
+      scene.flush();
+      const std::uint64_t commits = scene.commits();
+      put("o1", "without", 2);
+      put("o2", uri_of(bytes), 3);
+      if (in_stream) {
+        const std::string text = uri_of(bytes);
+        scene.record(observation(
+            "t", "o3",
+            [&](EventBuilder& builder) {
+              builder.streamed(Field::input, text);
+              builder.time(Field::end_time, 9);
+            },
+            4));
+      }
+      scene.flush();
+      BOOST_TEST(scene.commits() == commits + 1);
+      BOOST_TEST(use_count(scene, bytes) == (in_stream ? 2U : 1U));
+      BOOST_TEST(as_given(scene, "o2", Field::input) == uri_of(bytes));
+      if (in_stream) BOOST_TEST(as_given(scene, "o3", Field::input) == uri_of(bytes));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_medium_whose_last_user_drops_it_is_gone_though_the_batch_brought_it) {
+  Scene scene;
+  const std::string bytes = noise(900);
+  const auto put = [&](const std::string& payload, std::int64_t time_ns) {
+    scene.record(observation("t", "o", with_payload(Field::input, Form::text, payload), time_ns));
+  };
+  put(uri_of(bytes), 1);
+  scene.flush();
+  const std::uint64_t commits = scene.commits();
+  // It loses against a later event of its batch.
+  scene.record(observation("t", "p", with_payload(Field::input, Form::text, uri_of(bytes)), 1));
+  scene.record(observation("t", "p", with_payload(Field::input, Form::text, "without"), 2));
+  put("without", 2);
+  scene.flush();
+  BOOST_TEST(scene.commits() == commits + 1);
+  BOOST_TEST(scene.look().entries(store::KeySpace::media) == 0U);
+}
+
 // However the events of a batch are spread over transactions after a failure.
 BOOST_AUTO_TEST_CASE(media_of_a_batch_that_is_written_one_by_one_are_all_there) {
   Scene scene;
@@ -471,6 +523,43 @@ BOOST_AUTO_TEST_CASE(what_a_failed_transaction_has_mended_is_mended_again) {
     scene.flush_after_mending();
     BOOST_TEST((as_given(scene, "b", Field::input) == uri_of(bytes)));
   }
+}
+
+// The use that the stranger counts is given back before the mended medium gets its own.
+BOOST_AUTO_TEST_CASE(a_mended_medium_whose_old_user_drops_it_takes_one_commit) {
+  const std::string others = noise(500, 1);
+  const std::string bytes = noise(500, 2);
+  Scene scene;
+  record_medium(scene, "old", bytes);
+  record_medium(scene, "others", others);
+  pretend(scene, bytes, others);
+  scene.recorder().close(std::nullopt);
+  scene.start(for_a_stranger());
+  const std::uint64_t commits = scene.commits();
+  scene.record(observation("t", "old", with_payload(Field::input, Form::text, "without"), 2));
+  scene.record(observation("t", "new", with_payload(Field::input, Form::text, uri_of(bytes)), 3));
+  scene.flush();
+  BOOST_TEST(scene.commits() == commits + 1);
+  BOOST_TEST(use_count(scene, bytes) == 1U);
+  BOOST_TEST((as_given(scene, "new", Field::input) == uri_of(bytes)));
+  BOOST_TEST((as_given(scene, "others", Field::input) == uri_of(others)));
+}
+
+BOOST_AUTO_TEST_CASE(a_medium_that_is_said_to_have_the_most_uses_is_not_lost_with_one_more) {
+  Scene scene(for_a_stranger());
+  const std::string bytes = noise(500);
+  record_medium(scene, "a", bytes);
+  {
+    auto transaction = must(scene.environment()->begin_write());
+    const std::string hash = payload::media_hash(bytes);
+    auto head = must(payload::find_medium(transaction, hash)).value();
+    head.use_count = UINT64_MAX;
+    must(payload::put_medium_head(transaction, hash, head));
+    must(transaction.commit());
+  }
+  record_medium(scene, "b", bytes);
+  BOOST_TEST(use_count(scene, bytes) > 1U);
+  BOOST_TEST((as_given(scene, "b", Field::input) == uri_of(bytes)));
 }
 
 // Once a store and hash: what the file says later is not asked again.
