@@ -34,6 +34,39 @@ Status join_stray(const store::Transaction& transaction, model::Entity& observat
   return {};
 }
 
+// Whether readers see it there. A trace-less observation that belongs to a trace by now has no row
+// in its placeholder, but its record stays.
+Result<bool> is_visible(const Snapshot::Use& use, const RecordKey& key) {
+  if (key.kind != RecordKind::stray) return true;
+  TL_TRY_ASSIGN(find,
+                use.prepare("SELECT 1 FROM observation WHERE container = ?1 AND entity = ?2"));
+  find->bind(1, static_cast<std::int64_t>(key.container));
+  find->bind(2, static_cast<std::int64_t>(key.entity));
+  return find->step();
+}
+
+// As load_observation, but also of a stray that readers do not see there.
+Result<bool> load_seen_or_not(const Snapshot::Use& use, std::int64_t container, std::int64_t entity,
+                              Row& row, const std::string* trace_id) {
+  RecordKey key{container_number(container), RecordKind::observation,
+                static_cast<record::EntityKey>(entity)};
+  row.start(Kind::observation, use);
+  TL_TRY_ASSIGN(observation, read_observation(use.transaction(), key, row.entity));
+  if (!observation) return false;
+  row.key = key;
+  if (key.kind == RecordKind::stray) return true;  // its trace id is ""
+  if (trace_id != nullptr) {
+    row.trace_id = *trace_id;
+    return true;
+  }
+  TL_TRY_ASSIGN(find, use.prepare("SELECT id FROM trace WHERE container = ?1"));
+  find.bind(container);
+  TL_TRY_ASSIGN(found, find->step());
+  if (!found) return false;
+  row.trace_id = index::IndexId::from_column(*find, 0);
+  return true;
+}
+
 }  // namespace
 
 Result<bool> read_observation(const store::Transaction& transaction, RecordKey& key,
@@ -100,23 +133,8 @@ Result<bool> load_trace_by_id(const Snapshot::Use& use, Bytes id, Row& row) {
 
 Result<bool> load_observation(const Snapshot::Use& use, std::int64_t container, std::int64_t entity,
                               Row& row, const std::string* trace_id) {
-  RecordKey key{container_number(container), RecordKind::observation,
-                static_cast<record::EntityKey>(entity)};
-  row.start(Kind::observation, use);
-  TL_TRY_ASSIGN(observation, read_observation(use.transaction(), key, row.entity));
-  if (!observation) return false;
-  row.key = key;
-  if (key.kind == RecordKind::stray) return true;  // its trace id is ""
-  if (trace_id != nullptr) {
-    row.trace_id = *trace_id;
-    return true;
-  }
-  TL_TRY_ASSIGN(find, use.prepare("SELECT id FROM trace WHERE container = ?1"));
-  find.bind(container);
-  TL_TRY_ASSIGN(found, find->step());
-  if (!found) return false;
-  row.trace_id = index::IndexId::from_column(*find, 0);
-  return true;
+  TL_TRY_ASSIGN(found, load_seen_or_not(use, container, entity, row, trace_id));
+  return found ? is_visible(use, row.key) : false;
 }
 
 Status load_observation(const Snapshot::Use& use, const RecordKey& key, Bytes record,
@@ -144,9 +162,10 @@ Result<bool> load_again(const Snapshot::Use& use, const Row& row, Row& again) {
   if (use.connection() == nullptr) return false;
   const auto container = static_cast<std::int64_t>(row.key.container);
   const auto entity = static_cast<std::int64_t>(row.key.entity);
-  TL_TRY_ASSIGN(found, row.kind == Kind::trace   ? load_trace(use, container, again)
-                       : row.kind == Kind::score ? load_score(use, container, entity, again)
-                                                 : load_observation(use, container, entity, again));
+  TL_TRY_ASSIGN(found, row.kind == Kind::trace ? load_trace(use, container, again)
+                       : row.kind == Kind::score
+                           ? load_score(use, container, entity, again)
+                           : load_seen_or_not(use, container, entity, again, nullptr));
   return found && again.entity.id == row.entity.id;
 }
 
@@ -155,6 +174,8 @@ Result<bool> read_again(const Snapshot::Use& use, Row& row) {
   Row again;
   TL_TRY_ASSIGN(found, load_again(use, row, again));
   if (!found) return false;
+  TL_TRY_ASSIGN(visible, is_visible(use, again.key));
+  if (!visible) return false;
   again.depth = row.depth;
   again.phase = row.phase;
   again.at_ns = row.at_ns;

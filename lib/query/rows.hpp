@@ -27,7 +27,8 @@ struct TraceKey {
 Result<bool> load_trace(const Snapshot::Use& use, const TraceKey& key, Row& row);
 Result<bool> load_trace(const Snapshot::Use& use, std::int64_t container, Row& row);
 Result<bool> load_trace_by_id(const Snapshot::Use& use, Bytes id, Row& row);
-// `trace_id`: of its container, if it is known already.
+// `trace_id`: of its container, if it is known already. Also false: a trace-less observation that
+// belongs to a trace by now.
 Result<bool> load_observation(const Snapshot::Use& use, std::int64_t container, std::int64_t entity,
                               Row& row, const std::string* trace_id = nullptr);
 // From its record, which has been read already: not that of a stray.
@@ -35,7 +36,8 @@ Status load_observation(const Snapshot::Use& use, const record::RecordKey& key, 
                         const std::string& trace_id, Row& row);
 Result<bool> load_score(const Snapshot::Use& use, std::int64_t container, std::int64_t entity,
                         Row& row);
-// The entity of a row that may have been read in another view, by its key.
+// The entity of a row that may have been read in another view, by its key: also of a trace-less
+// observation that belongs to a trace by now, because its payloads are still those of its record.
 Result<bool> load_again(const Snapshot::Use& use, const Row& row, Row& again);
 // The session's own record and environment, and the number of its own scores added to
 // row.aggregate, which is there already. `may_have_own`: a record or scores.

@@ -16,15 +16,6 @@ using record::RecordKind;
 
 std::int64_t as_integer(std::uint64_t number) { return static_cast<std::int64_t>(number); }
 
-// A trace-less observation that belongs to a trace by now has no row in its placeholder.
-Result<bool> has_index_row(const Snapshot::Use& use, const RecordKey& key) {
-  TL_TRY_ASSIGN(find,
-                use.prepare("SELECT 1 FROM observation WHERE container = ?1 AND entity = ?2"));
-  find->bind(1, as_integer(key.container));
-  find->bind(2, as_integer(key.entity));
-  return find->step();
-}
-
 Result<bool> load_changed(const Snapshot::Use& use, const RecordKey& key, Row& row) {
   switch (key.kind) {
     case RecordKind::header:
@@ -32,12 +23,8 @@ Result<bool> load_changed(const Snapshot::Use& use, const RecordKey& key, Row& r
     case RecordKind::score:
       return load_score(use, as_integer(key.container), as_integer(key.entity), row);
     default:
-      break;
+      return load_observation(use, as_integer(key.container), as_integer(key.entity), row);
   }
-  TL_TRY_ASSIGN(found,
-                load_observation(use, as_integer(key.container), as_integer(key.entity), row));
-  if (!found || row.key.kind != RecordKind::stray) return found;
-  return has_index_row(use, row.key);
 }
 
 std::int64_t time_of_row(const Row& row) {

@@ -117,6 +117,50 @@ BOOST_AUTO_TEST_CASE(a_large_trace_may_come_with_its_children_first) {
   BOOST_TEST(trace.row().is_derived != 0);
 }
 
+BOOST_AUTO_TEST_CASE(an_export_gives_out_a_large_trace_in_parts) {
+  constexpr int kCount = 16;
+  constexpr std::size_t kInputSizeBytes = std::size_t{1} << 20;
+  const Folder folder(store::test::fast_folder());
+  const Store store(folder.file());
+  const auto id_of = [](int number) { return "o" + std::to_string(10 + number); };
+  for (int i = 0; i < kCount; ++i) {
+    const std::string id = id_of(i);
+    const std::string input = id + " " + std::string(kInputSizeBytes, 'x');
+    tl_observation made{};
+    made.struct_size = sizeof made;
+    made.id = text_of(id);
+    made.trace_id = tl_str("large");
+    made.start_time_ns = 1;
+    made.input = {TL_FORM_TEXT, text_of(input)};
+    made.set_mask = TL_BIT(TL_FIELD_START_TIME) | TL_BIT(TL_FIELD_INPUT);
+    must(tl_put_observation(store.get(), &made));
+  }
+  store.flush();
+  struct Output {
+    std::string text;
+    std::size_t largest_size_bytes = 0;
+    static std::int32_t write(void* context, const void* data, std::size_t size_bytes) {
+      auto& self = *static_cast<Output*>(context);
+      self.text.append(static_cast<const char*>(data), size_bytes);
+      self.largest_size_bytes = std::max(self.largest_size_bytes, size_bytes);
+      return 0;
+    }
+  } output;
+  must(tl_export(store.get(), nullptr, nullptr, TL_FORMAT_LANGFUSE, Output::write, &output, nullptr,
+                 nullptr));
+  BOOST_TEST(output.largest_size_bytes < 3 * kInputSizeBytes);
+  BOOST_TEST(std::count(output.text.begin(), output.text.end(), '\n') == kCount);
+  std::size_t at = 0;
+  for (int i = 0; i < kCount; ++i) {
+    const std::string id = id_of(i);
+    at = output.text.find("\"id\":\"" + id + "\"", at);
+    BOOST_REQUIRE(at != std::string::npos);
+    at = output.text.find("\"input\":\"" + id + " x", at);
+    BOOST_REQUIRE(at != std::string::npos);
+    at = output.text.find('\n', at);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_trace_with_a_thousand_tags_has_them_all_and_is_found_by_each) {
   constexpr std::size_t kTagCount = 1'000;
   const Folder folder(store::test::fast_folder());

@@ -2,6 +2,7 @@
 // stood on has been changed or deleted since.
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <functional>
 #include <map>
 #include <memory>
 #include <random>
@@ -75,6 +76,19 @@ struct Scene {
     }
     must(tl_put_observation(store.get(), &observation));
   }
+  // An observation that names no trace.
+  void put_loose(const std::string& id, std::int64_t start_ns, const std::string& input,
+                 const std::string& session) const {
+    tl_observation observation{};
+    observation.struct_size = sizeof observation;
+    observation.id = text_of(id);
+    observation.start_time_ns = start_ns;
+    observation.input = {TL_FORM_TEXT, text_of(input)};
+    observation.session_id = text_of(session);
+    observation.set_mask =
+        TL_BIT(TL_FIELD_START_TIME) | TL_BIT(TL_FIELD_INPUT) | TL_BIT(TL_FIELD_SESSION_ID);
+    must(tl_put_observation(store.get(), &observation));
+  }
   void put_metadata(const std::string& trace, const std::string& id,
                     const std::string& json) const {
     tl_observation observation = named(trace, id);
@@ -130,6 +144,49 @@ tl_cursor* get(const Store& store, tl_kind kind, std::string_view trace_id, std:
   must(tl_get(store.get(), snapshot, kind, text_of(trace_id), text_of(id), &cursor));
   return cursor;
 }
+
+std::vector<std::string> observations_of(Rows& rows) {
+  std::vector<std::string> ids;
+  while (rows.next()) {
+    if (rows.row().kind == TL_KIND_OBSERVATION)
+      ids.push_back(string_of(rows.row().observation->id));
+  }
+  return ids;
+}
+
+// Keeps what is exported, and changes the file behind the first part of it.
+struct ChangedExport {
+  Scene scene;
+  std::function<void()> change;
+  std::string text;
+  std::size_t first_size_bytes = 0;
+
+  static std::int32_t write(void* context, const void* data, std::size_t size_bytes) {
+    auto& self = *static_cast<ChangedExport*>(context);
+    self.text.append(static_cast<const char*>(data), size_bytes);
+    if (self.first_size_bytes != 0) return 0;
+    self.first_size_bytes = size_bytes;
+    std::thread([&self] {
+      self.change();
+      self.scene.grow();
+    }).join();
+    return 0;
+  }
+  void run() {
+    scene.store.flush();
+    must(tl_export(scene.store.get(), nullptr, nullptr, TL_FORMAT_LANGFUSE, write, this, nullptr,
+                   nullptr));
+    BOOST_TEST(first_size_bytes > 0U);
+  }
+  // How often the text has this.
+  [[nodiscard]] std::size_t count(const std::string& part) const {
+    std::size_t number = 0;
+    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
+      ++number;
+    }
+    return number;
+  }
+};
 
 void expect_expired(const Rows& rows, tl_field field) {
   std::string buffer(10'000, '\0');
@@ -199,6 +256,82 @@ BOOST_AUTO_TEST_CASE(an_export_leaves_out_traces_that_were_deleted) {
     const std::string line = "\"id\":\"t" + std::to_string(i) + "\"";
     BOOST_TEST((one.text.find(line) != std::string::npos) == (i < 10), "trace " << i);
   }
+}
+
+// A part of a trace is given out before the rest of it is read.
+BOOST_AUTO_TEST_CASE(an_export_reads_the_rest_of_a_trace_again_in_a_renewed_view) {
+  ChangedExport one;
+  const std::string input = random_text(150'000, one.scene.random);
+  const std::string other = random_text(150'000, one.scene.random);
+  const auto names = numbered("o", 10, 30);
+  for (const std::string& id : names) one.scene.put_observation("t", id, id + " " + input);
+  one.scene.put_loose("t", 5, "loose " + input, "session");  // in a trace of this name as well
+  one.change = [&] {
+    // With nothing in between, so that the number of a payload is used again.
+    one.scene.clear_input("t", "o25");
+    one.scene.put_observation("t", "o25", "changed " + other);
+    one.scene.put_observation("t", "t");
+  };
+  one.run();
+  std::size_t last = 0;
+  for (const std::string& id : names) {
+    const std::size_t at = one.text.find("\"id\":\"" + id + "\"");
+    BOOST_REQUIRE(at != std::string::npos);
+    BOOST_TEST(at >= last);
+    last = at;
+    BOOST_TEST(one.count("\"id\":\"" + id + "\"") == 1U);
+    BOOST_TEST(one.count("\"" + id + " " + input + "\"") == (id == "o25" ? 0U : 1U), id);
+  }
+  BOOST_TEST(one.count("\"changed " + other + "\"") == 1U);
+  BOOST_TEST(one.count("\"id\":\"t\",\"traceId\":\"t\"") == 1U);
+  BOOST_TEST(one.count("\"loose " + input + "\"") == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(an_export_ends_a_trace_that_was_deleted_in_the_middle_of_it) {
+  ChangedExport one;
+  const std::string input = random_text(150'000, one.scene.random);
+  for (const std::string& id : numbered("o", 10, 30)) {
+    one.scene.put_observation("t", id, id + " " + input);
+  }
+  one.change = [&] { BOOST_TEST(one.scene.store.remove(of_trace("t")).trace_count == 1U); };
+  one.run();
+  BOOST_TEST(one.text.size() == one.first_size_bytes);
+  BOOST_TEST(one.count("\"id\":\"o10\"") == 1U);
+  BOOST_TEST(one.count("\"id\":\"o29\"") == 0U);
+}
+
+// Its record stays where it was, joined on reading with what the trace has.
+BOOST_AUTO_TEST_CASE(an_observation_that_moved_to_a_trace_is_left_out_where_it_was) {
+  Scene scene;
+  const std::string input = random_text(3'000, scene.random);
+  std::int64_t at_ns = 0;
+  for (const std::string id : {"first", "moves", "stays"}) {
+    scene.put_loose(id, ++at_ns, input + id, "session");
+  }
+  scene.open_snapshot();
+  Rows all(list(scene.store, TL_KIND_OBSERVATION, scene.snapshot));
+  Rows one(get(scene.store, TL_KIND_OBSERVATION, {}, "moves", scene.snapshot));
+  tl_cursor* of_tree = nullptr;
+  tl_cursor* of_replay = nullptr;
+  must(tl_tree(scene.store.get(), scene.snapshot, tl_str("moves"), &of_tree));
+  Rows tree(of_tree);
+  must(tl_replay(scene.store.get(), scene.snapshot, tl_str("session"), nullptr, &of_replay));
+  Rows replay(of_replay);
+  for (Rows* rows : {&all, &one, &tree, &replay}) BOOST_REQUIRE(rows->next());
+  BOOST_TEST(string_of(all.row().observation->id) == "first");
+  scene.put_observation("t", "moves");
+  scene.grow();
+  BOOST_TEST(observations_of(all) == std::vector<std::string>({"stays"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(observations_of(tree).empty());
+  BOOST_TEST(observations_of(replay) == std::vector<std::string>({"first", "stays"}),
+             boost::test_tools::per_element());
+  // Nobody deleted or changed what the row in hand was read from.
+  BOOST_TEST((one.payload(TL_FIELD_INPUT) == input + "moves"));
+  Rows again(get(scene.store, TL_KIND_OBSERVATION, {}, "moves", scene.snapshot));
+  BOOST_REQUIRE(again.next());
+  BOOST_TEST(string_of(again.row().observation->trace_id) == "t");
+  BOOST_TEST((again.payload(TL_FIELD_INPUT) == input + "moves"));
 }
 
 // The number of its payload is another one's by now.
