@@ -42,16 +42,6 @@ Result<Row> get_trace(const Snapshot::Use& use, Bytes id) {
   return row;
 }
 
-// Whether readers see an observation there: a trace-less one that belongs to a trace by now has no
-// row in its placeholder's container.
-Result<bool> is_visible(const Snapshot::Use& use, const RecordKey& key) {
-  TL_TRY_ASSIGN(find,
-                use.prepare("SELECT 1 FROM observation WHERE container = ?1 AND entity = ?2"));
-  find->bind(1, to_integer(key.container));
-  find->bind(2, to_integer(key.entity));
-  return find->step();
-}
-
 // Where an observation with this id is visible.
 Result<std::vector<RecordKey>> find_visible(const Snapshot::Use& use, Bytes trace_id, Bytes id) {
   const EntityReader reader(use.transaction());

@@ -34,17 +34,6 @@ Status join_stray(const store::Transaction& transaction, model::Entity& observat
   return {};
 }
 
-// Whether readers see it there. A trace-less observation that belongs to a trace by now has no row
-// in its placeholder, but its record stays.
-Result<bool> is_visible(const Snapshot::Use& use, const RecordKey& key) {
-  if (key.kind != RecordKind::stray) return true;
-  TL_TRY_ASSIGN(find,
-                use.prepare("SELECT 1 FROM observation WHERE container = ?1 AND entity = ?2"));
-  find->bind(1, static_cast<std::int64_t>(key.container));
-  find->bind(2, static_cast<std::int64_t>(key.entity));
-  return find->step();
-}
-
 // As load_observation, but also of a stray that readers do not see there.
 Result<bool> load_seen_or_not(const Snapshot::Use& use, std::int64_t container, std::int64_t entity,
                               Row& row, const std::string* trace_id) {
@@ -68,6 +57,15 @@ Result<bool> load_seen_or_not(const Snapshot::Use& use, std::int64_t container, 
 }
 
 }  // namespace
+
+Result<bool> is_visible(const Snapshot::Use& use, const RecordKey& key) {
+  if (key.kind != RecordKind::stray) return true;
+  TL_TRY_ASSIGN(find,
+                use.prepare("SELECT 1 FROM observation WHERE container = ?1 AND entity = ?2"));
+  find->bind(1, static_cast<std::int64_t>(key.container));
+  find->bind(2, static_cast<std::int64_t>(key.entity));
+  return find->step();
+}
 
 Result<bool> read_observation(const store::Transaction& transaction, RecordKey& key,
                               model::Entity& observation, Bytes* record) {

@@ -27,6 +27,9 @@ struct TraceKey {
 Result<bool> load_trace(const Snapshot::Use& use, const TraceKey& key, Row& row);
 Result<bool> load_trace(const Snapshot::Use& use, std::int64_t container, Row& row);
 Result<bool> load_trace_by_id(const Snapshot::Use& use, Bytes id, Row& row);
+// Whether readers see an entity there. A trace-less observation that belongs to a trace by now has
+// no row in its placeholder, but its record stays.
+Result<bool> is_visible(const Snapshot::Use& use, const record::RecordKey& key);
 // `trace_id`: of its container, if it is known already. Also false: a trace-less observation that
 // belongs to a trace by now.
 Result<bool> load_observation(const Snapshot::Use& use, std::int64_t container, std::int64_t entity,
