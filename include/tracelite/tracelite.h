@@ -477,8 +477,8 @@ typedef uint32_t tl_open_flags;
 enum {
   /*
    * The file may come from anybody. All of it is looked through before anything is done with it:
-   * its pages, every checksum, and the tables and pages of its index. What is damaged or made up is
-   * refused with TL_CORRUPT, also where it is a page of the index whose checksum is wrong (opened
+   * its pages, every checksum and the sums of them, and the tables and pages of its index. What is
+   * damaged, older than what was written last, or made up is refused with TL_CORRUPT, also where it is a page of the index whose checksum is wrong (opened
    * without this flag, tl_reindex mends that). An index whose checksums are right, but which has
    * other tables than ours or is not sound, is never read: another is made in the file if it is
    * opened for writing, in memory if not. Of what the file says as it is opened; whoever writes it

@@ -26,6 +26,28 @@ std::uint64_t checksum(KeySpace space, Bytes key, Bytes value) {
   return XXH3_64bits_withSeed(value.data(), value.size(), seed_of(space, key));
 }
 
+void write_checksum(char* out, std::uint64_t checksum) {
+  for (std::size_t i = 0; i < kChecksumSizeBytes; ++i) {
+    out[i] = static_cast<char>(checksum >> (8 * i));
+  }
+}
+
+std::uint64_t read_checksum(const char* in) {
+  std::uint64_t checksum = 0;
+  for (std::size_t i = kChecksumSizeBytes; i-- > 0;) {
+    checksum = (checksum << 8) | static_cast<unsigned char>(in[i]);
+  }
+  return checksum;
+}
+
+std::optional<std::uint64_t> matching_checksum(KeySpace space, Bytes key, Bytes stored) {
+  if (stored.size() < kChecksumSizeBytes) return std::nullopt;
+  const Bytes value = stored.substr(0, stored.size() - kChecksumSizeBytes);
+  const std::uint64_t sum = read_checksum(value.data() + value.size());
+  if (sum != checksum(space, key, value)) return std::nullopt;
+  return sum;
+}
+
 struct ValueChecker::Hash {
   XXH3_state_t state;
 };
@@ -56,13 +78,11 @@ void ValueChecker::add(Bytes piece) {
   value_left_bytes_ -= value.size();
 }
 
-bool ValueChecker::matches() const {
-  if (is_too_short_ || stored_sum_.size() != kChecksumSizeBytes) return false;
-  std::uint64_t stored = 0;
-  for (std::size_t i = kChecksumSizeBytes; i-- > 0;) {
-    stored = (stored << 8) | static_cast<unsigned char>(stored_sum_[i]);
-  }
-  return stored == (hash_ ? XXH3_64bits_digest(&hash_->state) : sum_);
+std::optional<std::uint64_t> ValueChecker::matching_checksum() const {
+  if (is_too_short_ || stored_sum_.size() != kChecksumSizeBytes) return std::nullopt;
+  const std::uint64_t sum = hash_ ? XXH3_64bits_digest(&hash_->state) : sum_;
+  if (sum != read_checksum(stored_sum_.data())) return std::nullopt;
+  return sum;
 }
 
 }  // namespace tracelite::store

@@ -36,8 +36,8 @@ class Copier {
     TL_TRY_ASSIGN(first, cursor.seek({}));
     for (bool more = first; more;) {
       TL_TRY(begin(cursor.key().size() + cursor.value().size()));
-      // The note is this file's own business.
-      if (space != KeySpace::meta || cursor.key() != kNoteKey) {
+      // The note is that file's own business, and the new one has its own sums.
+      if (space != KeySpace::meta || (cursor.key() != kNoteKey && cursor.key() != kSumsKey)) {
         TL_TRY(writing_->put(space, cursor.key(), cursor.value()));
       }
       TL_TRY_ASSIGN(again, cursor.next());

@@ -261,6 +261,9 @@ class WriteTransaction : public Transaction {
 
  private:
   Status clear_patches(KeySpace space);
+  Status take_from_sums(KeySpace space, Bytes key);
+  Status write_sums();
+  Status give_up(Status failure);
 };
 
 // Walks one key space in key order. After its transaction has ended every call answers `misuse`;
@@ -294,5 +297,9 @@ bool is_map_full(const Error& error);
 
 // The checksum that `put` appends to a value, least significant byte first.
 std::uint64_t checksum(KeySpace space, Bytes key, Bytes value);
+void write_checksum(char* out, std::uint64_t checksum);
+std::uint64_t read_checksum(const char* in);
+// Of a value as it is stored, with its checksum; nullopt if that does not match.
+std::optional<std::uint64_t> matching_checksum(KeySpace space, Bytes key, Bytes stored);
 
 }  // namespace tracelite::store

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "store/content_sums.hpp"
 #include "store/environment.hpp"
 #include "store/guard.hpp"
 #include "store/lock_file.hpp"
@@ -216,6 +217,7 @@ struct Transaction::State {
   bool expirable = false;
   Traffic::Expirable expire_entry;  // if expirable
   std::uint64_t put_size_bytes = 0;
+  SumChanges sum_changes;
   std::vector<Cursor::State*> cursors;  // open ones; LMDB wants them closed first
   Companions companions;
 

@@ -24,14 +24,24 @@ Result<EngineTransaction> begin(const OpenFile& file, unsigned flags) {
   return EngineTransaction(transaction);
 }
 
+// Returns LMDB's code.
+int put_first(const OpenFile& file, MDB_txn* transaction, Bytes key, std::string value,
+              SumChanges& sum_changes) {
+  const std::uint64_t sum = checksum(KeySpace::meta, key, value);
+  const std::size_t size_bytes = value.size();
+  value.resize(size_bytes + kChecksumSizeBytes);
+  write_checksum(value.data() + size_bytes, sum);
+  sum_changes.put(KeySpace::meta, key, sum);
+  MDB_val engine_key = to_engine(key);
+  MDB_val engine_value = to_engine(value);
+  return mdb_put(transaction, file.spaces[static_cast<std::size_t>(KeySpace::meta)], &engine_key,
+                 &engine_value, 0);
+}
+
 std::string mark() {
   std::string value(kMarkName);
   append_big_endian(value, kFormatVersion);
   append_big_endian(value, kSqlitePageSizeBytes);
-  const std::uint64_t sum = checksum(KeySpace::meta, kMarkKey, value);
-  for (std::size_t i = 0; i < kChecksumSizeBytes; ++i) {
-    value.push_back(static_cast<char>(sum >> (8 * i)));
-  }
   return value;
 }
 
@@ -96,13 +106,10 @@ Status create_key_spaces(OpenFile& file) {
     const std::string name(kKeySpaceNames[i]);
     code = mdb_dbi_open(transaction.get(), name.c_str(), MDB_CREATE, &file.spaces[i]);
   }
-  const std::string value = mark();
-  MDB_val engine_key = to_engine(kMarkKey);
-  MDB_val engine_value = to_engine(value);
-  if (code == 0) {
-    code = mdb_put(transaction.get(), file.spaces[static_cast<std::size_t>(KeySpace::meta)],
-                   &engine_key, &engine_value, 0);
-  }
+  SumChanges sum_changes;
+  if (code == 0) code = put_first(file, transaction.get(), kMarkKey, mark(), sum_changes);
+  const ContentSums sums = sum_changes.applied_to({});
+  if (code == 0) code = put_first(file, transaction.get(), kSumsKey, sums.encode(), sum_changes);
   if (code == 0) code = mdb_txn_commit(transaction.release());
   if (code != 0) return engine_error(code, "create", file.path);
   return {};

@@ -2,7 +2,8 @@
 // "format" of the key space `meta`.
 //
 // The mark: "tracelite", then the format version and the size of SQLite's pages, 4 bytes big-endian
-// each. Every version must keep this, so that an older library can say what it has found.
+// each. Every version must keep this, so that an older library can say what it has found. With it
+// come the first sums (content_sums.hpp).
 #pragma once
 
 #include "model/result.hpp"

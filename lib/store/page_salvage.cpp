@@ -134,14 +134,9 @@ Result<std::optional<Bytes>> Salvager::read_value(const LoosePage::Entry& entry)
 
 // True if it matches its checksum in this key space.
 Result<bool> Salvager::offer(std::size_t space, Bytes key, Bytes stored, bool is_certain) {
-  if (key.empty() || stored.size() < kChecksumSizeBytes) return false;
   const auto key_space = static_cast<KeySpace>(space);
+  if (key.empty() || !matching_checksum(key_space, key, stored)) return false;
   const Bytes value = stored.substr(0, stored.size() - kChecksumSizeBytes);
-  std::uint64_t sum = 0;
-  for (std::size_t i = kChecksumSizeBytes; i-- > 0;) {
-    sum = (sum << 8) | static_cast<unsigned char>(stored[value.size() + i]);
-  }
-  if (checksum(key_space, key, value) != sum) return false;
   if (key_space == KeySpace::meta) TL_TRY(check_format_version(path_, key, stored));
   ++match_count_;
   if (!wanted_[space]) return true;

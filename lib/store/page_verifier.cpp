@@ -50,6 +50,7 @@ class Verifier {
   Status check_key_space(std::size_t i);
   Status check_value(KeySpace space, const LeafEntry& entry);
   Status check_number(std::uint64_t newest_list);
+  Status check_sums();
   void find_lost_pages();
 
   const std::string& path_;
@@ -60,6 +61,9 @@ class Verifier {
   std::string foreign_key_;  // an entry of the main tree that is no key space
   bool has_foreign_key_ = false;
   bool sound_ = true;
+  bool values_match_ = true;
+  ContentSums sums_;                          // of what is there
+  std::optional<ContentSums> expected_sums_;  // what the file says of them
 };
 
 Status Verifier::check_flags() {
@@ -108,7 +112,15 @@ Status Verifier::check_value(KeySpace space, const LeafEntry& entry) {
     checker.add(piece);
     return {};
   }));
-  if (checker.matches()) return {};
+  if (const auto sum = checker.matching_checksum()) {
+    sums_.add(space, entry.key, *sum);
+    if (space == KeySpace::meta && entry.key == kSumsKey && entry.first_page == 0) {
+      expected_sums_ =
+          ContentSums::decode(entry.value.substr(0, entry.value.size() - kChecksumSizeBytes));
+    }
+    return {};
+  }
+  values_match_ = false;
   Error error = checksum_mismatch(space, entry.key, path_);
   if (!finding_) return error;
   finding_(kKeySpaceNames[static_cast<std::size_t>(space)], error.message);
@@ -129,6 +141,20 @@ Status Verifier::check_number(std::uint64_t newest_list) {
   if (newest_list == 0 || newest_list == head_.transaction) return {};
   return pages_.corrupt("its newest head has number " + std::to_string(head_.transaction) +
                         ", and its newest list of free pages " + std::to_string(newest_list));
+}
+
+// Only where each value matches: what is damaged is missing from the sums.
+Status Verifier::check_sums() {
+  if (!sound_ || !values_match_ || !expected_sums_) return {};
+  for (std::size_t i = 0; i < kKeySpaceCount; ++i) {
+    if (!expected_sums_->is_known(i) || sums_.of[i] == expected_sums_->of[i]) continue;
+    Error error = make_error(Code::corrupt, path_ + " is damaged: what is in key space " +
+                                                std::string(kKeySpaceNames[i]) +
+                                                " is not all that was written there last");
+    if (!finding_) return error;
+    finding_(kKeySpaceNames[i], error.message);
+  }
+  return {};
 }
 
 // They do no harm, and LMDB never uses them again.
@@ -158,6 +184,7 @@ Result<bool> Verifier::run() {
   for (std::size_t i = 0; i < kKeySpaceCount; ++i) {
     if (i != kMeta) TL_TRY(noted(kKeySpaceNames[i], check_key_space(i)));
   }
+  TL_TRY(check_sums());
   const auto free = take_free_pages(pages_, head_.free_pages, head_.transaction);
   TL_TRY(noted(kFreePages, free ? Status() : Status(free.error())));
   if (free) TL_TRY(noted("head", check_number(*free)));

@@ -5,10 +5,11 @@
 // spaces are B-trees with ascending keys within their bounds, each page has one use, the free list
 // names pages that have none, and nothing is in the main tree but our key spaces. It also verifies
 // every value's checksum, which covers its key: so a key that was changed is noticed, too, and does
-// not just make its entry vanish.
+// not just make its entry vanish; and the sum of them for each key space, so that something older
+// in the place of what was written last is noticed (content_sums.hpp).
 //
 // Knows page_tree.hpp and the key spaces; must not know what values say (but for the format's
-// version, which is told before anything else).
+// version, which is told before anything else, and the sums).
 #pragma once
 
 #include <functional>

@@ -17,20 +17,6 @@ namespace {
 
 constexpr std::size_t kValueSizeBytesMax = 0xffffffff - kChecksumSizeBytes;  // LMDB's
 
-void write_checksum(char* out, std::uint64_t value) {
-  for (std::size_t i = 0; i < kChecksumSizeBytes; ++i) {
-    out[i] = static_cast<char>(value >> (8 * i));
-  }
-}
-
-std::uint64_t read_checksum(const char* in) {
-  std::uint64_t value = 0;
-  for (std::size_t i = kChecksumSizeBytes; i-- > 0;) {
-    value = (value << 8) | static_cast<unsigned char>(in[i]);
-  }
-  return value;
-}
-
 Status check_key(Bytes key) {
   if (key.empty()) return make_error(Code::invalid, "a key must not be empty", "key");
   if (key.size() > kKeySizeBytesMax) {
@@ -55,11 +41,8 @@ Error checksum_mismatch(KeySpace space, Bytes key, const std::string& path) {
 }
 
 Result<Bytes> verify(KeySpace space, Bytes key, Bytes stored, const std::string& path) {
-  if (stored.size() >= kChecksumSizeBytes) {
-    const Bytes value = stored.substr(0, stored.size() - kChecksumSizeBytes);
-    if (read_checksum(value.data() + value.size()) == checksum(space, key, value)) return value;
-  }
-  return checksum_mismatch(space, key, path);
+  if (!matching_checksum(space, key, stored)) return checksum_mismatch(space, key, path);
+  return stored.substr(0, stored.size() - kChecksumSizeBytes);
 }
 
 // -------------------------------------------------------------------------------
@@ -254,6 +237,7 @@ Status WriteTransaction::put(KeySpace space, Bytes key, std::span<const Bytes> p
   if (size_bytes > kValueSizeBytesMax) {
     return make_error(Code::limit, "a value has " + std::to_string(size_bytes) + " bytes", "value");
   }
+  TL_TRY(take_from_sums(space, key));
   MDB_val engine_key = to_engine(key);
   MDB_val engine_value{size_bytes + kChecksumSizeBytes, nullptr};
   state_->note_change(space);
@@ -270,7 +254,9 @@ Status WriteTransaction::put(KeySpace space, Bytes key, std::span<const Bytes> p
   auto* const start = static_cast<char*>(engine_value.mv_data);
   char* end = start;
   for (const Bytes part : parts) end = std::ranges::copy(part, end).out;
-  write_checksum(end, checksum(space, key, Bytes(start, size_bytes)));
+  const std::uint64_t sum = checksum(space, key, Bytes(start, size_bytes));
+  write_checksum(end, sum);
+  state_->sum_changes.put(space, key, sum);
   state_->put_size_bytes += key.size() + size_bytes;
   return {};
 }
@@ -278,6 +264,7 @@ Status WriteTransaction::put(KeySpace space, Bytes key, std::span<const Bytes> p
 Result<bool> WriteTransaction::erase(KeySpace space, Bytes key) {
   TL_TRY(usable());
   TL_TRY(check_key(key));
+  TL_TRY(take_from_sums(space, key));
   MDB_val engine_key = to_engine(key);
   state_->note_change(space);
   int code = testing::check(testing::Point::erase);
@@ -305,7 +292,35 @@ Status WriteTransaction::clear(KeySpace space) {
     return state_->file->fail(code, "write", state_->map_number);
   }
   state_->has_written = true;
+  state_->sum_changes.cleared(space);
   return is_packed(space) ? clear_patches(space) : Status();
+}
+
+// Of what a put or erase is about to take away, if there is anything.
+Status WriteTransaction::take_from_sums(KeySpace space, Bytes key) {
+  MDB_val engine_key = to_engine(key);
+  MDB_val stored{};
+  const int code =
+      mdb_get(state_->transaction, state_->file->spaces[static_cast<std::size_t>(space)],
+              &engine_key, &stored);
+  if (code == 0) {
+    state_->sum_changes.removed(space, key, from_engine(stored));
+  } else if (code != MDB_NOTFOUND) {
+    state_->failed = true;
+    return state_->file->fail(code, "read", state_->map_number);
+  }
+  return {};
+}
+
+// Damaged sums, and those of a file that has none, stay as they are.
+Status WriteTransaction::write_sums() {
+  if (!state_->has_written) return {};
+  const auto stored = get(KeySpace::meta, kSumsKey);
+  if (!stored && stored.error().code != Code::corrupt) return stored.error();
+  if (!stored || !*stored) return {};
+  const auto before = ContentSums::decode(**stored);
+  if (!before) return {};
+  return put(KeySpace::meta, kSumsKey, state_->sum_changes.applied_to(*before).encode());
 }
 
 Status WriteTransaction::clear_patches(KeySpace space) {
@@ -331,12 +346,10 @@ Status WriteTransaction::commit() {
   state.is_committing = true;
   for (const std::unique_ptr<Companion>& companion : state.companions) {
     Status written = companion ? companion->before_commit(*this) : Status();
-    if (written) continue;
-    state.close_cursors();
-    mdb_txn_abort(state.transaction);
-    state.leave();
-    return written;
+    if (!written) return give_up(std::move(written));
   }
+  Status written = write_sums();
+  if (!written) return give_up(std::move(written));
   state.close_cursors();
   int code = testing::check(testing::Point::commit);
   if (code == 0) code = state.file->sync_heads(state.durability == Durability::synced);
@@ -360,6 +373,13 @@ Status WriteTransaction::commit() {
   state.leave();
   if (code != 0) return state.file->fail(code, "commit to", map_number);
   return {};
+}
+
+Status WriteTransaction::give_up(Status failure) {
+  state_->close_cursors();
+  mdb_txn_abort(state_->transaction);
+  state_->leave();
+  return failure;
 }
 
 bool WriteTransaction::finished() const { return !state_ || state_->transaction == nullptr; }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "store/environment.hpp"
@@ -19,8 +20,8 @@ class ValueChecker {
   ValueChecker& operator=(const ValueChecker&) = delete;
 
   void add(Bytes piece);
-  // Once every piece has been added.
-  [[nodiscard]] bool matches() const;
+  // Once every piece has been added; nullopt if it does not match.
+  [[nodiscard]] std::optional<std::uint64_t> matching_checksum() const;
 
  private:
   struct Hash;

@@ -355,16 +355,19 @@ BOOST_AUTO_TEST_CASE(random_damage_of_a_larger_file_gives_an_error_or_the_right_
   std::mt19937_64 random(seed);
   const std::string& content = trial.content();
   const std::size_t page_size = PageImage(content).page_size();
+  const auto swap = [](std::string& damaged, std::size_t first, std::size_t second,
+                       std::size_t size) {
+    for (std::size_t i = 0; i < size; ++i) std::swap(damaged[first + i], damaged[second + i]);
+  };
   const auto swap_blocks = [&](std::string& damaged, std::size_t size) {
     const std::size_t count = damaged.size() / size;
     const std::size_t first = random() % count * size;
-    const std::size_t second = random() % count * size;
-    for (std::size_t i = 0; i < size; ++i) std::swap(damaged[first + i], damaged[second + i]);
+    swap(damaged, first, random() % count * size, size);
   };
   const std::uint64_t usual = at_length() ? 100'000 / part().count : short_run(400);
   for (std::uint64_t i = 0; torture.wants_more(i, usual); ++i) {
     std::string damaged = content;
-    switch (random() % 6) {
+    switch (random() % 7) {
       case 0:
         damaged.resize(random() % damaged.size());
         break;
@@ -381,6 +384,13 @@ BOOST_AUTO_TEST_CASE(random_damage_of_a_larger_file_gives_an_error_or_the_right_
         const std::size_t from = random() % (damaged.size() - 64);
         const std::size_t to = random() % (damaged.size() - 64);
         for (std::size_t k = 0; k < 64; ++k) damaged[to + k] = content[from + k];
+        break;
+      }
+      case 5: {  // a sector by the same one of another page, which may be an earlier version
+        const std::size_t sector = random() % (page_size / 512) * 512;
+        const std::size_t page_count = damaged.size() / page_size;
+        const std::size_t first = random() % page_count * page_size;
+        swap(damaged, first + sector, random() % page_count * page_size + sector, 512);
         break;
       }
       default:
