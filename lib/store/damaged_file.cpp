@@ -421,6 +421,8 @@ Status Looker::choose_trees(const Candidates& candidates) {
   found_.trees = {};
   found_.finding = "the list of the key spaces cannot be read";
   TL_TRY_ASSIGN(found, find_main_tree(candidates));
+  // The commit before the newest one has such a list as well, and only the free pages tell.
+  if (found && !found_.knows_free_pages) found_.may_be_older = true;
   // Then it is where the head says, destroyed, and nothing else is there.
   if (!found && head_->main.root < found_.page_count) {
     found_.free_pages[static_cast<std::size_t>(head_->main.root)] = true;

@@ -574,6 +574,23 @@ BOOST_AUTO_TEST_CASE(paths_and_callers_that_cannot_be_served_are_told) {
   BOOST_TEST((status.st_mode & 07777) == 0600U);
 }
 
+// Where both the list of key spaces and that of free pages are cut off, those of a commit before
+// may be left.
+BOOST_AUTO_TEST_CASE(a_file_that_is_cut_off_anywhere_gives_nothing_older_for_certain) {
+  const Folder folder(fast_folder());
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+    const int observations = 100 + 4 * static_cast<int>(seed);
+    const Sample sample =
+        SampleMaker(folder, seed).make({.observations = observations, .compacts = true});
+    const std::size_t page_size = page_size_of(sample.content);
+    for (std::size_t size = sample.content.size(); size > 2 * page_size; size -= page_size) {
+      BOOST_TEST_CONTEXT("seed " << seed << " cut off at " << size - page_size) {
+        salvage_and_judge(folder, sample.content.substr(0, size - page_size), sample);
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(random_damage_never_makes_anything_wrong) {
   const tracelite::test::Torture torture("salvage");
   const std::uint64_t seed = random_seed();
