@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import importlib
 import multiprocessing
 import multiprocessing.util
 import os
@@ -235,6 +236,26 @@ class ForkTest(FolderCase):
                         pool.join()
                     ids = [row.id for row in store.traces() if row.id.startswith(method)]
                     self.assertEqual(len(ids), 8)
+
+    def test_a_store_that_a_worker_opens_with_its_program(self) -> None:
+        # A child of a forkserver imports that before it knows that it is one.
+        program = self.path.with_name("program_of_workers.py")
+        program.write_text(
+            "from tracelite import Store\n"
+            f"store = Store({str(self.path)!r}, commit_interval_ms=60_000)\n"
+            "def leave_one() -> None:\n"
+            "    store.put_trace('left')\n"
+        )
+        sys.path.insert(0, str(program.parent))
+        self.addCleanup(sys.path.remove, str(program.parent))
+        module = importlib.import_module(program.stem)
+        module.store.close()
+        process = multiprocessing.get_context("forkserver").Process(target=module.leave_one)
+        process.start()
+        process.join()
+        self.assertEqual(process.exitcode, 0)
+        with Store(self.path, read_only=True) as store:
+            self.assertEqual([row.id for row in store.traces()], ["left"])
 
     def test_a_worker_whose_thread_goes_on(self) -> None:
         with warnings.catch_warnings():

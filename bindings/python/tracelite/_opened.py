@@ -109,13 +109,21 @@ def _close_open_stores() -> None:
 
 
 _finalizer: Any = None  # of this process
+_is_asked_again = False  # by multiprocessing, in each of its children that begins
 
 
 def _close_with_multiprocessing() -> None:
     # A child of multiprocessing ends by os._exit, after the finalizers of its own module.
-    global _finalizer
+    global _finalizer, _is_asked_again
     process = sys.modules.get("multiprocessing.process")
-    if process is None or process.parent_process() is None:
+    if process is None:
+        return
+    if process.parent_process() is None:
+        # A child of a forkserver imports the program before it knows that it is one.
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None and not _is_asked_again:
+            _is_asked_again = True
+            util.register_after_fork(_drain_open_stores, lambda _: _close_with_multiprocessing())
         return
     # One that has run is gone, and others that run after it may open a store.
     if _finalizer is None or not _finalizer.still_active():
