@@ -478,13 +478,14 @@ enum {
   /*
    * The file may come from anybody. All of it is looked through before anything is done with it:
    * its pages, every checksum and the sums of them, and the tables and pages of its index. What is
-   * damaged, older than what was written last, or made up is refused with TL_CORRUPT, also where it is a page of the index whose checksum is wrong (opened
-   * without this flag, tl_reindex mends that). An index whose checksums are right, but which has
-   * other tables than ours or is not sound, is never read: another is made in the file if it is
-   * opened for writing, in memory if not. Of what the file says as it is opened; whoever writes it
-   * while it is open is trusted. Without this flag a file is trusted as far as its head and its
-   * checksums go, and one that was made to do harm can crash the process, or keep it at work for
-   * ever.
+   * damaged, made up, or by the sums older than what was written last is refused with TL_CORRUPT,
+   * also where it is a page of the index (opened without this flag, tl_reindex mends that, but for
+   * one of a compacted file in a block with shared text; where only the sums are wrong tl_compact
+   * makes them those of what is there). An index whose checksums are right, but which has other
+   * tables than ours or is not sound, is never read: another is made in the file if it is opened
+   * for writing, in memory if not. Of what the file says as it is opened; whoever writes it while
+   * it is open is trusted. Without this flag a file is trusted as far as its head and its checksums
+   * go, and one that was made to do harm can crash the process, or keep it at work for ever.
    *
    * It takes as long as reading the file, at about 1 GB a second from memory, and meanwhile no
    * other process and no other thread of this one can open or close it. If other processes have
@@ -1200,14 +1201,15 @@ TL_API tl_status tl_delete_securely(tl_store *store, const tl_filter *filter, ui
                                     tl_delete_report *report);
 
 /* Called for each thing that tl_check finds wrong, or tl_salvage leaves behind; `where` names the
- * key space or table. */
+ * key space or table, or "head", "key spaces", "free pages" or "sums". */
 typedef void (*tl_finding_fn)(void *context, tl_text where, tl_text message);
 
-/* Checks the whole file, as the newest commit has it: the structure of its pages, every checksum,
- * every record and payload, and the index against the records. Others may go on writing. Where the
- * structure is damaged, nothing further is looked at; tl_salvage brings out the rest. finding and
- * progress (in pages) may be NULL. Errors: TL_CORRUPT (something was found), TL_UNSUPPORTED (the
- * index was made by another version; nothing else is wrong), TL_CANCELLED, TL_IO, TL_NO_MEMORY. */
+/* Checks the whole file, as the newest commit has it: the structure of its pages, every checksum
+ * and their sums, every record and payload, and the index against the records. Others may go on
+ * writing. Where the structure is damaged, nothing further is looked at, and where a value is, not
+ * the index; tl_salvage brings out the rest. finding and progress (in pages) may be NULL. Errors:
+ * TL_CORRUPT (something was found), TL_UNSUPPORTED (the index was made by another version; nothing
+ * else is wrong), TL_CANCELLED, TL_IO, TL_NO_MEMORY. */
 TL_API tl_status tl_check(tl_store *store, tl_finding_fn finding, void *finding_context,
                           tl_progress_fn progress, void *progress_context);
 

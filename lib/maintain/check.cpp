@@ -39,13 +39,14 @@ Status verdict(std::uint64_t finding_count) {
 
 class Checker {
  public:
-  // `finding_count`: what has been found already.
+  // `finding_count`: what has been found already, `damaged_count` of it such as hides more.
   Checker(store::ReadTransaction& transaction, const FindingFunction& finding,
-          std::uint64_t& finding_count)
+          std::uint64_t& finding_count, std::uint64_t damaged_count)
       : transaction_(transaction),
         reader_(transaction),
         finding_(finding),
-        finding_count_(finding_count) {}
+        finding_count_(finding_count),
+        damaged_count_(damaged_count) {}
 
   Status run();
 
@@ -72,6 +73,7 @@ class Checker {
   EntityReader reader_;
   const FindingFunction& finding_;  // counts
   std::uint64_t& finding_count_;
+  std::uint64_t damaged_count_;
   std::set<std::uint64_t> payloads_;  // that records refer to
   payload::MediaUses media_;          // the same
 };
@@ -208,10 +210,9 @@ Status Checker::check_index() {
 }
 
 Status Checker::run() {
-  const std::uint64_t damaged_values = finding_count_;
   TL_TRY(noted("record", check_records()));
   // Where values are damaged the rest would only repeat it.
-  if (damaged_values == 0) {
+  if (damaged_count_ == 0) {
     TL_TRY(noted("payload", check_orphans()));
     Status checked = noted("page", check_index());
     const bool is_of_another_version = !checked && checked.error().code == Code::unsupported;
@@ -235,10 +236,15 @@ Status check(const std::shared_ptr<store::Environment>& environment, const Findi
     ++finding_count;
     if (finding) finding(where, message);
   };
-  TL_TRY_ASSIGN(transaction, store::begin_verified_read(environment, counting, progress));
+  std::uint64_t damaged_count = 0;
+  const FindingFunction of_pages = [&](Bytes where, Bytes message) {
+    counting(where, message);
+    if (where != store::kSumsFinding) ++damaged_count;
+  };
+  TL_TRY_ASSIGN(transaction, store::begin_verified_read(environment, of_pages, progress));
   // Where a tree is none LMDB must not be let to it.
   if (!transaction) return verdict(finding_count);
-  return Checker(*transaction, counting, finding_count).run();
+  return Checker(*transaction, counting, finding_count, damaged_count).run();
 }
 
 }  // namespace tracelite::maintain

@@ -10,8 +10,8 @@
 //               replaced or erased, of which nobody knows what it had added
 //     8 bytes   big-endian, for each key space
 //
-// Not counted are this value itself and the note of a replacement, which is written without it. A
-// file that was made before there were sums has none, until it is compacted.
+// Not counted are this value itself and the note of a replacement, which goes without it. A file
+// that was made before there were sums has none, until it is compacted.
 //
 // Knows key spaces and checksums; must not know who reads or writes values.
 #pragma once

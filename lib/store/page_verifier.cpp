@@ -152,7 +152,7 @@ Status Verifier::check_sums() {
                                                 std::string(kKeySpaceNames[i]) +
                                                 " is not all that was written there last");
     if (!finding_) return error;
-    finding_(kKeySpaceNames[i], error.message);
+    finding_(kSumsFinding, error.message);
   }
   return {};
 }

@@ -23,7 +23,9 @@
 
 namespace tracelite::store {
 
-// `where` is a key space, or "key spaces", "free pages" or "head".
+inline constexpr const char* kSumsFinding = "sums";  // hides no other: each value can be read
+
+// `where` is a key space, or "key spaces", "free pages", "head" or kSumsFinding.
 using PageFindingFunction = std::function<void(Bytes where, Bytes message)>;
 
 // True if every tree is one, so that LMDB can be let to it; values that do not match their

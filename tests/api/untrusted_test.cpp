@@ -8,6 +8,7 @@
 
 #include "api/support.hpp"
 #include "index/page_file.hpp"
+#include "store/content_sums.hpp"
 
 namespace tracelite::api::test {
 namespace {
@@ -184,6 +185,37 @@ BOOST_AUTO_TEST_CASE(
   const Store again(path, untrusted());
   BOOST_TEST(count(again, TL_KIND_TRACE) == 1U);
   again.check();
+}
+
+BOOST_AUTO_TEST_CASE(wrong_sums_hide_nothing_else_from_check) {
+  record_many(path);
+  run_in_index(path, "DELETE FROM observation");
+  {
+    const auto environment = store::test::open_file(path);
+    auto transaction = store::test::must(environment->begin_write());
+    const auto value = store::test::must(transaction.get(store::KeySpace::meta, store::kSumsKey));
+    auto sums = store::ContentSums::decode(value.value()).value();
+    ++sums.of[static_cast<std::size_t>(store::KeySpace::media)];
+    store::test::must(transaction.put(store::KeySpace::meta, store::kSumsKey, sums.encode()));
+    store::test::must(transaction.commit());
+  }
+  const auto findings_of = [](const Store& store) {
+    std::string findings;
+    const auto take = [](void* context, tl_text where, tl_text message) {
+      static_cast<std::string*>(context)->append(string_of(where) + ": " + string_of(message));
+    };
+    expect(tl_check(store.get(), take, &findings, nullptr, nullptr), TL_CORRUPT,
+           "wrong with the file");
+    return findings;
+  };
+  const Store store(path);
+  const std::string all = findings_of(store);
+  BOOST_TEST(all.starts_with("sums: "), all);
+  BOOST_TEST(all.find("observation: the index disagrees") != std::string::npos, all);
+  must(tl_reindex(store.get(), nullptr, nullptr));
+  BOOST_TEST(findings_of(store).find("disagrees") == std::string::npos);
+  must(tl_compact(store.get(), nullptr, nullptr));
+  store.check();
 }
 
 // Pages of the index and parts of the directories, wherever compacting has put them.

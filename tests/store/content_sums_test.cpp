@@ -28,8 +28,7 @@ std::vector<std::string> findings_of(const std::shared_ptr<Environment>& environ
 }
 
 void check_sound(const std::shared_ptr<Environment>& environment) {
-  const std::vector<std::string> findings = findings_of(environment);
-  BOOST_TEST(findings.empty(), findings.front());
+  for (const std::string& found : findings_of(environment)) BOOST_TEST(found.empty(), found);
 }
 
 std::optional<ContentSums> sums_of(const std::shared_ptr<Environment>& environment) {
