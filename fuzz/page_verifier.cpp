@@ -32,7 +32,9 @@ namespace {
 
 namespace layout = store::layout;
 
-constexpr std::array kBases = {"small.tl", "compacted.tl", "other_index.tl"};
+// The first three are from before there were sums (store/content_sums.hpp), so that a value that is
+// changed with its checksum is read.
+constexpr std::array kBases = {"small.tl", "compacted.tl", "other_index.tl", "recorded.tl"};
 constexpr std::size_t kBaseSizeBytesMax = std::size_t{1} << 20;
 constexpr std::size_t kPageSize = 4096;
 constexpr std::size_t kChangesMax = 24;
