@@ -25,6 +25,16 @@ constexpr const char* kFooter =
     "set.\n"
     "\n";
 
+// Where no command was meant by the arguments, CLI11 says only that one is missing.
+std::string reason(const CLI::App& app, const CLI::ParseError& error) {
+  if (!app.get_subcommands().empty()) return error.what();
+  const auto unknown = app.remaining();
+  if (unknown.empty()) return "a command is required";
+  const bool is_option = unknown.front().starts_with('-');
+  return std::string(is_option ? "there is no option '" : "there is no command '") +
+         unknown.front() + "'";
+}
+
 int parse(CLI::App& app, int argc, char** argv) {
   try {
     std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
@@ -37,7 +47,7 @@ int parse(CLI::App& app, int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     const auto chosen = app.get_subcommands();
     const std::string command = chosen.empty() ? "" : " " + chosen.front()->get_name();
-    cli::complain(std::string(error.what()) + "; see: tracelite" + command + " --help");
+    cli::complain(reason(app, error) + "; see: tracelite" + command + " --help");
     return cli::kExitUsage;
   }
 }
@@ -69,6 +79,7 @@ int main(int argc, char** argv) {
   cli::Action action;
   app.set_version_flag("--version", "tracelite " + std::string(tl_version()));
   app.require_subcommand(1);
+  app.get_formatter()->label("SUBCOMMAND", "COMMAND");
   app.footer(cli::kExitCodes);  // of every command; the program's own says more
   cli::add_import_and_export(app, action);
   cli::add_lists(app, action);

@@ -76,6 +76,14 @@ class Options(ProgramTest):
             self.assertLess(len(result.err), 300)
             self.assertIn(f"see: tracelite {arguments[0]} --help", result.err)
 
+    def test_commands(self) -> None:
+        see = "; see: tracelite --help"
+        self.fail_with("a command is required" + see, code=2)
+        self.fail_with("there is no command 'list'" + see, "list", "day.tl", code=2)
+        self.fail_with("there is no command ''" + see, "", code=2)
+        self.fail_with("there is no option '--json'" + see, "--json", code=2)
+        self.assertIn("Usage: tracelite [OPTIONS] COMMAND\n", self.run_program("--help").out)
+
     def test_numbers(self) -> None:
         for number in ["-1", "-2", "0", "1.5", "many", ""]:
             self.refused(
