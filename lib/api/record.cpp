@@ -63,13 +63,14 @@ Status put_trace(tl_store* store, const tl_trace* given) {
     TL_TRY(fill(builder, trace));
     const std::uint64_t flags = TL_BIT(TL_FIELD_PUBLIC) | TL_BIT(TL_FIELD_BOOKMARKED);
     if (trace.set_mask != 0 && (trace.set_mask & ~flags) == 0) return {};  // no trace of its own
-    // What was put is there, also where nothing was left of what it was given.
-    if (trace.set_mask == 0 || !builder.creates_trace()) {
-      builder.time(Field::timestamp, model::now_ns(), true);
-    }
     TL_TRY(add_default_environment(builder, options, trace.set_mask));
-    if (options.default_release.empty() || sets(trace.set_mask, TL_FIELD_RELEASE)) return {};
-    return builder.text(Field::release, options.default_release, true);
+    if (!options.default_release.empty() && !sets(trace.set_mask, TL_FIELD_RELEASE)) {
+      TL_TRY(builder.text(Field::release, options.default_release, true));
+    }
+    // What was put is there, also where nothing was left of what it was given: the environment that
+    // it has anyway says so.
+    if (builder.creates_trace()) return {};
+    return builder.text(Field::environment, "default", true);
   }();
   return record_sampled(*store->state, builder, filled);
 }

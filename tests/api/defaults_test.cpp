@@ -90,6 +90,32 @@ BOOST_AUTO_TEST_CASE(a_trace_that_was_put_is_there) {
   }
 }
 
+// Nothing was said of its time.
+BOOST_AUTO_TEST_CASE(a_put_of_nothing_leaves_a_trace_where_it_is) {
+  const Folder folder;
+  const Store store(folder.file());
+  const std::string long_text(201, 's');
+  const auto put = [&](std::uint64_t fields) {
+    tl_trace trace{};
+    trace.struct_size = sizeof trace;
+    trace.id = tl_str("t");
+    trace.set_mask = fields;
+    trace.name = tl_str("n");
+    trace.user_id = text_of(long_text);
+    must(tl_put_trace(store.get(), &trace));
+    store.flush();
+    Rows found(get(store, TL_KIND_TRACE, {}, "t"));
+    BOOST_REQUIRE(found.next());
+    BOOST_TEST(string_of(found.row().trace->environment) == "default");
+    return found.row().trace->timestamp_ns;
+  };
+  const std::int64_t timestamp_ns = put(TL_BIT(TL_FIELD_NAME));
+  for (const std::uint64_t fields : {std::uint64_t{0}, TL_BIT(TL_FIELD_TAGS),
+                                     TL_BIT(TL_FIELD_USER_ID), TL_BIT(TL_FIELD_INPUT)}) {
+    BOOST_TEST(put(fields) == timestamp_ns, "fields " << fields);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_default_environment_is_repaired_once) {
   const Folder folder;
   Warnings warnings;
