@@ -394,7 +394,8 @@ Result<std::optional<Entity>> Applier::append_streams(const Entity& before, Work
       replaced.flags = static_cast<std::uint8_t>(replaced.flags & ~Register::kStreamed);
       continue;
     }
-    if (work.entity.order_of(reg) <= before.order_of(*stored)) continue;
+    const auto order = work.entity.order_of(reg) <=> before.order_of(*stored);
+    if (order == 0) continue;  // the same event
     const PayloadValue head = PayloadValue::decode(stored->value);
     if (is_finished(head)) {
       const payload::ValueReader values(*transaction_);
@@ -403,8 +404,10 @@ Result<std::optional<Entity>> Applier::append_streams(const Entity& before, Work
     } else if (head.is_stored) {
       const PayloadValue tail = PayloadValue::decode(reg.value);
       TL_TRY(payloads_.append(*transaction_, head.number, tail.bytes));
-      reg.value = PayloadValue::encode_stored(head.form, head.number,
-                                              head.stored_size_bytes + tail.bytes.size());
+      // Of both the later one is kept, and has to know how long the text is.
+      Register& later = order > 0 ? reg : change_stored();
+      later.value = PayloadValue::encode_stored(head.form, head.number,
+                                                head.stored_size_bytes + tail.bytes.size());
     }
   }
   return altered;

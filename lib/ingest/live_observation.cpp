@@ -98,11 +98,11 @@ Status LiveObservation::append(Field field, Bytes text) {
 }
 
 Status LiveObservation::record_appended(Field field, EventBuilder& builder) {
-  if (!has_appended_ && field == Field::output) {
-    builder.time(Field::completion_start_time, model::now_ns(), true);
-    has_appended_ = true;
-  }
-  return record(builder);
+  if (has_appended_ || field != Field::output) return record(builder);
+  builder.time(Field::completion_start_time, model::now_ns(), true);
+  TL_TRY(record(builder));
+  has_appended_ = true;
+  return {};
 }
 
 void LiveObservation::field_was_set(Field field) {

@@ -208,6 +208,32 @@ BOOST_AUTO_TEST_CASE(a_full_queue_drops_the_rest_of_a_long_append_at_the_begin_o
   BOOST_TEST((kept == text.substr(0, kept.size())));
 }
 
+// By then the queue was full.
+BOOST_AUTO_TEST_CASE(the_first_append_that_is_recorded_starts_the_completion) {
+  const Folder folder(store::test::fast_folder());
+  tl_options options{};
+  options.full_policy = TL_FULL_DROP;
+  options.queue_size_bytes = kMiB;
+  const Store store(folder.file(), options);
+  tl_span* const span = begin(store);
+  store.flush();
+  {
+    const auto environment = store::test::open_file(folder.file());
+    const auto others_turn = store::test::must(environment->begin_write());
+    const std::string text(kMiB / 4, 'x');
+    while (tl_append(span, TL_FIELD_INPUT, text_of(text)) == TL_OK) continue;
+    expect(tl_append(span, TL_FIELD_OUTPUT, text_of(text)), TL_QUEUE_FULL, "queue is full");
+  }
+  store.flush();
+  append(span, "y");
+  must(tl_end(span, nullptr));
+  store.flush();
+  Rows rows(get(store, TL_KIND_OBSERVATION, "t", "o"));
+  BOOST_REQUIRE(rows.next());
+  BOOST_TEST(rows.payload(TL_FIELD_OUTPUT) == "y");
+  BOOST_TEST((rows.row().observation->set_mask & TL_BIT(TL_FIELD_COMPLETION_START_TIME)) != 0U);
+}
+
 BOOST_AUTO_TEST_CASE(what_a_span_refuses_is_counted) {
   const Folder folder;
   const Store store(folder.file());

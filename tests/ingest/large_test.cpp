@@ -426,6 +426,34 @@ BOOST_AUTO_TEST_CASE(a_text_that_ends_twice_keeps_its_media) {
   }
 }
 
+// Another process streams to the same observation, and its commit comes later.
+BOOST_AUTO_TEST_CASE(what_was_appended_earlier_and_committed_later_is_lost_nowhere) {
+  std::string medium = "data:image/png;base64,";
+  payload::append_base64(medium, std::string(3'000, 'm'));
+  const std::string part = noise(2'000);
+  // Inline with a medium, shared with others, and in a place of its own.
+  for (const auto& [text, ends] : {std::pair{medium, true}, {part + medium, true}, {part, false}}) {
+    Live live;
+    LiveObservation other(live.recorder, "t", "o");
+    EventBuilder earlier = other.update();
+    earlier.streamed(Field::output, "earlier ");
+    must(earlier.id("o"));
+    must(earlier.trace_id("t"));
+    must(earlier.seal(live.recorder->next_stamp_ns()));
+    must(live.observation.append(Field::output, text));
+    if (ends) live.end();
+    live.flush();
+    must(live.recorder->record(earlier));
+    live.flush();
+    const std::string output = live.output();
+    BOOST_TEST((output == (ends ? "earlier " + text : text + "earlier ")), output.substr(0, 40));
+    BOOST_TEST((Look(*live.environment).entries(KeySpace::media) > 0U) == ends);
+    must(live.observation.append(Field::output, " later"));
+    live.flush();
+    BOOST_TEST((live.output() == output + " later"));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_text_that_has_ended_is_written_anew_only_when_it_grows) {
   Live live;
   must(live.observation.append(Field::output, noise(2'000)));
