@@ -1,5 +1,6 @@
 """Threads, forks, exits, interrupts and SIGTERM."""
 
+import atexit
 import ctypes
 import gc
 import importlib
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import unittest
 import warnings
 from typing import Any, List, Tuple
@@ -19,7 +21,7 @@ from unittest import mock
 
 import tracelite
 from support import PACKAGE, FolderCase, StoreCase, run_python
-from tracelite import ForkedError, InvalidError, MisuseError, Store, TraceliteError
+from tracelite import ForkedError, InvalidError, MisuseError, Store, TraceliteError, _opened
 
 
 class ThreadTest(StoreCase):
@@ -280,6 +282,31 @@ class ForkTest(FolderCase):
         with Store(self.path, read_only=True) as store:
             self.assertEqual({row.id for row in store.traces()}, {"before", "at the end"})
 
+    def test_what_a_worker_records_behind_its_work(self) -> None:
+        # By what it runs when it ends; a store may be closed there as well.
+        for method in ("fork", "spawn", "forkserver"):
+            with self.subTest(method), warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                path = self.path.with_name(method)
+                way: Any = multiprocessing.get_context(method)
+                process = way.Process(target=_record_when_it_ends, args=(str(path),))
+                process.start()
+                process.join()
+                self.assertEqual(process.exitcode, 0)
+                ids = {"work", "left at the end", "closed at the end"}
+                if method == "spawn":
+                    ids.add("exit handler")
+                with Store(path, read_only=True) as store:
+                    self.assertEqual({row.id for row in store.traces()}, ids)
+
+    def test_a_store_that_is_opened_while_multiprocessing_is_imported(self) -> None:
+        unfinished = types.ModuleType("unfinished")
+        for name in ("multiprocessing.process", "multiprocessing.util"):
+            with self.subTest(name), mock.patch.dict(sys.modules, {name: unfinished}):
+                with mock.patch.object(_opened, "_is_asked_again", False):
+                    Store(self.path).close()
+                    self.assertFalse(_opened._is_asked_again)
+
 
 def _record_one(argument: Tuple[str, str]) -> str:
     path, id = argument
@@ -314,6 +341,21 @@ def _record_behind_the_end(path: str) -> None:
     threading.Thread(target=work).start()
     store.put_trace("before")
     _leave_one("left")
+
+
+def _record_when_it_ends(path: str) -> None:
+    _open_in_worker(path)
+    left = _left_open[-1]
+    closed = Store(path, commit_interval_ms=60_000)
+
+    def record() -> None:
+        left.put_trace("left at the end")
+        with closed:
+            closed.put_trace("closed at the end")
+
+    multiprocessing.util.Finalize(None, record, exitpriority=0)  # after tracelite's
+    atexit.register(lambda: left.put_trace("exit handler"))
+    left.put_trace("work")
 
 
 def _open_at_the_end(path: str) -> None:

@@ -7,8 +7,7 @@ import ctypes
 import logging
 import os
 import sys
-import threading
-from typing import Any, Callable, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from . import _c
 from ._c import Field
@@ -39,7 +38,7 @@ class Opened:
         self.gate = Gate(handle)
         self.callbacks = callbacks
         _open_stores.add(self)
-        _close_with_multiprocessing()
+        _flush_with_multiprocessing()
 
     def flush(self, timeout: Optional[float]) -> int:
         position = ctypes.c_uint64()
@@ -108,35 +107,40 @@ def _close_open_stores() -> None:
             logger.error("closing a store at exit: %s", error)
 
 
-_finalizer: Any = None  # of this process
+# Before a child of multiprocessing waits for its own children, and behind what its program does.
+_FLUSH_PRIORITIES = (1, -1000)
+_finalizers: Dict[int, Any] = {}  # of this process, by priority
 _is_asked_again = False  # by multiprocessing, in each of its children that begins
 
 
-def _close_with_multiprocessing() -> None:
-    # A child of multiprocessing ends by os._exit, after the finalizers of its own module.
-    global _finalizer, _is_asked_again
+def _flush_with_multiprocessing() -> None:
+    # A child of multiprocessing ends by os._exit, after the finalizers of its own module. (One that
+    # was spawned runs exit handlers then, and closes its stores there.)
+    global _is_asked_again
     process = sys.modules.get("multiprocessing.process")
-    if process is None:
+    # Another thread may be importing it.
+    parent_process = getattr(process, "parent_process", None)
+    if parent_process is None:
         return
-    if process.parent_process() is None:
+    if parent_process() is None:
         # A child of a forkserver imports the program before it knows that it is one.
         util = sys.modules.get("multiprocessing.util")
-        if util is not None and not _is_asked_again:
+        register_after_fork = getattr(util, "register_after_fork", None)
+        if register_after_fork is not None and not _is_asked_again:
+            register_after_fork(_flush_open_stores, lambda _: _flush_with_multiprocessing())
             _is_asked_again = True
-            util.register_after_fork(_drain_open_stores, lambda _: _close_with_multiprocessing())
         return
-    # One that has run is gone, and others that run after it may open a store.
-    if _finalizer is None or not _finalizer.still_active():
-        from multiprocessing.util import Finalize
+    for priority in _FLUSH_PRIORITIES:
+        # One that has run is gone, and others that run after it may open a store.
+        finalizer = _finalizers.get(priority)
+        if finalizer is None or not finalizer.still_active():
+            from multiprocessing.util import Finalize
 
-        _finalizer = Finalize(None, _drain_open_stores, exitpriority=1)
+            _finalizers[priority] = Finalize(None, _flush_open_stores, exitpriority=priority)
 
 
-def _drain_open_stores() -> None:
-    # The child still waits for its other threads, which may go on recording.
-    if all(each.daemon for each in threading.enumerate() if each is not threading.current_thread()):
-        _close_open_stores()
-        return
+# They stay open: what runs behind this may record, and threads that the child still waits for.
+def _flush_open_stores() -> None:
     for opened in list(_open_stores):
         try:
             opened.flush(EXIT_TIMEOUT_S)
@@ -147,8 +151,7 @@ def _drain_open_stores() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _finalizer
-    _finalizer = None
+    _finalizers.clear()
 
 
 if hasattr(os, "register_at_fork"):
