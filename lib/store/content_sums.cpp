@@ -41,11 +41,10 @@ void SumChanges::put(KeySpace space, Bytes key, std::uint64_t checksum) {
   difference_.add(space, key, checksum);
 }
 
-void SumChanges::removed(KeySpace space, Bytes key, Bytes stored) {
+void SumChanges::removed(KeySpace space, Bytes key, std::optional<std::uint64_t> checksum) {
   if (!counts(space, key)) return;
-  const std::optional<std::uint64_t> sum = matching_checksum(space, key, stored);
-  if (sum) {
-    difference_.of[static_cast<std::size_t>(space)] -= *sum;
+  if (checksum) {
+    difference_.of[static_cast<std::size_t>(space)] -= *checksum;
   } else {
     difference_.unknown |= bit_of(space);
   }

@@ -7,7 +7,8 @@
 // what it puts, and subtracts what it replaces or erases. In `meta` under "sums":
 //
 //     4 bytes   big-endian; bit n: the sum of key space n is not known, because a damaged value was
-//               replaced or erased, of which nobody knows what it had added
+//               replaced or erased, of which nobody knows what it had added (of one of more than
+//               64 KiB the checksum that stands behind it is taken for that)
 //     8 bytes   big-endian, for each key space
 //
 // Not counted are this value itself and the note of a replacement, which goes without it. A file
@@ -48,8 +49,8 @@ static_assert(kKeySpaceCount <= 32, "a bit for each");
 class SumChanges {
  public:
   void put(KeySpace space, Bytes key, std::uint64_t checksum);
-  // `stored`: the value with its checksum.
-  void removed(KeySpace space, Bytes key, Bytes stored);
+  // nullopt: it cannot be told.
+  void removed(KeySpace space, Bytes key, std::optional<std::uint64_t> checksum);
   void cleared(KeySpace space);
 
   [[nodiscard]] ContentSums applied_to(const ContentSums& before) const;

@@ -31,8 +31,8 @@ struct Range {
 };
 
 struct FreePageList {
-  std::vector<std::uint64_t> pages;  // that LMDB could use now
-  std::vector<std::uint64_t> held;   // that it could use later
+  PageNumbers pages;                // that LMDB could use now
+  std::vector<std::uint64_t> held;  // that it could use later
 };
 
 // As LMDB does it: what a transaction has given up is used again once that is older than `oldest`.
@@ -42,12 +42,12 @@ Result<FreePageList> read_free_list(const Transaction::State& begun) {
   const std::uint64_t oldest = std::min(newest, begun.file->oldest_snapshot(newest));
   FreePageList list;
   TL_TRY(each_of_free_list(begun, [&](const FreedPages& freed) {
-    std::vector<std::uint64_t>& pages = freed.freed_by < oldest ? list.pages : list.held;
+    std::vector<std::uint64_t>& pages = freed.freed_by < oldest ? list.pages.listed : list.held;
     const std::size_t before = pages.size();
     pages.resize(before + static_cast<std::size_t>(freed.count));
     std::memcpy(pages.data() + before, freed.numbers, freed.count * sizeof(std::uint64_t));
   }));
-  std::sort(list.pages.begin(), list.pages.end());
+  std::sort(list.pages.listed.begin(), list.pages.listed.end());
   std::sort(list.held.begin(), list.held.end());
   return list;
 }
@@ -62,29 +62,33 @@ Status add_pages_behind_the_last(const Transaction::State& begun, std::uint64_t 
     return make_error(Code::io, "the last page of " + begun.file->path + " cannot be told");
   }
   const std::uint64_t page_size = begun.file->page_size_bytes;
-  const std::uint64_t page_count = (file_size_bytes + page_size - 1) / page_size;
-  for (std::uint64_t page = information.me_last_pgno + 1; page < page_count; ++page) {
-    list.pages.push_back(page);
-  }
+  list.pages.tail_begin = information.me_last_pgno + 1;
+  list.pages.tail_end =
+      std::max(list.pages.tail_begin, (file_size_bytes + page_size - 1) / page_size);
   return {};
 }
 
 // Neighbours among pages, as far as the file goes.
-std::vector<Range> runs_of(const std::vector<std::uint64_t>& pages, const FreePagesRequest& request,
+std::vector<Range> runs_of(const PageNumbers& pages, const FreePagesRequest& request,
                            std::uint64_t page_size, std::uint64_t file_size_bytes) {
   std::vector<Range> runs;
   // What a write that was cut off has left may end within a page.
   const std::uint64_t page_count = (file_size_bytes + page_size - 1) / page_size;
-  for (std::size_t at = 0; at < pages.size();) {
-    std::size_t end = at + 1;
-    while (end < pages.size() && pages[end] == pages[end - 1] + 1) ++end;
-    const std::uint64_t first = std::max(pages[at], layout::kMetaPageCount);
-    const std::uint64_t behind = std::min(pages[end - 1] + 1, page_count);
+  const auto add = [&](std::uint64_t first, std::uint64_t behind) {
+    first = std::max(first, layout::kMetaPageCount);
+    behind = std::min(behind, page_count);
     if (behind > first && behind - first >= request.run_page_count_min) {
       runs.push_back({first * page_size, std::min(behind * page_size, file_size_bytes)});
     }
+  };
+  const std::vector<std::uint64_t>& listed = pages.listed;
+  for (std::size_t at = 0; at < listed.size();) {
+    std::size_t end = at + 1;
+    while (end < listed.size() && listed[end] == listed[end - 1] + 1) ++end;
+    add(listed[at], listed[end - 1] + 1);
     at = end;
   }
+  add(pages.tail_begin, pages.tail_end);
   return runs;
 }
 
@@ -214,12 +218,40 @@ Status Cleaner::run(const std::vector<Range>& runs, std::uint64_t& position, Fre
   return {};
 }
 
-// Those of the first that are in the second, too. Both are in order.
-std::vector<std::uint64_t> in_both(const std::vector<std::uint64_t>& first,
-                                   const std::vector<std::uint64_t>& second) {
-  std::vector<std::uint64_t> found;
-  std::ranges::set_intersection(first, second, std::back_inserter(found));
+// Those of the first that are in the second, too.
+PageNumbers in_both(const PageNumbers& first, const PageNumbers& second) {
+  PageNumbers found;
+  std::ranges::set_intersection(first.listed, second.listed, std::back_inserter(found.listed));
+  const auto add_listed_in_tail = [&](const PageNumbers& listing, const PageNumbers& other) {
+    const auto& listed = listing.listed;
+    const auto middle = static_cast<std::ptrdiff_t>(found.listed.size());
+    const auto begin = std::ranges::lower_bound(listed, other.tail_begin);
+    found.listed.insert(found.listed.end(), begin,
+                        std::lower_bound(begin, listed.end(), other.tail_end));
+    std::ranges::inplace_merge(found.listed, found.listed.begin() + middle);
+  };
+  add_listed_in_tail(first, second);
+  add_listed_in_tail(second, first);
+  found.tail_begin = std::max(first.tail_begin, second.tail_begin);
+  found.tail_end = std::max(found.tail_begin, std::min(first.tail_end, second.tail_end));
   return found;
+}
+
+PageNumbers in_either(const PageNumbers& pages, const std::vector<std::uint64_t>& listed) {
+  PageNumbers found{{}, pages.tail_begin, pages.tail_end};
+  std::ranges::set_union(pages.listed, listed, std::back_inserter(found.listed));
+  return found;
+}
+
+// Without the pages that lie in a range of the file.
+void leave_out(const Range& range, std::uint64_t page_size, PageNumbers& pages) {
+  const auto is_in = [&](std::uint64_t page) {
+    return page * page_size >= range.begin && page * page_size < range.end;
+  };
+  std::erase_if(pages.listed, is_in);
+  // From its begin on, because pages are overwritten in their order.
+  if (!is_in(pages.tail_begin)) return;
+  pages.tail_begin = std::min(pages.tail_end, (range.end - 1) / page_size + 1);
 }
 
 struct Cleared {
@@ -274,22 +306,15 @@ Result<FreePagesDone> FreePageOverwriting::step() {
   const std::uint64_t begin = position_;
   std::uint64_t end = position_;
   TL_TRY_ASSIGN(cleared, clear_from(environment_, request_, zeros_too_, end));
-  const std::vector<std::uint64_t>& free = cleared.list.pages;
-  const std::vector<std::uint64_t>& held = cleared.list.held;
-  if (!waiting_) {
-    waiting_.emplace();
-    std::ranges::set_union(free, held, std::back_inserter(*waiting_));
-  }
+  const PageNumbers& free = cleared.list.pages;
+  const PageNumbers held{cleared.list.held};
+  if (!waiting_) waiting_ = in_either(free, held.listed);
   // What is neither free nor held is in use, and so was written.
-  const std::vector<std::uint64_t> still_held = in_both(*waiting_, held);
-  std::vector<std::uint64_t> still_free = in_both(*waiting_, free);
-  std::erase_if(still_free, [&](std::uint64_t page) {
-    const std::uint64_t offset = page * cleared.page_size_bytes;
-    return offset >= begin && offset < end;
-  });
-  waiting_->clear();
-  std::ranges::set_union(still_free, still_held, std::back_inserter(*waiting_));
-  cleared.done.held_size_bytes = still_held.size() * cleared.page_size_bytes;
+  const PageNumbers still_held = in_both(*waiting_, held);
+  PageNumbers still_free = in_both(*waiting_, free);
+  leave_out({begin, end}, cleared.page_size_bytes, still_free);
+  waiting_ = in_either(still_free, still_held.listed);
+  cleared.done.held_size_bytes = still_held.listed.size() * cleared.page_size_bytes;
   position_ = cleared.done.is_more ? end : 0;
   if (!cleared.done.is_more) zeros_too_ = false;
   cleared.done.is_more = cleared.done.is_more || !still_free.empty();
@@ -305,10 +330,9 @@ Result<std::uint64_t> wasted_size_bytes(Environment& environment) {
   }
   constexpr std::uint64_t kBlockSizeBytes = 512;  // of st_blocks, whatever the file system has
   const std::uint64_t taken = static_cast<std::uint64_t>(status.st_blocks) * kBlockSizeBytes;
-  const std::uint64_t numbered = transaction.state().file->information().me_last_pgno + 1;
-  const std::uint64_t page_count = std::min(use.file_page_count, numbered);
   const std::uint64_t used =
-      (page_count - std::min(page_count, use.free_page_count)) * use.page_size_bytes;
+      (use.file_page_count - std::min(use.file_page_count, use.free_page_count)) *
+      use.page_size_bytes;
   return taken - std::min(taken, used);
 }
 

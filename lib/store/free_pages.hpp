@@ -38,6 +38,15 @@ struct FreePagesDone {
   bool makes_holes = true;  // false: the file system makes none
 };
 
+// Numbers of pages. The last ones need not be in memory: a file may go on for long behind its last
+// page.
+struct PageNumbers {
+  std::vector<std::uint64_t> listed;           // ascending
+  std::uint64_t tail_begin = 0, tail_end = 0;  // all of these as well; none is listed
+
+  [[nodiscard]] bool empty() const { return listed.empty() && tail_begin == tail_end; }
+};
+
 // Waits its turn to write. Errors: those of begin_write, io, disk_full.
 Result<FreePagesDone> clear_free_pages(Environment& environment, const FreePagesRequest& request);
 
@@ -59,8 +68,8 @@ class FreePageOverwriting {
   Environment& environment_;
   FreePagesRequest request_;
   bool zeros_too_;
-  std::uint64_t position_ = 0;                         // of bytes of the file
-  std::optional<std::vector<std::uint64_t>> waiting_;  // numbers of pages, ascending
+  std::uint64_t position_ = 0;  // of bytes of the file
+  std::optional<PageNumbers> waiting_;
 };
 
 // By how many bytes the file is larger on the disk than the pages in use. Errors: io.

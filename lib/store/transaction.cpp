@@ -10,12 +10,17 @@
 #include "store/errors.hpp"
 #include "store/freed_pages.hpp"
 #include "store/packed_space.hpp"
+#include "store/page_layout.hpp"
 #include "store/testing.hpp"
 
 namespace tracelite::store {
 namespace {
 
 constexpr std::size_t kValueSizeBytesMax = 0xffffffff - kChecksumSizeBytes;  // LMDB's
+
+// What is longer is not read where it is replaced or erased, which would take as long as reading
+// it.
+constexpr std::size_t kReadToEraseSizeBytesMax = std::size_t{64} << 10;
 
 Status check_key(Bytes key) {
   if (key.empty()) return make_error(Code::invalid, "a key must not be empty", "key");
@@ -26,6 +31,24 @@ Status check_key(Bytes key) {
                       "key");
   }
   return {};
+}
+
+// LMDB has a value of a page or more in a run of pages of its own, behind the header of the first,
+// and trusts the length that the entry says.
+bool lies_in_its_run(Bytes stored, std::uint32_t page_size) {
+  if (stored.size() < page_size) return true;
+  layout::PageHeader header{};
+  std::memcpy(&header, stored.data() - sizeof header, sizeof header);
+  return (header.flags & layout::kOverflowPage) != 0 &&
+         layout::overflow_page_count(stored.size(), page_size) <= layout::run_length_of(header);
+}
+
+// What a value has added to the sums; nullopt: it is damaged, and that cannot be told.
+std::optional<std::uint64_t> added_checksum(KeySpace space, Bytes key, Bytes stored,
+                                            std::uint32_t page_size) {
+  if (!lies_in_its_run(stored, page_size)) return std::nullopt;
+  if (stored.size() <= kReadToEraseSizeBytesMax) return matching_checksum(space, key, stored);
+  return read_checksum(stored.data() + stored.size() - kChecksumSizeBytes);
 }
 
 Error over() { return make_error(Code::misuse, "the transaction is over"); }
@@ -212,10 +235,12 @@ Result<FileUse> Transaction::file_use() const {
 
   TL_TRY(each_of_free_list(*state_,
                            [&](const FreedPages& freed) { use.free_page_count += freed.count; }));
-  // Pages that were given up before they were ever written are beyond the file's end.
+  // Pages that were given up before they were ever written are beyond the file's end; and a commit
+  // that was cut off has left some behind the last one.
   const std::uint64_t numbered = owner.information().me_last_pgno + 1;
   const std::uint64_t missing = numbered - std::min(numbered, use.file_page_count);
   use.free_page_count -= std::min(use.free_page_count, missing);
+  use.free_page_count += use.file_page_count - std::min(numbered, use.file_page_count);
   return use;
 }
 
@@ -304,7 +329,9 @@ Status WriteTransaction::take_from_sums(KeySpace space, Bytes key) {
       mdb_get(state_->transaction, state_->file->spaces[static_cast<std::size_t>(space)],
               &engine_key, &stored);
   if (code == 0) {
-    state_->sum_changes.removed(space, key, from_engine(stored));
+    const auto page_size = static_cast<std::uint32_t>(state_->file->page_size_bytes);
+    state_->sum_changes.removed(space, key,
+                                added_checksum(space, key, from_engine(stored), page_size));
   } else if (code != MDB_NOTFOUND) {
     state_->failed = true;
     return state_->file->fail(code, "read", state_->map_number);

@@ -1,6 +1,7 @@
 // Caps on age and size: what goes, what stays, and that nobody else notices.
 #include <algorithm>
 #include <atomic>
+#include <fstream>
 #include <thread>
 
 #include "record/session_group.hpp"
@@ -250,6 +251,19 @@ BOOST_AUTO_TEST_CASE(the_oldest_traces_go_until_the_file_is_small_enough) {
       BOOST_TEST((status == TL_OK) == (i >= made - left), id);
     }
   }
+}
+
+// A commit has written there that never came to its end.
+BOOST_AUTO_TEST_CASE(what_lies_behind_the_last_page_does_not_count) {
+  const Folder folder(fast_folder());
+  {
+    const Store store(folder.file());
+    fill(store, kSmallCapBytes / 2);
+  }
+  const std::uint64_t before = in_use_bytes(folder.file());
+  std::ofstream(folder.file(), std::ios::binary | std::ios::app)
+      << std::string(2 * kSmallCapBytes, 'x');
+  BOOST_TEST(in_use_bytes(folder.file()) == before);
 }
 
 BOOST_AUTO_TEST_CASE(a_bookmarked_trace_keeps_little_of_its_session) {

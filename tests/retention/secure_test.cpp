@@ -1,4 +1,6 @@
 // What was deleted securely is nowhere in the bytes of the file.
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <atomic>
 #include <fstream>
@@ -265,6 +267,33 @@ BOOST_AUTO_TEST_CASE(what_a_commit_that_was_cut_off_has_left_behind_the_last_pag
   store.check();
   record_others(store, 1'000);
   store.check();
+}
+
+// A stranger's file, of which nearly nothing is on the disk.
+BOOST_AUTO_TEST_CASE(a_file_that_goes_on_for_long_behind_its_last_page_takes_no_memory_for_that) {
+  Markers markers(store::test::random_seed());
+  const Folder folder(fast_folder());
+  {
+    const Store store(folder.file());
+    record_others(store, 0);
+    record_secret(store, markers, 0);
+  }
+  constexpr off_t kSizeBytes = off_t{1} << 40;
+  if (truncate(folder.file().c_str(), kSizeBytes) != 0) {
+    BOOST_TEST_MESSAGE("skipped: no file can be so long here");
+    return;
+  }
+  const Store store(folder.file());
+  const auto peak_kib = [] {
+    struct rusage usage = {};
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+  };
+  const long before_kib = peak_kib();
+  const Answer answer = delete_securely(store, of_secret_user(), 0);
+  must(answer.status);
+  BOOST_TEST(answer.report.trace_count == 1U);
+  BOOST_TEST(peak_kib() - before_kib < 512 * 1024);
 }
 
 // While it waits for a snapshot somebody deletes as tl_delete does.
