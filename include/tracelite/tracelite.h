@@ -193,7 +193,8 @@ enum { TL_SOURCE_API = 0, TL_SOURCE_EVAL = 1, TL_SOURCE_ANNOTATION = 2 };
  *
  * NULL clears the field, as its bit in clear_mask does: it then reads back as ABSENT. The JSON text
  * null, given as JSON, is a value of an input or output like any other, and comes back as JSON;
- * metadata it clears. ABSENT, given, leaves the field as it is.
+ * metadata it clears. The JSON text {} counts only where nothing else was written, whenever that
+ * was: it replaces nothing. ABSENT, given, leaves the field as it is.
  *
  * Media that a JSON or TEXT payload holds as base64 are stored once, see tl_payload_read; that
  * changes nothing of what comes back.
@@ -1201,15 +1202,17 @@ TL_API tl_status tl_delete_securely(tl_store *store, const tl_filter *filter, ui
                                     tl_delete_report *report);
 
 /* Called for each thing that tl_check finds wrong, or tl_salvage leaves behind; `where` names the
- * key space or table, or "head", "key spaces", "free pages" or "sums". */
+ * key space or table, or "head", "key spaces", "free pages", "lost pages" or "sums". */
 typedef void (*tl_finding_fn)(void *context, tl_text where, tl_text message);
 
 /* Checks the whole file, as the newest commit has it: the structure of its pages, every checksum
  * and their sums, every record and payload, and the index against the records. Others may go on
  * writing. Where the structure is damaged, nothing further is looked at, and where a value is, not
- * the index; tl_salvage brings out the rest. finding and progress (in pages) may be NULL. Errors:
- * TL_CORRUPT (something was found), TL_UNSUPPORTED (the index was made by another version; nothing
- * else is wrong), TL_CANCELLED, TL_IO, TL_NO_MEMORY. */
+ * the index; tl_salvage brings out the rest. Where only pages are lost, or sums are wrong because
+ * something older is in the place of what was written last, tl_compact makes a sound file of what
+ * is there. finding and progress (in pages) may be NULL. Errors: TL_CORRUPT (something was found),
+ * TL_UNSUPPORTED (the index was made by another version; nothing else is wrong), TL_CANCELLED,
+ * TL_IO, TL_NO_MEMORY. */
 TL_API tl_status tl_check(tl_store *store, tl_finding_fn finding, void *finding_context,
                           tl_progress_fn progress, void *progress_context);
 
@@ -1281,8 +1284,9 @@ typedef struct tl_salvage_report {
  * without that field. Of a trace whose own record is lost, observations come out under its id if a
  * score knows it, and else under a new one that begins with "salvaged-". doubtful_count is 0 unless
  * what tells old pages from new ones is damaged, too, or some of the newest changes are (they count
- * as one): then something that was changed or deleted may have come out as it was before. Recorded
- * last and not flushed yet is in no file.
+ * as one), or something older is in the place of what was written last (which counts as one for
+ * each key space): then something that was changed or deleted may have come out as it was before.
+ * Recorded last and not flushed yet is in no file.
  *
  * What a killed one leaves is named new_path with "-salvage-" and a word behind it, and goes with
  * the next one to the same path.

@@ -29,24 +29,29 @@ using record::RecordKey;
 using record::RecordKind;
 using store::KeySpace;
 
-Status verdict(std::uint64_t finding_count) {
-  if (finding_count == 0) return {};
-  return make_error(Code::corrupt, std::to_string(finding_count) +
-                                       (finding_count == 1 ? " thing is" : " things are") +
-                                       " wrong with the file; reindex mends an index that is "
-                                       "damaged alone, and salvage brings out what can be read");
+struct FindingCounts {
+  std::uint64_t all = 0;
+  std::uint64_t readable = 0;  // of these: such as hide nothing
+  std::uint64_t damaged = 0;   // of the others: of pages and values
+};
+
+Status verdict(const FindingCounts& found) {
+  if (found.all == 0) return {};
+  const char* const advice =
+      found.all == found.readable
+          ? "all that is in it can be read, and compact makes a sound file of that"
+          : "reindex mends an index that is damaged alone, and salvage brings out what can be read";
+  return make_error(Code::corrupt, std::to_string(found.all) +
+                                       (found.all == 1 ? " thing is" : " things are") +
+                                       " wrong with the file; " + advice);
 }
 
 class Checker {
  public:
-  // `finding_count`: what has been found already, `damaged_count` of it such as hides more.
+  // `found`: what has been found already; `finding` adds to it.
   Checker(store::ReadTransaction& transaction, const FindingFunction& finding,
-          std::uint64_t& finding_count, std::uint64_t damaged_count)
-      : transaction_(transaction),
-        reader_(transaction),
-        finding_(finding),
-        finding_count_(finding_count),
-        damaged_count_(damaged_count) {}
+          const FindingCounts& found)
+      : transaction_(transaction), reader_(transaction), finding_(finding), found_(found) {}
 
   Status run();
 
@@ -72,8 +77,7 @@ class Checker {
   store::ReadTransaction& transaction_;
   EntityReader reader_;
   const FindingFunction& finding_;  // counts
-  std::uint64_t& finding_count_;
-  std::uint64_t damaged_count_;
+  const FindingCounts& found_;
   std::set<std::uint64_t> payloads_;  // that records refer to
   payload::MediaUses media_;          // the same
 };
@@ -212,39 +216,38 @@ Status Checker::check_index() {
 Status Checker::run() {
   TL_TRY(noted("record", check_records()));
   // Where values are damaged the rest would only repeat it.
-  if (damaged_count_ == 0) {
+  if (found_.damaged == 0) {
     TL_TRY(noted("payload", check_orphans()));
     Status checked = noted("page", check_index());
     const bool is_of_another_version = !checked && checked.error().code == Code::unsupported;
     // Which is no damage, but hides none either.
-    if (!is_of_another_version || finding_count_ == 0) TL_TRY(std::move(checked));
+    if (!is_of_another_version || found_.all == 0) TL_TRY(std::move(checked));
   }
-  return verdict(finding_count_);
+  return verdict(found_);
 }
 
 }  // namespace
 
 Status check(const std::shared_ptr<store::Environment>& environment, const FindingFunction& finding,
              const ProgressFunction& progress) {
-  std::uint64_t finding_count = 0;
+  FindingCounts found;
   // A damaged value is met again by the records that need it. Hashes take less than the messages of
   // a file that is damaged all over.
   std::set<std::size_t> told;
   const FindingFunction counting = [&](Bytes where, Bytes message) {
     const std::string all = std::string(where) + ": " + std::string(message);
     if (!told.insert(std::hash<std::string>{}(all)).second) return;
-    ++finding_count;
+    ++found.all;
     if (finding) finding(where, message);
   };
-  std::uint64_t damaged_count = 0;
   const FindingFunction of_pages = [&](Bytes where, Bytes message) {
     counting(where, message);
-    if (where != store::kSumsFinding) ++damaged_count;
+    ++(store::leaves_all_readable(where) ? found.readable : found.damaged);
   };
   TL_TRY_ASSIGN(transaction, store::begin_verified_read(environment, of_pages, progress));
   // Where a tree is none LMDB must not be let to it.
-  if (!transaction) return verdict(finding_count);
-  return Checker(*transaction, counting, finding_count, damaged_count).run();
+  if (!transaction) return verdict(found);
+  return Checker(*transaction, counting, found).run();
 }
 
 }  // namespace tracelite::maintain

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "store/content_sums.hpp"
 #include "store/damaged_file.hpp"
 #include "store/errors.hpp"
 #include "store/format.hpp"
@@ -54,6 +55,7 @@ class Salvager {
   };
 
   Status walk(std::size_t space);
+  void compare_sums();
   Status visit(std::size_t space, const Pending& at, std::vector<Pending>& pending);
   void push_children(const LoosePage& page, const Pending& at, std::vector<Pending>& pending);
   // True if anything in it matches its checksum.
@@ -93,6 +95,8 @@ class Salvager {
   std::uint64_t done_ = 0;
   std::uint64_t long_value_size_bytes_ = 0;  // read so far
   std::uint64_t match_count_ = 0;
+  ContentSums sums_;  // of what matches
+  std::optional<ContentSums> expected_sums_;
   std::uint64_t unknown_page_count_ = 0;  // in use, and nobody knows for what
 };
 
@@ -135,10 +139,13 @@ Result<std::optional<Bytes>> Salvager::read_value(const LoosePage::Entry& entry)
 // True if it matches its checksum in this key space.
 Result<bool> Salvager::offer(std::size_t space, Bytes key, Bytes stored, bool is_certain) {
   const auto key_space = static_cast<KeySpace>(space);
-  if (key.empty() || !matching_checksum(key_space, key, stored)) return false;
+  const auto sum = matching_checksum(key_space, key, stored);
+  if (key.empty() || !sum) return false;
   const Bytes value = stored.substr(0, stored.size() - kChecksumSizeBytes);
   if (key_space == KeySpace::meta) TL_TRY(check_format_version(path_, key, stored));
   ++match_count_;
+  sums_.add(key_space, key, *sum);
+  if (key_space == KeySpace::meta && key == kSumsKey) expected_sums_ = ContentSums::decode(value);
   if (!wanted_[space]) return true;
   const bool is_sure = is_certain && !file_.may_be_older;
   TL_TRY_ASSIGN(is_new, take_({key_space, key, value, is_sure}));
@@ -258,6 +265,19 @@ Status Salvager::walk(std::size_t space) {
   return {};
 }
 
+// Of what was found whole: whether it is all that was written there last.
+void Salvager::compare_sums() {
+  if (!expected_sums_ || file_.may_be_older) return;
+  for (std::size_t i = 0; i < kKeySpaceCount; ++i) {
+    const SpaceState& state = spaces_[i];
+    const bool is_whole = state.is_whole && state.bad_value_count == 0;
+    if (!wanted_[i] || !is_whole || !expected_sums_->is_known(i)) continue;
+    if (sums_.of[i] == expected_sums_->of[i]) continue;
+    ++report_.doubtful_value_count;
+    finding_(name_of(i), "something older is in the place of what was written there last");
+  }
+}
+
 // ------------------------------------------------------------------------------ outside of them
 
 bool Salvager::misses(std::size_t space, Bytes key) const {
@@ -349,6 +369,7 @@ Result<PageSalvage> Salvager::run(const CommitNumber& commit_number) {
   if (!file_.finding.empty()) finding_("head", file_.finding);
   reached_.assign(static_cast<std::size_t>(file_.page_count), false);
   for (std::size_t i = 0; i < kKeySpaceCount; ++i) TL_TRY(walk(i));
+  compare_sums();
   TL_TRY(look_outside());
   count_lost();
   if (match_count_ > 0) return report_;

@@ -39,6 +39,8 @@ using TakeSalvaged = std::function<Result<bool>(const SalvagedValue& value)>;
 struct PageSalvage {
   std::uint64_t damaged_page_count = 0;  // of trees
   std::uint64_t lost_value_count = 0;    // as far as it can be told
+  // That may be older than what was there; one for each key space in which something is, and what
+  // cannot be told.
   std::uint64_t doubtful_value_count = 0;
   // Key spaces of which something is lost, or may be.
   std::array<bool, kKeySpaceCount> is_incomplete{};

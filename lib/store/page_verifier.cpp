@@ -162,8 +162,9 @@ void Verifier::find_lost_pages() {
   std::uint64_t count = 0;
   for (std::uint64_t i = 0; i <= pages_.last_page(); ++i) count += pages_.is_taken(i) ? 0 : 1;
   if (count == 0) return;
-  finding_(kFreePages, path_ + " has " + std::to_string(count) +
-                           " pages that are neither in use nor free; compact gives them back");
+  finding_(kLostPagesFinding,
+           path_ + " has " + std::to_string(count) +
+               " pages that are neither in use nor free; compact gives them back");
 }
 
 Result<bool> Verifier::run() {

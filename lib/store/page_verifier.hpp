@@ -23,9 +23,14 @@
 
 namespace tracelite::store {
 
-inline constexpr const char* kSumsFinding = "sums";  // hides no other: each value can be read
+inline constexpr Bytes kSumsFinding = "sums";
+inline constexpr Bytes kLostPagesFinding = "lost pages";
+// Hides no other: each value can be read, and compacting makes a sound file of them.
+inline bool leaves_all_readable(Bytes where) {
+  return where == kSumsFinding || where == kLostPagesFinding;
+}
 
-// `where` is a key space, or "key spaces", "free pages", "head" or kSumsFinding.
+// `where` is a key space, "key spaces", "free pages", "head", or one of the above.
 using PageFindingFunction = std::function<void(Bytes where, Bytes message)>;
 
 // True if every tree is one, so that LMDB can be let to it; values that do not match their

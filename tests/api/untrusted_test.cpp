@@ -9,6 +9,7 @@
 #include "api/support.hpp"
 #include "index/page_file.hpp"
 #include "store/content_sums.hpp"
+#include "store/page_image.hpp"
 
 namespace tracelite::api::test {
 namespace {
@@ -187,7 +188,7 @@ BOOST_AUTO_TEST_CASE(
   again.check();
 }
 
-BOOST_AUTO_TEST_CASE(wrong_sums_hide_nothing_else_from_check) {
+BOOST_AUTO_TEST_CASE(wrong_sums_and_lost_pages_hide_nothing_else_from_check) {
   record_many(path);
   run_in_index(path, "DELETE FROM observation");
   {
@@ -199,21 +200,30 @@ BOOST_AUTO_TEST_CASE(wrong_sums_hide_nothing_else_from_check) {
     store::test::must(transaction.put(store::KeySpace::meta, store::kSumsKey, sums.encode()));
     store::test::must(transaction.commit());
   }
-  const auto findings_of = [](const Store& store) {
+  {
+    store::test::PageImage image(store::test::read_file(path));
+    store::layout::Meta head = image.head();
+    head.last_page = image.page_count() + 2;
+    image.set_head(head);
+    store::test::write_file(path, image.content() + std::string(3 * image.page_size(), '\0'));
+  }
+  const auto findings_of = [](const Store& store, const char* advice) {
     std::string findings;
     const auto take = [](void* context, tl_text where, tl_text message) {
       static_cast<std::string*>(context)->append(string_of(where) + ": " + string_of(message));
     };
-    expect(tl_check(store.get(), take, &findings, nullptr, nullptr), TL_CORRUPT,
-           "wrong with the file");
+    expect(tl_check(store.get(), take, &findings, nullptr, nullptr), TL_CORRUPT, advice);
     return findings;
   };
   const Store store(path);
-  const std::string all = findings_of(store);
+  const std::string all = findings_of(store, "reindex mends an index");
   BOOST_TEST(all.starts_with("sums: "), all);
+  BOOST_TEST(all.find("lost pages: ") != std::string::npos, all);
   BOOST_TEST(all.find("observation: the index disagrees") != std::string::npos, all);
   must(tl_reindex(store.get(), nullptr, nullptr));
-  BOOST_TEST(findings_of(store).find("disagrees") == std::string::npos);
+  const std::string rest =
+      findings_of(store, "2 things are wrong with the file; all that is in it can be read");
+  BOOST_TEST(rest.find("disagrees") == std::string::npos, rest);
   must(tl_compact(store.get(), nullptr, nullptr));
   store.check();
 }

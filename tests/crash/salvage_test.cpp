@@ -18,6 +18,7 @@
 
 #include "api/support.hpp"
 #include "crash/needed_pages.hpp"
+#include "store/content_sums.hpp"
 #include "store/helpers.hpp"
 #include "store/page_image.hpp"
 #include "support/torture.hpp"
@@ -536,6 +537,33 @@ BOOST_AUTO_TEST_CASE(what_may_be_older_is_told) {
   const Salvaged result = f.salvage_without({image.head().main.root, image.head().free_pages.root});
   BOOST_TEST(result.status == TL_OK);
   BOOST_TEST(result.report.doubtful_count > 0U);
+}
+
+// Each value matches its checksum, and so comes out.
+BOOST_AUTO_TEST_CASE(something_older_in_the_place_of_what_was_written_last_is_told) {
+  const Fixture f;
+  const Folder folder(fast_folder());
+  write_file(folder.file(), f.sample.content);
+  {
+    const auto environment = store::test::open_file(folder.file());
+    auto transaction = store::test::must(environment->begin_write());
+    const auto value = store::test::must(transaction.get(KeySpace::meta, store::kSumsKey));
+    auto sums = store::ContentSums::decode(value.value()).value();
+    for (const KeySpace space : {KeySpace::record, KeySpace::frame, KeySpace::directory}) {
+      ++sums.of[static_cast<std::size_t>(space)];
+    }
+    store::test::must(transaction.put(KeySpace::meta, store::kSumsKey, sums.encode()));
+    store::test::must(transaction.commit());
+  }
+  const std::string content = read_file(folder.file());
+  unlink(folder.file().c_str());
+  const Salvaged result = salvage(folder, content);
+  BOOST_TEST(result.status == TL_OK);
+  BOOST_TEST((result.lines == f.sample.now));
+  // The directory is made anew.
+  BOOST_TEST(result.report.doubtful_count == 2U);
+  BOOST_TEST(result.findings.find("record: something older is in the place of") !=
+             std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_file_of_ours_is_refused_and_nothing_is_left) {
