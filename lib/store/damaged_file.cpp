@@ -385,11 +385,12 @@ Status Looker::look_for_newest() {
 
 Status Looker::choose_trees(const Candidates& candidates) {
   const std::uint64_t known = head_ ? head_->transaction : 0;
-  // Each commit gives up pages, and so the list of the newest one says its number.
+  // Each commit gives up pages, and so the list of the newest one says its number; of a file that
+  // is cut off it may be lost, where that goes on behind what the head knows.
   const bool one_is_left = heads_[0].has_value() != heads_[1].has_value();
-  is_newest_ |=
-      one_is_left && std::ranges::all_of(candidates.free_leaves,
-                                         [known](const auto& leaf) { return leaf.first <= known; });
+  is_newest_ |= one_is_left && found_.page_count <= head_->last_page + 1 &&
+                std::ranges::all_of(candidates.free_leaves,
+                                    [known](const auto& leaf) { return leaf.first <= known; });
   if (!is_newest_) {
     TL_TRY_ASSIGN(found, find_free_list(candidates, heads_[0] && heads_[1] ? 0 : known));
     if (found) {

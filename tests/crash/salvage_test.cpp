@@ -619,6 +619,44 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_cut_off_anywhere_gives_nothing_older_for_cer
   }
 }
 
+// All of the commit before is left, and nothing else says that there was another.
+BOOST_AUTO_TEST_CASE(
+    a_file_without_its_newest_head_that_is_cut_off_gives_nothing_older_for_certain) {
+  const Folder folder(fast_folder());
+  Sample sample;
+  std::size_t size_before = 0;
+  {
+    const Store store(folder.file());
+    store.import_all(event("a", "trace-create", R"("id":"t","name":"goes")"));
+    tl_snapshot* snapshot = nullptr;
+    must(tl_snapshot_open(store.get(), &snapshot));  // so that no page is used again
+    for (int i = 0; i < 3; ++i) {
+      store.import_all(event("b", "trace-create", R"("id":"u","name":"stays")"));
+    }
+    sample.ever = lines_of(store.export_all());
+    size_before = read_file(folder.file()).size();
+    tl_filter filter{};
+    filter.struct_size = sizeof filter;
+    filter.trace_id = tl_str("t");
+    (void)store.remove(filter);
+    sample.now = lines_of(store.export_all());
+    tl_snapshot_close(snapshot);
+    sample.content = read_file(folder.file());
+  }
+  unlink(folder.file().c_str());
+  const PageImage image(sample.content);
+  const std::size_t page_size = image.page_size();
+  BOOST_REQUIRE(sample.content.size() > size_before + 4 * page_size);
+  std::string damaged = sample.content;
+  zero_page(damaged, image.head_at() < page_size ? 0 : 1, page_size);
+  for (std::size_t size = damaged.size(); size > size_before; size -= page_size) {
+    BOOST_TEST_CONTEXT("cut off at " << size) {
+      const Salvaged result = salvage_and_judge(folder, damaged.substr(0, size), sample);
+      if (size == damaged.size()) expect_all(result, sample);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(random_damage_never_makes_anything_wrong) {
   const tracelite::test::Torture torture("salvage");
   const std::uint64_t seed = random_seed();
