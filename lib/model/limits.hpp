@@ -24,6 +24,8 @@ inline constexpr int kCostDecimalPlaces = 12;
 inline constexpr int kCostPowerOfTenMax = 20;
 // Deeper objects in metadata are one value: they are replaced whole, not merged by key.
 inline constexpr std::size_t kMetadataMergeDepthMax = 64;
+// And so are those with more bytes of keys above them, which each of their values would repeat.
+inline constexpr std::size_t kMetadataMergePathSizeBytesMax = 512;
 
 // Any metadata can be recorded. Of what is larger the index has no keys, so that whoever makes one,
 // of a stranger's file as well, needs no more memory for it (tests/index/attributes_test.cpp).

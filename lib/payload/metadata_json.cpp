@@ -54,7 +54,8 @@ class Taker {
         add(value, true, false);
         return;
       }
-      if (depth < model::kMetadataMergeDepthMax) {
+      if (depth < model::kMetadataMergeDepthMax &&
+          path_.size() <= model::kMetadataMergePathSizeBytesMax) {
         for (const Member& member : members_of(value)) {
           const std::size_t size_before = path_.size();
           model::append_path_key(path_, member.key);

@@ -12,10 +12,11 @@ namespace tracelite::payload {
 
 // What one event wrote: a leaf for each path of keys that ends in anything but an object with
 // members. An empty object is a weak leaf, null a cleared one; objects with
-// kMetadataMergeDepthMax keys above them are one leaf, whatever they hold. Of a key given twice the
-// last counts. null at the root is one cleared leaf at the empty path.
-// Of a text that is no JSON, as it may lie in a damaged file, anything comes that can be coded.
-// Errors: corrupt, if the text is neither an object nor null, or a key has no value.
+// kMetadataMergeDepthMax keys above them, or more than kMetadataMergePathSizeBytesMax bytes of keys
+// as they are coded, are one leaf, whatever they hold. Of a key given twice the last counts. null
+// at the root is one cleared leaf at the empty path. Of a text that is no JSON, as it may lie in a
+// damaged file, anything comes that can be coded. Errors: corrupt, if the text is neither an object
+// nor null, or a key has no value.
 Result<model::MetadataTree> parse_metadata(Bytes checked_json, const model::Order& order);
 
 // Metadata is an object or null: any other payload is kept under the key "metadata". JSON must have

@@ -120,6 +120,18 @@ BOOST_AUTO_TEST_CASE(objects_below_the_deepest_merged_key_are_one_leaf) {
   BOOST_TEST(MetadataTree::decode(parsed(nested(kMax + 1, "1")).encode()).ok());
 }
 
+// Each value below them would repeat them.
+BOOST_AUTO_TEST_CASE(objects_below_long_keys_are_one_leaf) {
+  const auto leaf_count = [](std::size_t size) {
+    const std::string key(size, 'k');
+    return parsed("{\"" + key + R"(":{"a":1,"b":2}})").leaves().size();
+  };
+  constexpr std::size_t kMax = model::kMetadataMergePathSizeBytesMax;
+  BOOST_TEST(leaf_count(kMax - 2) == 2U);  // a coded key ends with two bytes
+  BOOST_TEST(leaf_count(kMax - 1) == 1U);
+  BOOST_TEST(leaf_count(1'000'000) == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(a_hundred_thousand_levels_need_no_stack) {
   const MetadataTree tree = parsed(nested(100'000, "1"));
   BOOST_TEST(tree.leaves().size() == 1U);
@@ -152,8 +164,9 @@ BOOST_AUTO_TEST_CASE(events_merge_by_key) {
 }
 
 // What JSON means as far as merging sees it: members sorted, of keys given twice the last.
-std::string canonical(Bytes json) {
+std::string canonical(Bytes json, const std::string& path = {}) {
   if (payload::json_type(json) != payload::JsonType::object) return std::string(json);
+  if (path.size() > model::kMetadataMergePathSizeBytesMax) return std::string(json);
   std::map<std::string, Bytes> members;
   for (payload::JsonWalker walker(json); walker.next();) {
     members[payload::unescape_json(walker.key())] = walker.value();
@@ -162,7 +175,9 @@ std::string canonical(Bytes json) {
   std::string out;
   for (const auto& [key, value] : members) {
     if (value == "null") continue;
-    const std::string text = canonical(value);
+    std::string path_of_key = path;
+    model::append_path_key(path_of_key, key);
+    const std::string text = canonical(value, path_of_key);
     if (text.empty()) continue;
     out += out.empty() ? "{" : ",";
     // Written as the tree writes keys: only what must be escaped, always by its number.
