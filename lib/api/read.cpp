@@ -238,9 +238,11 @@ Status read_medium(tl_store* store, tl_snapshot* snapshot, tl_text id, std::uint
   TL_TRY_ASSIGN(head,
                 payload::find_medium_by_id(use.transaction(), model::media_id_in(from_text(id))));
   if (!head) return make_error(Code::not_found, "there is no such medium", "id");
-  TL_TRY_ASSIGN(read_bytes,
-                payload::PayloadReader(use.transaction()).read_into(head->number, offset, room));
-  *size_bytes = read_bytes;
+  if (offset < head->size_bytes) {
+    TL_TRY_ASSIGN(read_bytes,
+                  payload::PayloadReader(use.transaction()).read_into(head->number, offset, room));
+    *size_bytes = read_bytes;
+  }
   if (given == nullptr) return {};
   // Of fixed size, as the last error is.
   constinit thread_local char mime[model::kMimeSizeBytesMax] = {};

@@ -59,7 +59,8 @@ struct Group {
   // About what it takes of memory.
   [[nodiscard]] std::size_t size_bytes() const {
     constexpr std::size_t kPieceSizeBytes = 48;  // a node of a hash map and its bucket
-    std::size_t sum = sizeof(Group) + window.capacity() + pieces.size() * kPieceSizeBytes;
+    std::size_t sum = sizeof(Group) + window.capacity() + pieces.size() * kPieceSizeBytes +
+                      slots.size() * (kPieceSizeBytes + sizeof(SegmentNumber));
     for (const RecentPayload& payload : recent) {
       sum += payload.bytes.capacity() + payload.recipe_size_bytes +
              payload.pieces.size() * kPieceSizeBytes;

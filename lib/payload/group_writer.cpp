@@ -38,12 +38,15 @@ Result<std::optional<PayloadNumber>> GroupWriter::put(store::WriteTransaction& t
   if (number == 0 || number > kGroupNumberMax || bytes.size() > kSharedPayloadSizeBytesMax) {
     return std::optional<PayloadNumber>();
   }
+  TL_TRY(make_room(transaction));
   auto opened = open(transaction, number);
   // Damage to what is there must not keep anybody from recording more.
   if (!opened && opened.error().code == Code::corrupt) return std::optional<PayloadNumber>();
   if (!opened) return std::move(opened).error();
   Group* group = *opened;
-  if (group->end() + bytes.size() + kRecipeOverheadSizeBytesMax > kLogSizeBytesMax) {
+  const std::size_t slot_count = group->slots.size() + bytes.size() / kSegmentSizeBytesMin + 1;
+  if (group->end() + bytes.size() + kRecipeOverheadSizeBytesMax > kLogSizeBytesMax ||
+      slot_count > kSlotCountMax) {
     return std::optional<PayloadNumber>();
   }
   Encoder encoder(transaction, segments_, seed_, pieces_, *group, bytes);
@@ -128,6 +131,7 @@ Result<Group*> GroupWriter::open(store::WriteTransaction& transaction, GroupNumb
     group->number = number;
     TL_TRY_ASSIGN(head, read_head(transaction, number));
     TL_TRY(load(transaction, head.value_or(GroupHead()), *group));
+    loaded_size_bytes_ += group->size_bytes();
     known = groups_.emplace(number, std::move(group)).first;
   }
   known->second->last_use = ++clock_;
@@ -236,7 +240,13 @@ void GroupWriter::forget() {
   seed_ = 0;
 }
 
+// A transaction may write to any number of groups.
+Status GroupWriter::make_room(store::WriteTransaction& transaction) {
+  return loaded_size_bytes_ < kWriterCacheSizeBytesMax ? Status() : flush(transaction);
+}
+
 void GroupWriter::evict() {
+  loaded_size_bytes_ = 0;
   std::size_t size_bytes = 0;
   std::vector<std::pair<std::uint64_t, GroupNumber>> by_use;
   by_use.reserve(groups_.size());
@@ -261,13 +271,12 @@ Status GroupWriter::flush(store::WriteTransaction& transaction) {
   for (const auto& [number, group] : groups_) {
     if (group->changed) changed.push_back(group.get());
   }
-  if (changed.empty()) return {};
   // In key order, for neighbouring pages.
   std::sort(changed.begin(), changed.end(),
             [](const Group* a, const Group* b) { return a->number < b->number; });
   for (Group* group : changed) TL_TRY(write(transaction, *group));
   if (pieces_.capacity() > kPiecesKeptMax) pieces_ = {};
-  GroupReader::of(transaction).forget();
+  if (!changed.empty()) GroupReader::of(transaction).forget();
   evict();
   return {};
 }
@@ -338,12 +347,15 @@ Status GroupWriter::remove(store::WriteTransaction& transaction, GroupNumber num
   segments_.forget();  // some may be gone
   GroupReader::of(transaction).forget();
   const std::string prefix = group_prefix(number);
+  // Blocks before the last entry are empty until the commit, and would be gone through each time.
+  std::string from = prefix;
   for (;;) {
-    const auto entry = frames(transaction).at_least(prefix);
+    const auto entry = frames(transaction).at_least(from);
     // What cannot be read stays; check finds it.
     if (!entry && entry.error().code != Code::corrupt) return entry.error();
     if (!entry || !*entry || !(*entry)->key.starts_with(prefix)) return {};
-    TL_TRY(frames(transaction).erase(std::string((*entry)->key)));
+    from = (*entry)->key;
+    TL_TRY(frames(transaction).erase(from));
   }
 }
 

@@ -50,11 +50,13 @@ class GroupWriter : public UnwrittenLogs {
   static Status write_log(store::WriteTransaction& transaction, Group& group);
   static Status write_slots(store::WriteTransaction& transaction, Group& group);
   static void trim(Group& group);
+  Status make_room(store::WriteTransaction& transaction);
   void evict();
 
   std::unordered_map<GroupNumber, std::unique_ptr<Group>> groups_;
   std::uint64_t clock_ = 0;
-  std::uint64_t seed_ = 0;  // 0: not read yet
+  std::size_t loaded_size_bytes_ = 0;  // since evict()
+  std::uint64_t seed_ = 0;             // 0: not read yet
   SegmentWriter segments_;
   std::vector<Piece> pieces_;  // of the payload at work
 };

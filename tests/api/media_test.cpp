@@ -105,6 +105,26 @@ BOOST_AUTO_TEST_CASE(a_medium_reads_by_its_id_or_a_reference) {
   }
 }
 
+// As one that reads until there is no more does, whatever the size.
+BOOST_AUTO_TEST_CASE(nothing_is_read_at_the_end_of_a_medium_or_behind_it) {
+  const Folder folder;
+  const Store store(folder.file());
+  for (const std::size_t size : {1'000U, 262'143U, 262'144U, 262'145U, 524'288U}) {
+    const std::string bytes = noise(size);
+    const std::string id = "o" + std::to_string(size);
+    const std::string text = uri_of(bytes);
+    put(store, id.c_str(), {TL_FORM_TEXT, text_of(text)});
+    store.flush();
+    std::string window(10, '?');
+    for (const std::size_t offset : {size - 1, size, size + 1, size + 300'000, SIZE_MAX}) {
+      std::size_t read_size = 0;
+      must(tl_media_read(store.get(), nullptr, text_of(id_of(bytes)), offset, window.data(),
+                         window.size(), &read_size, nullptr));
+      BOOST_TEST(read_size == (offset < size ? 1U : 0U), size << " bytes, from " << offset);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(errors_name_what_is_wrong) {
   const Folder folder;
   const Store store(folder.file());
