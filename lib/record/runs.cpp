@@ -164,19 +164,23 @@ Status merge(store::WriteTransaction& transaction, KeySpace family, Runs& runs, 
   return {};
 }
 
-// Merges the runs of one level if there are enough of them.
+// Merges the runs of one level if there are enough of them, or as many as make no run that is too
+// long.
 Status merge_level(store::WriteTransaction& transaction, KeySpace family, Runs& runs,
                    std::uint8_t level) {
   std::size_t count = 0;
+  std::set<std::uint32_t> chosen;
   std::uint64_t total = 0;
   for (const Run& run : runs) {
     if (run.level != level) continue;
     ++count;
+    if (total + run.entry_count > kRunEntriesMax) continue;
+    chosen.insert(run.number);
     total += run.entry_count;
   }
-  if (count < kRunFanout || total > kRunEntriesMax) return {};
+  if (count < kRunFanout || chosen.size() < 2) return {};
   return merge(transaction, family, runs, static_cast<std::uint8_t>(level + 1),
-               [&](const Run& run) { return run.level == level; });
+               [&](const Run& run) { return chosen.contains(run.number); });
 }
 
 // The first part that can hold the hash: the last whose first entry is lower, or the very first.

@@ -335,6 +335,24 @@ BOOST_AUTO_TEST_CASE(nothing_is_left_of_runs_without_a_container) {
   BOOST_TEST(runs.find(0).empty());
 }
 
+// Eight of them together would be too long a run.
+BOOST_AUTO_TEST_CASE(as_many_runs_are_merged_as_make_no_run_that_is_too_long) {
+  File file;
+  constexpr std::uint32_t kEach = kRunEntriesMax / 8 + 1;
+  constexpr std::uint32_t kRuns = 24;
+  for (std::uint32_t run = 0; run < kRuns; ++run) {
+    std::map<std::uint32_t, ContainerNumber> observations;
+    for (std::uint32_t n = 0; n < kEach; ++n) observations[n * kRuns + run] = run + 1;
+    file.add(observations);
+  }
+  BOOST_TEST(file.run_count() < 10U);
+  BOOST_TEST(file.entry_count() == std::uint64_t{kRuns} * kEach);
+  for (std::uint32_t run = 0; run < kRuns; ++run) {
+    BOOST_TEST(file.find(17 * kRuns + run) == std::vector<ContainerNumber>{run + 1},
+               boost::test_tools::per_element());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(many_runs_take_several_transactions) {
   File runs;
   constexpr std::uint64_t kEach = kRunEntriesMax / 2 + 1;
