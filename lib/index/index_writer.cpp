@@ -139,18 +139,13 @@ Status IndexWriter::State::change_member(TermKind kind, Bytes text,
                                          record::ContainerNumber container, int difference) {
   TL_TRY_ASSIGN(term, terms.number(kind, text));
   TL_TRY(load_trace(container));
-  const bool has_sums = kind != TermKind::tag;
-  const int change = latest_trace->members.change(term, has_sums, difference);
+  const int change = latest_trace->members.change(term, true, difference);
   latest_trace->change_sums();
   if (change == 0) return {};
   if (kind == TermKind::session) return use_session(text, change);
-  if (kind == TermKind::user) {
-    TL_TRY_ASSIGN(existence, use_group(kind, text, change));
-    counts.users += existence;
-    return {};
-  }
-  TL_TRY_ASSIGN(existence, terms.use(term, change));
-  return existence < 0 ? terms.remove(kind, text, term) : Status();
+  TL_TRY_ASSIGN(existence, use_group(kind, text, change));
+  counts.users += existence;
+  return {};
 }
 
 Status IndexWriter::State::change_members(const Members& before, const Members& after,
@@ -164,14 +159,37 @@ Status IndexWriter::State::change_members(const Members& before, const Members& 
   };
   TL_TRY(change_one(TermKind::session, before.session, after.session));
   TL_TRY(change_one(TermKind::user, before.user, after.user));
-  const auto missing_from = [](const std::vector<Bytes>& tags, Bytes tag) {
-    return std::find(tags.begin(), tags.end(), tag) == tags.end();
-  };
-  for (const Bytes tag : after.tags) {
-    if (missing_from(before.tags, tag)) TL_TRY(change_member(TermKind::tag, tag, container, 1));
+  return change_tags(before.tags, after.tags, container);
+}
+
+// All at once: there may be very many.
+Status IndexWriter::State::change_tags(const std::vector<Bytes>& before,
+                                       const std::vector<Bytes>& after,
+                                       record::ContainerNumber container) {
+  std::vector<Bytes> removed;
+  std::vector<Bytes> added;
+  std::ranges::set_difference(before, after, std::back_inserter(removed));
+  std::ranges::set_difference(after, before, std::back_inserter(added));
+  if (removed.empty() && added.empty()) return {};
+  std::vector<TraceMembers::Change> changes;
+  std::map<TermNumber, Bytes> texts;
+  for (const auto& [tags, difference] : {std::pair(&added, 1), std::pair(&removed, -1)}) {
+    for (const Bytes tag : *tags) {
+      TL_TRY_ASSIGN(term, terms.number(TermKind::tag, tag));
+      changes.push_back({term, false, difference});
+      texts.emplace(term, tag);
+    }
   }
-  for (const Bytes tag : before.tags) {
-    if (missing_from(after.tags, tag)) TL_TRY(change_member(TermKind::tag, tag, container, -1));
+  std::ranges::sort(changes, {}, &TraceMembers::Change::term);
+  TL_TRY(load_trace(container));
+  latest_trace->members.change_all(changes);
+  latest_trace->change_sums();
+  for (const TraceMembers::Change& change : changes) {
+    if (change.existence == 0) continue;
+    TL_TRY_ASSIGN(existence, terms.use(change.term, change.existence));
+    if (existence < 0) {
+      TL_TRY(terms.remove(TermKind::tag, texts.at(change.term), change.term));
+    }
   }
   return {};
 }

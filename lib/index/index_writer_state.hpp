@@ -75,7 +75,7 @@ struct LatestTrace {
 // The members of a trace that one entity names.
 struct Members {
   std::optional<Bytes> session, user;
-  std::vector<Bytes> tags;
+  std::vector<Bytes> tags;  // ascending
 };
 
 // An observation, before or after.
@@ -124,8 +124,11 @@ struct IndexWriter::State {
 
   Status change_day(const Observed* before, const Observed* after);
   Status write_days();
+  // Of a session or user.
   Status change_member(TermKind kind, Bytes text, record::ContainerNumber container,
                        int difference);
+  Status change_tags(const std::vector<Bytes>& before, const std::vector<Bytes>& after,
+                     record::ContainerNumber container);
   Status change_members(const Members& before, const Members& after,
                         record::ContainerNumber container);
   Status change_attributes(const Change& change);

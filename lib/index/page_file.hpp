@@ -37,8 +37,8 @@ static_assert(kStoredPageSizeBytes == 4064 &&
               kStoredPageSizeBytes <= store::kOnePageValueSizeBytes);
 inline constexpr std::size_t kWriterCacheSizeBytes = 4 << 20;
 inline constexpr std::size_t kReaderCacheSizeBytes = 1 << 20;
-// No index row comes near; a damaged one must not ask for more memory.
-inline constexpr int kIndexValueSizeBytesMax = 16 << 20;
+// A row has parts of one record, of 63 MiB at most; a damaged one must not ask for more memory.
+inline constexpr int kIndexValueSizeBytesMax = 64 << 20;
 
 // A SQLite connection whose database is the key space `page`. It sees nothing until a transaction
 // is attached, and must not be used without one. A transaction must stay where it is in memory

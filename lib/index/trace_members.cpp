@@ -23,20 +23,31 @@ auto find(auto& members, TermNumber term) {
 }  // namespace
 
 int TraceMembers::change(TermNumber term, bool has_sums, int difference) {
-  const auto at = find(members_, term);
-  const bool is_there = at != members_.end() && at->term == term;
-  if (!is_there) {
-    if (difference <= 0) return 0;
-    members_.insert(at, {term, has_sums, static_cast<std::uint64_t>(difference)});
-    return 1;
+  std::vector<Change> changes = {{term, has_sums, difference}};
+  change_all(changes);
+  return changes.front().existence;
+}
+
+void TraceMembers::change_all(std::vector<Change>& changes) {
+  std::vector<Member> changed;
+  changed.reserve(members_.size() + changes.size());
+  auto next = members_.begin();
+  for (Change& change : changes) {
+    const auto at = std::find_if(next, members_.end(),
+                                 [&](const Member& one) { return one.term >= change.term; });
+    changed.insert(changed.end(), next, at);
+    next = at;
+    Member member{change.term, change.has_sums, 0};
+    const bool was_there = at != members_.end() && at->term == change.term;
+    if (was_there) member = *next++;
+    const std::int64_t count =
+        wrapping_add(static_cast<std::int64_t>(member.count), change.difference);
+    member.count = static_cast<std::uint64_t>(count);
+    if (count > 0) changed.push_back(member);
+    change.existence = static_cast<int>(count > 0) - static_cast<int>(was_there);
   }
-  const std::int64_t count = wrapping_add(static_cast<std::int64_t>(at->count), difference);
-  if (count > 0) {
-    at->count = static_cast<std::uint64_t>(count);
-    return 0;
-  }
-  members_.erase(at);
-  return -1;
+  changed.insert(changed.end(), next, members_.end());
+  members_ = std::move(changed);
 }
 
 bool TraceMembers::has(TermNumber term) const {

@@ -20,6 +20,14 @@ class TraceMembers {
  public:
   // Adds to the count of a term: +1 if it is a member since then, -1 if it is no more, else 0.
   int change(TermNumber term, bool has_sums, int difference);
+  struct Change {
+    TermNumber term = 0;
+    bool has_sums = false;
+    int difference = 0;
+    int existence = 0;  // receives what change() returns
+  };
+  // Of several terms, ascending, each once; in one go, however many there are.
+  void change_all(std::vector<Change>& changes);
   // Ascending.
   [[nodiscard]] std::vector<TermNumber> terms() const;
   struct Member {

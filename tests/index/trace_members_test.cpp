@@ -7,6 +7,7 @@
 #include <iterator>
 #include <map>
 #include <random>
+#include <vector>
 
 namespace tracelite::index::test {
 namespace {
@@ -28,6 +29,24 @@ BOOST_AUTO_TEST_CASE(a_term_is_a_member_while_anything_names_it) {
   BOOST_TEST(members.change(7, true, -1) == -1);
   BOOST_TEST(members.change(7, true, -1) == 0);  // it was none
   BOOST_TEST(coded(members).empty());
+}
+
+BOOST_AUTO_TEST_CASE(many_changes_at_once_are_the_same_as_one_by_one) {
+  std::mt19937 random(tracelite::test::short_random_seed());
+  TraceMembers at_once;
+  TraceMembers one_by_one;
+  for (int round = 0; round < 500; ++round) {
+    std::vector<TraceMembers::Change> changes;
+    for (TermNumber term = 1 + random() % 5; term < 40; term += 1 + random() % 9) {
+      changes.push_back({term, term % 2 == 0, random() % 2 == 0 ? 1 : -1});
+    }
+    at_once.change_all(changes);
+    for (const TraceMembers::Change& change : changes) {
+      BOOST_REQUIRE(one_by_one.change(change.term, change.has_sums, change.difference) ==
+                    change.existence);
+    }
+    BOOST_REQUIRE((at_once.all() == one_by_one.all()));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(any_members_come_back_from_their_bytes) {
