@@ -189,7 +189,8 @@ enum { TL_SOURCE_API = 0, TL_SOURCE_EVAL = 1, TL_SOURCE_ANNOTATION = 2 };
  * takes time, so that is done behind the queue: JSON that is not valid is kept as TEXT, and TEXT
  * that is not UTF-8 as BYTES, which is counted (TL_REASON_PAYLOAD) and told to log. Metadata that
  * is not a JSON object is kept under the key "metadata"; metadata merged from several events is
- * written anew with its keys sorted.
+ * written anew with its keys sorted. An object below 64 keys, or below more than 512 bytes of keys,
+ * is not merged by key, but replaced whole.
  *
  * NULL clears the field, as its bit in clear_mask does: it then reads back as ABSENT. The JSON text
  * null, given as JSON, is a value of an input or output like any other, and comes back as JSON;
@@ -766,7 +767,8 @@ typedef struct tl_outcome {
 } tl_outcome;
 
 /* Called once for each failed event, once for each warning, and once for each event that succeeded
- * (with is_warning 0 and http_status 201). */
+ * (with is_warning 0 and http_status 201). Of an event with more than 100 warnings, the last one of
+ * a reason says how many more there were. */
 typedef void (*tl_outcome_fn)(void *context, const tl_outcome *outcome);
 
 typedef struct tl_import_report {
@@ -837,8 +839,10 @@ typedef struct tl_filter {
 
 /* Writes everything, or what belongs to the traces (and session scores) that the filter selects, as
  * events in the order of time and id: importing them gives the same visible state, and exporting
- * that gives the same bytes. snapshot may be NULL: as of now. filter and progress may be NULL;
- * progress counts traces.
+ * that gives the same bytes; but TEXT comes back as JSON that is a string, and an input or output
+ * that is the JSON text null, or WITHHELD, is left out. Each event is one line: what is longer than
+ * 1 GiB is written, and refused by tl_import. snapshot may be NULL: as of now. filter and progress
+ * may be NULL; progress counts traces.
  * Errors: TL_CANCELLED, TL_CORRUPT, TL_IO, TL_NO_MEMORY. */
 TL_API tl_status tl_export(tl_store *store, tl_snapshot *snapshot, const tl_filter *filter,
                            tl_format format, tl_write_fn write_fn, void *write_context,

@@ -164,13 +164,11 @@ bool BodyMembers::only_flags() const {
   return any_flag;
 }
 
-std::vector<std::string> BodyMembers::unused() const {
-  std::vector<std::string> names;
+void BodyMembers::each_unused(const std::function<void(std::string name)>& tell) const {
   for (std::size_t i = 0; i < kCount; ++i) {
-    if (!used_[i] && is_given(values_[i])) names.emplace_back(kNames[i]);
+    if (!used_[i] && is_given(values_[i])) tell(std::string(kNames[i]));
   }
-  for (const Bytes key : unknown_) names.push_back(payload::unescape_json(key));
-  return names;
+  for (const Bytes key : unknown_) tell(payload::unescape_json(key));
 }
 
 std::size_t BodyMembers::index_of(Bytes name) {
@@ -214,10 +212,10 @@ Result<ParsedEvent> parse_event(Envelope& envelope, std::string& event_id) {
   EventBuilder& builder = parsed.event.emplace(type.kind, type.is_update);
   TL_TRY(read_body_id(type, envelope.members.take_id(), event_id, builder));
   TL_TRY(read_body(type, envelope, time_ns, builder));
-  for (const std::string& name : envelope.members.unused()) {
-    builder.warn(model::Reason::field, name,
-                 name + " was dropped: it is no field of what this event is about");
-  }
+  envelope.members.each_unused([&builder](std::string name) {
+    std::string message = name + " was dropped: it is no field of what this event is about";
+    builder.warn(model::Reason::field, std::move(name), std::move(message));
+  });
   TL_TRY(builder.seal(time_ns));
   return parsed;
 }

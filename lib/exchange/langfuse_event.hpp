@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,7 @@ class BodyMembers {
   // True if it says nothing beyond an id, and flags.
   [[nodiscard]] bool only_flags() const;
   // The names of what was given and never asked for.
-  [[nodiscard]] std::vector<std::string> unused() const;
+  void each_unused(const std::function<void(std::string name)>& tell) const;
 
  private:
   static constexpr std::size_t kId = model::kFieldCount;

@@ -2,6 +2,7 @@
 // are renamed to the flat map as Langfuse's server does it: the details are taken out of input and
 // output, so that the sum over all names stays the total.
 #include <charconv>
+#include <map>
 #include <utility>
 
 #include "exchange/langfuse_event.hpp"
@@ -68,16 +69,14 @@ struct Member {
 // In the order given; of a name given twice, the last value.
 std::vector<Member> members_of(Bytes object) {
   std::vector<Member> members;
+  std::map<std::string, std::size_t, std::less<>> places;
   for (payload::JsonWalker walker(object); walker.next();) {
     std::string name = payload::unescape_json(walker.key());
-    Member* same = nullptr;
-    for (Member& member : members) {
-      if (member.name == name) same = &member;
-    }
-    if (same != nullptr) {
-      same->value = walker.value();
-    } else {
+    const auto [place, is_new] = places.try_emplace(name, members.size());
+    if (is_new) {
       members.push_back({std::move(name), walker.value()});
+    } else {
+      members[place->second].value = walker.value();
     }
   }
   return members;

@@ -152,11 +152,14 @@ std::string observation_event_type(model::ObservationType type) {
   return name + "-create";
 }
 
+std::int64_t last_time_ns(const Entity& entity) { return entity.last_order().event_time_ns; }
+
 // {"id","timestamp","type","body": ...; the body follows, and then one closing bracket.
-void start_event(const Entity& entity, Bytes trace_id, Bytes type, std::string& out) {
+void start_event(const Entity& entity, Bytes trace_id, Bytes type, std::int64_t time_ns,
+                 std::string& out) {
   ObjectWriter envelope(out);
   envelope.text("id", envelope_id(entity.kind, trace_id, entity.id));
-  envelope.text("timestamp", model::format_time(entity.last_order().event_time_ns));
+  envelope.text("timestamp", model::format_time(time_ns));
   envelope.text("type", type);
   envelope.start("body");
 }
@@ -164,7 +167,9 @@ void start_event(const Entity& entity, Bytes trace_id, Bytes type, std::string& 
 Status append_trace(const Entity& entity, const PayloadLoader& load, std::string& out) {
   const model::TraceView view = model::view_trace(entity);
   if (!view.has_record && !view.is_public && !view.is_bookmarked) return {};
-  start_event(entity, {}, "trace-create", out);
+  // A trace that has only flags has the time of its first event.
+  start_event(entity, {}, "trace-create",
+              view.has_record ? last_time_ns(entity) : view.first_event_ns, out);
   BodyWriter body(load, out);
   body.id("id", view.id);
   if (view.has_record) {
@@ -190,7 +195,7 @@ Status append_trace(const Entity& entity, const PayloadLoader& load, std::string
 Status append_observation(const Entity& entity, Bytes trace_id, const PayloadLoader& load,
                           std::string& out) {
   const model::ObservationView view = model::view_observation(entity);
-  start_event(entity, trace_id, observation_event_type(view.type), out);
+  start_event(entity, trace_id, observation_event_type(view.type), last_time_ns(entity), out);
   BodyWriter body(load, out);
   body.id("id", view.id);
   if (!trace_id.empty()) body.id("traceId", trace_id);
@@ -224,7 +229,7 @@ Status append_observation(const Entity& entity, Bytes trace_id, const PayloadLoa
 
 Status append_score(const Entity& entity, const PayloadLoader& load, std::string& out) {
   const model::ScoreView view = model::view_score(entity);
-  start_event(entity, {}, "score-create", out);
+  start_event(entity, {}, "score-create", last_time_ns(entity), out);
   BodyWriter body(load, out);
   body.id("id", view.id);
   if (view.subject_kind == model::SubjectKind::session) {
@@ -254,7 +259,7 @@ Status append_score(const Entity& entity, const PayloadLoader& load, std::string
 void append_session(const Entity& entity, const PayloadLoader& load, std::string& out) {
   if (entity.orders.empty()) return;  // it is only named, by traces or scores
   const model::SessionView view = model::view_session(entity);
-  start_event(entity, {}, "session-update", out);
+  start_event(entity, {}, "session-update", last_time_ns(entity), out);
   BodyWriter body(load, out);
   body.id("id", view.id);
   body.flag(Field::is_public, view.is_public);

@@ -188,11 +188,12 @@ Status EventTaker::succeed(ParsedEvent&& parsed) {
   const std::vector<model::Warning>& warnings = parsed.event ? parsed.event->warnings() : none;
   if (!warnings.empty()) ++report_.warned_count;
   for (const model::Warning& warning : warnings) {
+    const std::string text = warning.text();
     Outcome warned = outcome;
     warned.is_warning = true;
     warned.reason = warning.reason;
     warned.field = warning.field;
-    warned.message = warning.message;
+    warned.message = text;
     tell(warned);
   }
   tell(outcome);
@@ -284,7 +285,9 @@ Result<Importer::Shape> Importer::find_shape() {
 // that too, until the next line does not fit behind it; then the lines are taken one by one.
 Result<Importer::Shape> Importer::gather_document() {
   std::size_t checked = 0;
+  std::size_t searched = 0;
   bool fits = true;
+  std::optional<bool> second;  // whether the second line is JSON; it may take long to find out
   for (;;) {
     const std::size_t size = window_.bytes().size();
     if (fits && (size >= checked * 2 || size < kCheckAlwaysBytes)) {
@@ -292,7 +295,11 @@ Result<Importer::Shape> Importer::gather_document() {
       fits = !error || error->at_end;
       checked = size;
     }
-    if (!fits && second_line_is_json().value_or(false)) return Shape::lines;
+    if (!fits && !second && (size >= searched * 2 || size < kCheckAlwaysBytes)) {
+      second = second_line_is_json();
+      searched = size;
+    }
+    if (!fits && second.value_or(false)) return Shape::lines;
     if (size > size_bytes_max_) {
       if (!fits) return Shape::lines;
       return make_error(Code::limit, "a document that spans lines may have at most " +

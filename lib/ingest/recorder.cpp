@@ -60,8 +60,8 @@ Status Recorder::record(model::EventBuilder& sealed, WhenFull when_full) {
     return pushed;
   }
   for (const model::Warning& warning : sealed.warnings()) {
-    count(warning.reason);
-    log(LogLevel::warning, warning.reason, warning.message);
+    count(warning.reason, 1 + warning.more_count);
+    log(LogLevel::warning, warning.reason, warning.text());
   }
   return {};
 }

@@ -154,7 +154,18 @@ std::optional<Part> EventBuilder::find(std::uint8_t field) const {
   return found;
 }
 
+std::string Warning::text() const {
+  return more_count == 0 ? message : message + "; and " + std::to_string(more_count) + " more";
+}
+
 void EventBuilder::warn(Reason reason, std::string field, std::string message) {
+  if (warnings_.size() >= kWarningsMax) {
+    for (auto last = warnings_.rbegin(); last != warnings_.rend(); ++last) {
+      if (last->reason != reason) continue;
+      ++last->more_count;
+      return;
+    }
+  }
   warnings_.push_back({reason, std::move(field), std::move(message)});
 }
 

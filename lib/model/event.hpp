@@ -25,7 +25,12 @@ struct Warning {
   Reason reason{};
   std::string field;
   std::string message;
+  std::uint64_t more_count = 0;  // of this reason, and not told one by one
+
+  [[nodiscard]] std::string text() const;
 };
+// Of one event; behind them, one for each reason says how many more there were.
+inline constexpr std::size_t kWarningsMax = 100;
 
 struct Event {
   std::string trace_id;  // of an observation: its trace, empty if not named. Else empty.

@@ -417,6 +417,39 @@ BOOST_AUTO_TEST_CASE(a_record_has_at_most_63_mib) {
   store.check();
 }
 
+// One that the index has as well.
+BOOST_AUTO_TEST_CASE(a_model_may_be_as_long_as_a_record) {
+  const std::string model((std::size_t{63} << 20) - 1'000, 'm');
+  tl_observation observation{};
+  observation.struct_size = sizeof observation;
+  observation.id = tl_str("o");
+  observation.trace_id = tl_str("t");
+  observation.set_mask = TL_BIT(TL_FIELD_MODEL);
+  observation.model = text_of(model);
+  must(tl_put_observation(store.get(), &observation));
+  store.flush();
+  Rows rows(get(store, TL_KIND_OBSERVATION, "t", "o"));
+  BOOST_REQUIRE(rows.next());
+  BOOST_TEST((string_of(rows.row().observation->model) == model));
+  store.check();
+}
+
+BOOST_AUTO_TEST_CASE(an_event_has_at_most_100_warnings_and_the_last_of_each_reason_says_the_rest) {
+  std::string tags;
+  for (int i = 0; i < 1'000; ++i) tags += "1,";
+  const Import result = store.import(R"({"id":"e","timestamp":"2026-11-21T00:00:00Z",)"
+                                     R"("type":"trace-create","body":{"id":"t","tags":[)" +
+                                     tags + R"(1],"one":1,"two":2}})");
+  BOOST_TEST(result.report.succeeded_count == 1U);
+  BOOST_TEST(result.report.warned_count == 1U);
+  BOOST_REQUIRE(result.warnings.size() == 101U);
+  BOOST_TEST(result.warnings[98].ends_with("not a number"), result.warnings[98]);
+  BOOST_TEST(result.warnings[99].ends_with("not a number; and 901 more"), result.warnings[99]);
+  BOOST_TEST(result.warnings[100].ends_with("; and 1 more"), result.warnings[100]);
+  BOOST_TEST(store.counter(TL_REASON_TAG) == 1'001U);
+  BOOST_TEST(store.counter(TL_REASON_FIELD) == 2U);
+}
+
 BOOST_AUTO_TEST_CASE(a_filter_names_at_most_200_tags) {
   static_assert(model::kFilterTagCountMax == 200);
   std::vector<std::string> names;

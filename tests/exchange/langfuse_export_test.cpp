@@ -59,6 +59,17 @@ BOOST_AUTO_TEST_CASE(a_line_is_one_event) {
              "\"2026-11-21T00:00:00Z\",\"environment\":\"default\"}}\n");
 }
 
+// Which is the time of the trace.
+BOOST_AUTO_TEST_CASE(a_trace_that_has_only_flags_keeps_the_time_of_its_first_event) {
+  model::Entity entity = import_event("trace-create", R"({"id":"t1","public":true})").entity;
+  entity.orders.push_back(entity.orders.front());
+  entity.orders.back().event_time_ns += 5'000'000'000;
+  const std::string line = export_entity(entity);
+  BOOST_TEST(line.find(R"("timestamp":"2026-11-21T00:00:00Z","type":"trace-create",)"
+                       R"("body":{"id":"t1","public":true}})") != std::string::npos,
+             line);
+}
+
 BOOST_AUTO_TEST_CASE(the_id_of_an_event_tells_its_entity) {
   const auto id_of = [](Bytes type, Bytes body) {
     const Event event = import_event(type, body);
