@@ -38,7 +38,7 @@ Result<std::optional<PayloadNumber>> GroupWriter::put(store::WriteTransaction& t
   if (number == 0 || number > kGroupNumberMax || bytes.size() > kSharedPayloadSizeBytesMax) {
     return std::optional<PayloadNumber>();
   }
-  TL_TRY(make_room(transaction));
+  if (!groups_.contains(number)) TL_TRY(make_room(transaction));
   auto opened = open(transaction, number);
   // Damage to what is there must not keep anybody from recording more.
   if (!opened && opened.error().code == Code::corrupt) return std::optional<PayloadNumber>();
