@@ -1,7 +1,5 @@
 // Payloads that share text with their group, in a real file: what is put comes back, sizes stay in
 // proportion, shared text is kept as long as anybody needs it.
-#include <sys/resource.h>
-
 #include <boost/test/unit_test.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +11,7 @@
 #include "payload/group_fixture.hpp"
 #include "payload/group_writer.hpp"
 #include "payload/splitter.hpp"
+#include "support/peak_memory.hpp"
 #include "support/sanitizers.hpp"
 
 namespace {
@@ -282,12 +281,7 @@ BOOST_AUTO_TEST_CASE(one_transaction_may_write_to_any_number_of_groups,
   const auto bytes_of = [this](std::size_t i) { return text_bytes(600'000, seed + i); };
   for (std::size_t i = 1; i <= kGroupCount; ++i) stored[put(i, bytes_of(i))] = bytes_of(i);
   writer.forget();
-  const auto peak_kib = [] {
-    struct rusage usage = {};
-    getrusage(RUSAGE_SELF, &usage);
-    return usage.ru_maxrss;
-  };
-  const long before_kib = peak_kib();
+  const long before_kib = tracelite::test::peak_memory_kib();
   auto transaction = begin();
   std::vector<PayloadNumber> numbers;
   for (std::size_t i = 1; i <= kGroupCount; ++i) {
@@ -295,7 +289,7 @@ BOOST_AUTO_TEST_CASE(one_transaction_may_write_to_any_number_of_groups,
   }
   need(writer.flush(transaction));
   need(transaction.commit());
-  BOOST_TEST(peak_kib() - before_kib < 60 * 1024);
+  BOOST_TEST(tracelite::test::peak_memory_kib() - before_kib < 60 * 1024);
   for (std::size_t i = 1; i <= kGroupCount; ++i) stored[numbers[i - 1]] = bytes_of(i) + " and more";
   check_stored();
 }

@@ -1,6 +1,4 @@
 // What was deleted securely is nowhere in the bytes of the file.
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <atomic>
 #include <fstream>
@@ -14,6 +12,7 @@
 #include "retention/support.hpp"
 #include "store/free_pages.hpp"
 #include "store/unused_bytes.hpp"
+#include "support/peak_memory.hpp"
 
 namespace tracelite::retention::test {
 namespace {
@@ -284,16 +283,11 @@ BOOST_AUTO_TEST_CASE(a_file_that_goes_on_for_long_behind_its_last_page_takes_no_
     return;
   }
   const Store store(folder.file());
-  const auto peak_kib = [] {
-    struct rusage usage = {};
-    getrusage(RUSAGE_SELF, &usage);
-    return usage.ru_maxrss;
-  };
-  const long before_kib = peak_kib();
+  const long before_kib = tracelite::test::peak_memory_kib();
   const Answer answer = delete_securely(store, of_secret_user(), 0);
   must(answer.status);
   BOOST_TEST(answer.report.trace_count == 1U);
-  BOOST_TEST(peak_kib() - before_kib < 512 * 1024);
+  BOOST_TEST(tracelite::test::peak_memory_kib() - before_kib < 512 * 1024);
 }
 
 // While it waits for a snapshot somebody deletes as tl_delete does.

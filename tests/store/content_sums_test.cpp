@@ -45,6 +45,13 @@ void put(const std::shared_ptr<Environment>& environment, KeySpace space, const 
   must(transaction.commit());
 }
 
+void erase_or_replace(const std::shared_ptr<Environment>& environment, bool erases) {
+  if (!erases) return put(environment, KeySpace::media, "k", "another");
+  auto transaction = must(environment->begin_write());
+  must(transaction.erase(KeySpace::media, "k"));
+  must(transaction.commit());
+}
+
 void clear(const std::shared_ptr<Environment>& environment, KeySpace space) {
   auto transaction = must(environment->begin_write());
   must(transaction.clear(space));
@@ -158,15 +165,7 @@ BOOST_AUTO_TEST_CASE(a_sum_is_not_known_behind_a_damaged_value_until_its_key_spa
       write_file(folder.file(), damaged);
       const auto environment = open_file(folder.file());
       BOOST_TEST(findings_of(environment).size() == 1U);
-      {
-        auto transaction = must(environment->begin_write());
-        if (erases) {
-          must(transaction.erase(KeySpace::media, "k"));
-        } else {
-          must(transaction.put(KeySpace::media, "k", "another"));
-        }
-        must(transaction.commit());
-      }
+      erase_or_replace(environment, erases);
       check_sound(environment);
       constexpr auto kMedia = static_cast<std::size_t>(KeySpace::media);
       BOOST_TEST(sums_of(environment).value().unknown == 1U << kMedia);
@@ -189,13 +188,7 @@ BOOST_AUTO_TEST_CASE(a_very_long_value_is_taken_away_as_its_checksum_says) {
     write_file(folder.file(), damaged);
     const auto environment = open_file(folder.file());
     BOOST_TEST(findings_of(environment).size() == 1U);
-    auto transaction = must(environment->begin_write());
-    if (erases) {
-      must(transaction.erase(KeySpace::media, "k"));
-    } else {
-      must(transaction.put(KeySpace::media, "k", "another"));
-    }
-    must(transaction.commit());
+    erase_or_replace(environment, erases);
     check_sound(environment);
     BOOST_TEST(sums_of(environment).value().unknown == 0U);
   }
