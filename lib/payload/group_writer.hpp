@@ -1,7 +1,8 @@
 // Puts payloads into the logs of groups, and writes what the logs have grown by.
 //
-// Keeps the memory of groups between transactions, at most about kWriterCacheSizeBytesMax; it is
-// right only while nobody else commits: forget() otherwise. Belongs to one thread.
+// Keeps the memory of groups between transactions, at most about kWriterCacheSizeBytesMax, and
+// twice that within one; it is right only while nobody else commits: forget() otherwise. Belongs to
+// one thread.
 #pragma once
 
 #include <memory>
