@@ -16,8 +16,8 @@
 
 namespace tracelite::payload {
 
-// Of groups that nobody changes at the moment. Twice as much makes tau2 no smaller.
-inline constexpr std::size_t kWriterCacheSizeBytesMax = std::size_t{12} << 20;
+// Of groups that nobody changes at the moment. Half as much again makes tau2 no smaller.
+inline constexpr std::size_t kWriterCacheSizeBytesMax = std::size_t{8} << 20;
 
 class GroupWriter : public UnwrittenLogs {
  public:
