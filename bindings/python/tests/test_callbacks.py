@@ -118,15 +118,23 @@ class LogTest(FolderCase):
 
 
 FULL = """
-import sys, tracelite
+import sys, threading, tracelite
 from tracelite import QueueFullError, Store
 
-store = Store(sys.argv[1], queue_size_bytes=1 << 20)
+may_write = threading.Event()
+may_write.set()
+
+def hold(field, payload):
+    may_write.wait()
+    return payload
+
+store = Store(sys.argv[1], queue_size_bytes=1 << 20, mask=hold)
 for n in range(3):
     store.put_observation(f"o{n}", trace_id=f"t{n}", input="x" * 1000)
 store.flush()
 
 def record(*_):
+    may_write.clear()  # between two transactions of a deletion it could
     try:
         for n in range(8):
             Store.drop_when_full(n % 2 == 1)  # has no say here
@@ -134,6 +142,7 @@ def record(*_):
     except QueueFullError:
         refused.append(n)
     finally:
+        may_write.set()
         Store.drop_when_full(False)
 
 for keep in (

@@ -39,7 +39,7 @@ class LoopTest(LangfuseCase):
 
     def release_later(self) -> None:
         """For what is not to wait: if it does, the case fails in place of hanging."""
-        timer = threading.Timer(5, self.may_write.set)
+        timer = threading.Timer(120, self.may_write.set)
         timer.start()
         self.addCleanup(timer.cancel)
 

@@ -11,6 +11,7 @@ from unittest import mock
 
 from langfuse_support import LangfuseCase
 from support import SECOND, T0
+from tracelite import Store
 from tracelite.langfuse import Langfuse, propagate_attributes
 from tracelite.langfuse.api import ApiError, Error, NotFoundError
 from tracelite.langfuse.api.commons.types import Trace
@@ -22,6 +23,12 @@ def at(second: float) -> datetime:
 
 
 class ReadingCase(LangfuseCase):
+    def setUp(self) -> None:
+        super().setUp()
+        patient = mock.patch("tracelite.langfuse._reading.FLUSH_TIMEOUT_S", 600.0)
+        patient.start()
+        self.addCleanup(patient.stop)
+
     @property
     def api(self) -> Any:
         return self.client.api
@@ -380,6 +387,7 @@ class FileTest(ReadingCase):
         other.shutdown()
 
     def test_a_flush_that_takes_too_long_does_not_stop_reading(self) -> None:
+        self.client.recorder._store = Store(self.path, commit_interval_ms=600_000)
         self.put("t")
         self.client.flush()
         began = time.monotonic()

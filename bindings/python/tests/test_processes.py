@@ -238,12 +238,15 @@ class ExitTest(FolderCase):
         code = (
             "import threading, time\n"
             "store = tracelite.Store(sys.argv[1])\n"
+            "begun = threading.Event()\n"
             "def work():\n"
             "    try:\n"
-            "        while True: store.span(name='x').end()\n"
+            "        while True:\n"
+            "            store.span(name='x').end()\n"
+            "            begun.set()\n"
             "    except tracelite.MisuseError: time.sleep(60)\n"
             "threading.Thread(target=work, daemon=True).start()\n"
-            "time.sleep(0.2)\n"
+            "begun.wait()\n"
         )
         self.assertGreater(len(self.left(code)), 0)
 
