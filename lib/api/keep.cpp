@@ -144,14 +144,18 @@ Status check(tl_store* store, tl_finding_fn finding, void* finding_context, tl_p
   return maintain::check(store->state->environment, found, progress_of(progress, progress_context));
 }
 
-// What cannot be written because another version has made the index is written behind it.
+// What cannot be written because another version has made the index is written behind it; a try
+// that was under way meanwhile may still fail for that.
 template <class Wait, class Work>
 Status with_all_written(const Wait& wait_until_written, const Work& make_index_anew) {
+  const auto is_other_index = [](const Status& written) {
+    return !written && written.error().code == Code::unsupported;
+  };
   Status written = wait_until_written();
-  const bool is_other_index = !written && written.error().code == Code::unsupported;
-  if (!written && !is_other_index) return written;
+  if (!written && !is_other_index(written)) return written;
   TL_TRY(make_index_anew());
-  return is_other_index ? wait_until_written() : Status();
+  for (int tries = 0; is_other_index(written) && tries < 2; ++tries) written = wait_until_written();
+  return written;
 }
 
 Status reindex(tl_store* store, tl_progress_fn progress, void* progress_context) {

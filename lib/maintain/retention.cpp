@@ -37,6 +37,12 @@ std::int64_t age_ns(const RetentionRules& rules) {
   return static_cast<std::int64_t>(std::min(rules.age_ms, kMost)) * kNsOfMs;
 }
 
+// The newest one whose pages are counted below: that the file names one comes a little earlier.
+Result<std::uint64_t> last_seen_commit(store::Environment& environment) {
+  TL_TRY_ASSIGN(transaction, environment.begin_read());
+  return transaction.id();
+}
+
 Result<std::optional<std::int64_t>> newest_trace_ns(store::Environment& environment) {
   TL_TRY_ASSIGN(transaction, environment.begin_read());
   TL_TRY_ASSIGN(pages, transaction.statistics(store::KeySpace::page));
@@ -117,7 +123,7 @@ Result<bool> Retention::try_step() {
 Result<Retention::Stage> Retention::look() {
   TL_TRY_ASSIGN(is_old, is_age_due());
   if (is_old) return Stage::age;
-  const std::uint64_t commit = environment_->last_transaction_id();
+  TL_TRY_ASSIGN(commit, last_seen_commit(*environment_));
   if (commit == looked_at_commit_) return Stage::idle;
   TL_TRY_ASSIGN(is_large, is_size_due());
   if (is_large) return Stage::size;

@@ -241,13 +241,14 @@ Status settle_replacement(OpenFile& file) {
   return {};
 }
 
-// Behind the door. `unused` says whether the file was empty when we came.
-Status open_behind_door(OpenFile& file, bool& unused) {
+// Behind the door. `unused` says whether the file was empty when we came, and a store was made of
+// it, if one may be created: who goes over to another file may see one that is being copied there.
+Status open_behind_door(OpenFile& file, bool may_create, bool& unused) {
   TL_TRY_ASSIGN(theirs, meet_others(file));
   file.opened_alone = !theirs.has_value();
   TL_TRY_ASSIGN(header, inspect_header(file.guard.descriptor(), file.path, file.opened_alone));
   if (header == HeaderState::unused) {
-    if (file.options.read_only || !file.writable) {
+    if (!may_create || !file.writable) {
       return make_error(Code::not_tracelite, file.path + " is empty", "path");
     }
     if (theirs) {
@@ -314,7 +315,7 @@ Result<std::unique_ptr<OpenFile>> open_once(const std::string& path, const OpenO
   TL_TRY(file->guard.lock_door(options.door_patience));
   if (identity_of(path) != file->guard.identity()) return std::unique_ptr<OpenFile>{};
   bool unused = false;
-  Status opened = open_behind_door(*file, unused);
+  Status opened = open_behind_door(*file, may_create, unused);
   if (!opened) undo(*file, created, unused);
   file->guard.unlock_door();
   if (!opened) return std::move(opened).error();

@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(recording_waits_for_room_on_the_disk_and_goes_on_by_itself)
   BOOST_TEST(store.statistics().queued_size_bytes > 0U);
   pretended_disk::free_bytes = kLeastBytes;
   wait_for_traces("abc");
-  store.flush();
+  store.flush_after_mending();
   BOOST_TEST(store.statistics().queued_size_bytes == 0U);
   BOOST_TEST(store.counter(TL_REASON_WRITE_FAILED) == 0U);
   store.check();

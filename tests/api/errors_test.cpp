@@ -229,6 +229,7 @@ BOOST_AUTO_TEST_CASE(recording_stops_while_the_disk_has_too_little_room,
     CHILD_CHECK(4, std::string(tl_error()->message).find("make room") != std::string::npos);
     CHILD_CHECK(5, count(store, TL_KIND_TRACE) == 1);
     unlink(filler.c_str());
+    store.flush_after_mending();
     CHILD_CHECK(6, tl_flush(store.get(), UINT32_MAX, nullptr) == TL_OK);
     CHILD_CHECK(7, count(store, TL_KIND_TRACE) == 2);
     return 0;

@@ -157,7 +157,7 @@ BOOST_AUTO_TEST_CASE(asking_without_waiting_needs_no_watch) {
   const rlimit none_left{static_cast<rlim_t>(next), before.rlim_max};
   BOOST_REQUIRE(setrlimit(RLIMIT_NOFILE, &none_left) == 0);
   std::uint64_t newest = 0;
-  const tl_status waited = tl_wait(store.get(), position, 1, &newest);
+  const tl_status waited = tl_wait(store.get(), position, 60'000, &newest);
   const tl_status same = tl_wait(store.get(), position, 0, &newest);
   const tl_status other = tl_wait(store.get(), position + 100, UINT32_MAX, &newest);
   setrlimit(RLIMIT_NOFILE, &before);
@@ -194,7 +194,7 @@ BOOST_AUTO_TEST_CASE(an_idle_store_sleeps_and_writes_nothing) {
   must(put(store.get(), "t", "o"));
   const std::uint64_t position = now(store);
   // Until the writer has gone to sleep: from then on nothing may wake it.
-  for (std::uint64_t last = 0, sleeps = 1; last != sleeps;) {
+  for (std::uint64_t last = 0, sleeps = 1; last != sleeps || !counting::do_others_sleep(others);) {
     last = sleeps;
     for (int i = 0; i < 1000; ++i) std::this_thread::yield();
     sleeps = counting::sleeps_of_other_threads(others);
@@ -223,8 +223,8 @@ BOOST_AUTO_TEST_CASE(what_need_not_be_synced_is_synced_by_a_flush) {
   options.durability = TL_DURABILITY_LAST_COMMIT;
   const Store store(folder.file(), options);
   std::uint64_t position = now(store);
-  must(put(store.get(), "t", "o"));
   const std::uint64_t before = counting::written().sync_count;
+  must(put(store.get(), "t", "o"));
   position = wait(store, position);
   BOOST_TEST(counting::written().sync_count - before == 1U);
   BOOST_TEST(now(store) == position);

@@ -264,7 +264,7 @@ BOOST_AUTO_TEST_CASE(a_store_whose_index_another_version_took_keeps_what_it_reco
   expect(tl_list(store.get(), nullptr, TL_KIND_OBSERVATION, nullptr, TL_ORDER_TIME, {}, 0, &cursor),
          TL_UNSUPPORTED, "another version");
   write_index_version(path, index::kSchemaVersion);
-  store.flush();
+  store.flush_after_mending();
   BOOST_TEST(count(store, TL_KIND_TRACE) == before.size() + 1);
 }
 

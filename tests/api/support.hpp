@@ -72,6 +72,10 @@ class Store {
   [[nodiscard]] tl_store* release() { return std::exchange(store_, nullptr); }
   void close() { must(tl_close(std::exchange(store_, nullptr), UINT32_MAX, nullptr)); }
   void flush() const { must(tl_flush(store_, UINT32_MAX, nullptr)); }
+  // After the cause of a failure is gone; the try that was under way may still fail.
+  void flush_after_mending() const {
+    if (tl_flush(store_, UINT32_MAX, nullptr) != TL_OK) flush();
+  }
 
   [[nodiscard]] Import import(std::string_view text) const {
     Import result;

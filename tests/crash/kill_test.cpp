@@ -118,6 +118,7 @@ BOOST_AUTO_TEST_CASE(two_flooding_writers_take_turns_and_lose_nothing) {
   const Folder folder;  // on a disk, so that commits take their time
   const std::string path = folder.file();
   { const Store create(path); }
+  Line ready;
   Line told;
   std::array<int, 2> said{};
   BOOST_REQUIRE(pipe(said.data()) == 0);
@@ -126,6 +127,7 @@ BOOST_AUTO_TEST_CASE(two_flooding_writers_take_turns_and_lose_nothing) {
     told.close_writing();
     tl_store* store = nullptr;
     CHILD_CHECK(1, tl_open(path.c_str(), nullptr, &store) == TL_OK);
+    ready.send('r');
     CHILD_CHECK(2, told.receive() == 'g');
     std::uint32_t number = 0;
     for (std::uint32_t i = 0; i < kFlushes; ++i) {
@@ -140,6 +142,7 @@ BOOST_AUTO_TEST_CASE(two_flooding_writers_take_turns_and_lose_nothing) {
   Child first([&] { return flood(0); });
   Child second([&] { return flood(1); });
   ::close(said[1]);
+  for (int i = 0; i < 2; ++i) BOOST_REQUIRE(ready.receive() == 'r');
   told.send('g');
   told.send('g');
   std::map<std::uint64_t, std::uint32_t> commits;  // by position

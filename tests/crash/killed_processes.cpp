@@ -3,11 +3,14 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <boost/test/unit_test.hpp>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <map>
@@ -291,6 +294,8 @@ class Processes {
   Processes(std::string path, const Scene& scene, std::mt19937& random)
       : path_(std::move(path)), scene_(scene), random_(random) {
     BOOST_REQUIRE(process_count() <= kChildren);
+    // So that whose parent was killed can be waited for here.
+    BOOST_REQUIRE(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
     for (std::uint32_t i = 0; i < process_count(); ++i) start(i);
   }
   ~Processes() {
@@ -374,6 +379,8 @@ class Processes {
   // Also those that the killed one had not come to tell of.
   void end_children(std::uint32_t number, pid_t group) {
     if (number >= scene_.writers || ::kill(-group, SIGKILL) != 0) return;
+    while (waitpid(-group, nullptr, 0) > 0 || errno == EINTR) {
+    }
     ++kills_;
     want(number + kChildren, first_[number]);
   }

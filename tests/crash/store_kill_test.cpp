@@ -2,6 +2,7 @@
 // and the file opens. Two processes write at once; one of them is killed, again and again, while
 // the other goes on.
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -111,6 +112,16 @@ class CrashScene {
     hear();
   }
 
+  // On a slow machine all kills may have struck before the first one.
+  void wait_for_a_commit() {
+    constexpr int kHangsMs = 60'000;
+    while (heard_ == 0) {
+      pollfd waited{pipe_[0], POLLIN, 0};
+      BOOST_REQUIRE(poll(&waited, 1, kHangsMs) == 1);
+      hear();
+    }
+  }
+
   // Everything acknowledged is in the file; everything in the file is whole.
   void check() {
     auto environment = Environment::open(path_, {});
@@ -199,6 +210,7 @@ std::uint64_t kill_in_one_file(const std::string& parent, bool reopen, std::uint
       scene.start(writer);
       if (both) scene.start(1 - writer);
     }
+    scene.wait_for_a_commit();
     scene.kill_one(0);
     scene.kill_one(1);
     kills += 2;

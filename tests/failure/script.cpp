@@ -294,7 +294,8 @@ void Script::remove() {
     reading.miss_what_is_deleted();
   }
   auto securely = sized<tl_delete_report>();
-  const bool is_zeroed = DID(tl_delete_securely(store(), &filter, 0, nullptr, nullptr, &securely));
+  const bool is_zeroed =
+      DID(tl_delete_securely(store(), &filter, kFlushTimeoutMs, nullptr, nullptr, &securely));
   progress_.has_deleted = is_deleted || is_zeroed;
   if (!is_zeroed) return;
   if (is_deleted && securely.trace_count != 0) {

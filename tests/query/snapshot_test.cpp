@@ -241,6 +241,7 @@ BOOST_FIXTURE_TEST_CASE(growing_waits_for_a_call_and_readers_for_growing, Fixtur
       break;
     }
   }
+  while (reads == 0 && wrong == 0) std::this_thread::yield();
   stop = true;
   for (std::thread& reader : readers) reader.join();
   BOOST_TEST(grown > 0);

@@ -143,7 +143,9 @@ BOOST_AUTO_TEST_CASE(what_another_process_has_grown_can_be_read_and_written) {
 
 BOOST_AUTO_TEST_CASE(readers_and_writers_in_many_threads_live_through_it) {
   const Folder folder(fast_folder());
-  auto environment = open_file(folder.file(), kSmall);
+  OpenOptions options = kSmall;
+  options.grow_patience = std::chrono::seconds(60);
+  auto environment = open_file(folder.file(), options);
   put_many_growing(*environment, 0, 100);
   std::atomic<bool> stop{false};
   std::atomic<int> failures{0};

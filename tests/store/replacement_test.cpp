@@ -274,6 +274,7 @@ BOOST_AUTO_TEST_CASE(a_child_forked_meanwhile_opens_what_is_in_place_and_disturb
   auto replacement = must(Replacement::begin(environment));
   must(copy_in_order(replacement->content(), *replacement->scratch(), {}));
   Line told;
+  Line said;
   Child child([&] {
     told.close_writing();
     replacement.reset();
@@ -281,11 +282,14 @@ BOOST_AUTO_TEST_CASE(a_child_forked_meanwhile_opens_what_is_in_place_and_disturb
     auto own = Environment::open(folder.file(), {});
     CHILD_CHECK(2, own);
     CHILD_CHECK(3, get_one(**own, "key") == "old");
+    said.send('o');
     (void)told.receive();
     CHILD_CHECK(4, get_one(**own, "key") == "new");
     return 0;
   });
   told.close_reading();
+  said.close_writing();
+  BOOST_REQUIRE(said.receive() == 'o');
   must(replacement->finish({}));
   replacement.reset();
   put_one(*environment, "key", "new");

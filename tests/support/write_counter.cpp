@@ -7,9 +7,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <vector>
 
 namespace counting {
 namespace {
@@ -29,6 +31,22 @@ ssize_t count(int descriptor, long result) {
 int count_sync(long result) {
   sync_count.fetch_add(1, std::memory_order_relaxed);
   return static_cast<int>(result);
+}
+
+// The word behind this one, for each thread but the calling one and `others`.
+std::vector<std::string> status_of_others(const std::string& key,
+                                          const std::set<std::string>& others) {
+  const std::string own = std::to_string(gettid());
+  std::vector<std::string> found;
+  for (const std::string& thread : threads()) {
+    if (thread == own || others.contains(thread)) continue;
+    std::ifstream status("/proc/self/task/" + thread + "/status");
+    std::string word;
+    while (status >> word && word != key) {
+    }
+    if (status >> word) found.push_back(word);
+  }
+  return found;
 }
 
 }  // namespace
@@ -55,17 +73,16 @@ std::set<std::string> threads() {
 }
 
 std::uint64_t sleeps_of_other_threads(const std::set<std::string>& others) {
-  const std::string own = std::to_string(gettid());
   std::uint64_t sum = 0;
-  for (const std::string& thread : threads()) {
-    if (thread == own || others.contains(thread)) continue;
-    std::ifstream status("/proc/self/task/" + thread + "/status");
-    for (std::string word; status >> word;) {
-      std::uint64_t number = 0;
-      if (word == "voluntary_ctxt_switches:" && status >> number) sum += number;
-    }
+  for (const std::string& count : status_of_others("voluntary_ctxt_switches:", others)) {
+    sum += std::stoull(count);
   }
   return sum;
+}
+
+bool do_others_sleep(const std::set<std::string>& others) {
+  const std::vector<std::string> states = status_of_others("State:", others);
+  return std::ranges::all_of(states, [](const std::string& state) { return state == "S"; });
 }
 
 }  // namespace counting

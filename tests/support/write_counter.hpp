@@ -22,5 +22,7 @@ std::uint64_t device_sectors_written(const std::string& path);
 std::set<std::string> threads();
 // How often the threads of this process have gone to sleep, but for the calling one and `others`.
 std::uint64_t sleeps_of_other_threads(const std::set<std::string>& others = {});
+// Whether these are all asleep now.
+bool do_others_sleep(const std::set<std::string>& others = {});
 
 }  // namespace counting
