@@ -28,6 +28,7 @@ constexpr off_t kUseSizeBytes = off_t{1} << 60;
 constexpr off_t kTurnstileOffset = kUseOffset - 1;
 constexpr off_t kQueueOffset = off_t{1} << 61;
 constexpr off_t kQueueSizeBytes = off_t{1} << 60;
+constexpr std::size_t kGoFirstMax = 64;  // more processes do not write one file at once
 
 #ifdef F_OFD_SETLK
 constexpr int kSetLock = F_OFD_SETLK;
@@ -264,11 +265,17 @@ Status Guard::enter_turnstile(const std::function<bool()>& made_last_commit) {
     code = byte_lock(descriptor_, F_WRLCK, kQueueOffset + queue_place_, 1, false);
   }
   if (code != 0) return system_error(code, "lock", path_);
-  // Looked for first, asked second: the other way round, the one found could have come after a
-  // commit of its own, and be waiting for us.
-  off_t waiting = -1;
-  code = find_lock(descriptor_, kQueueOffset, kQueueSizeBytes, waiting);
-  if (code == 0 && waiting >= 0 && made_last_commit()) code = wait_for_byte(descriptor_, waiting);
+  // Looked for first, asked second: the other way round, one of them could have come after a commit
+  // of its own, and be waiting for us.
+  std::array<std::int64_t, kGoFirstMax> waiting{};
+  std::size_t count = 0;
+  visit_queue([&](std::int64_t place) {
+    if (count < waiting.size()) waiting.at(count++) = place;
+  });
+  if (count > 0 && !made_last_commit()) count = 0;
+  for (std::size_t i = 0; i < count && code == 0; ++i) {
+    code = wait_for_byte(descriptor_, kQueueOffset + waiting.at(i));
+  }
   if (code == 0) code = byte_lock(descriptor_, F_WRLCK, kTurnstileOffset, 1, true);
   if (code == 0) return {};
   leave_turnstile();

@@ -12,14 +12,14 @@
 //  - the turnstile: an exclusive lock on one byte, held from asking for LMDB's write mutex until
 //    getting it. LMDB's mutex goes to whoever runs first, which is whoever has just released it.
 //  - the queue: every process at the turnstile holds a lock on a byte of its own choice, a new one
-//    each time, until it has got the write mutex. The process that made the last commit lets one of
-//    those that it finds there go first, by waiting for that byte. The turnstile alone is not fair
-//    either: a process that is woken for it needs longer to take it than a small commit takes.
-//    (No circle of processes can wait like this: each waits for one whose last commit is older.
-//    What changed nothing is no commit: its number belongs to somebody else's.) Where the file is
-//    replaced, those in its queue stay there until it is their turn in the one that took its place,
-//    and who has replaced it waits for that: otherwise who does it again and again would be there
-//    before them each time.
+//    each time, until it has got the write mutex. The process that made the last commit lets all
+//    that are there go first, by waiting for these bytes: with one of them it would take turns, and
+//    the others wait. The turnstile alone is not fair either: a process that is woken for it needs
+//    longer to take it than a small commit takes. (No circle of processes can wait like this: each
+//    waits for those whose last commit is older. What changed nothing is no commit: its number
+//    belongs to somebody else's.) Where the file is replaced, those in its queue stay there until
+//    it is their turn in the one that took its place, and who has replaced it waits for that:
+//    otherwise who does it again and again would be there before them each time.
 //
 // The byte locks lie far beyond any data, from 2^61 on.
 #pragma once

@@ -2,8 +2,11 @@
 // process that commits back to back starves the others.
 #include <sched.h>
 
+#include <algorithm>
 #include <atomic>
 #include <boost/test/unit_test.hpp>
+#include <functional>
+#include <ranges>
 #include <set>
 #include <vector>
 
@@ -57,11 +60,13 @@ std::vector<Turn> turns_of(const std::string& path) {
   return turns;
 }
 
-// Each process must get its turn before the others have had more than `wait_max`. One turn in
-// eight of all may take longer, because the machine may have stopped a process just before it asked
-// or when it was let go.
+// Each process must get its turn before the others have had more than `wait_max`, but for a few
+// late ones: the machine may have stopped it just before it asked. Who is starved is late again and
+// again, so that a large part of all turns goes by.
 void check_turns(const std::string& path, const std::string& names, std::uint64_t count,
                  std::uint64_t wait_max) {
+  constexpr std::size_t kFew = 3;
+  constexpr std::uint64_t kLargePart = 16;
   Line ready;
   Line start;
   open_file(path).reset();
@@ -77,23 +82,21 @@ void check_turns(const std::string& path, const std::string& names, std::uint64_
   for (auto& child : children) BOOST_TEST(child->wait() == 0);
   const std::vector<Turn> turns = turns_of(path);
   BOOST_TEST(turns.size() >= count);
-  std::size_t late_of_all = 0;
   for (const char name : names) {
-    std::size_t own = 0;
-    std::size_t late = 0;
-    std::uint64_t longest = 0;
+    std::vector<std::uint64_t> waits;
     for (const Turn& turn : turns) {
-      if (turn.name != name) continue;
-      ++own;
-      if (turn.waited > wait_max) ++late;
-      longest = std::max(longest, turn.waited);
+      if (turn.name == name) waits.push_back(turn.waited);
     }
-    BOOST_TEST_MESSAGE(name << ": " << own << " turns, " << late << " of them late, longest wait "
-                            << longest);
-    BOOST_TEST(own > 0);
-    late_of_all += late;
+    BOOST_REQUIRE(!waits.empty());
+    std::ranges::sort(waits, std::greater());
+    std::uint64_t waited_late = 0;
+    for (const std::uint64_t waited : waits | std::views::drop(kFew)) {
+      if (waited > wait_max) waited_late += waited;
+    }
+    BOOST_TEST_MESSAGE(name << ": " << waits.size() << " turns, longest wait " << waits.front()
+                            << ", late but for a few " << waited_late);
+    BOOST_TEST(waited_late * kLargePart <= turns.size());
   }
-  BOOST_TEST(late_of_all * 8 <= turns.size());
 }
 
 }  // namespace
