@@ -133,7 +133,9 @@ std::uint64_t Looker::number_on_list(const Meta& head) const {
 }
 
 // The heads of a sound file are of consecutive transactions, each on the page of its parity. But so
-// may be those of one whose newest number has changed by a bit; then the lists do not agree.
+// may be those of one in which one number has changed by a bit; then the lists do not agree: that
+// of the one that seems newer is no newer than the other one, or the other one's is of the next
+// commit. (Any other number on it is one that has changed there.)
 void Looker::choose_head() {
   auto& [first, second] = heads_;
   if (!first || !second) {
@@ -147,7 +149,8 @@ void Looker::choose_head() {
   head_ = first_is_newer ? first : second;
   const std::uint64_t on_its_list = number_on_list(*head_);
   const std::uint64_t on_other_list = number_on_list(first_is_newer ? *second : *first);
-  is_newest_ = newer - older <= 1 && parity && (on_its_list == 0 || on_its_list >= on_other_list);
+  const bool agrees = on_its_list == 0 || on_its_list == newer || on_its_list >= on_other_list;
+  is_newest_ = newer - older <= 1 && parity && agrees && on_other_list != newer + 1;
 }
 
 // Where they do not, by what the index in their trees says.
@@ -160,10 +163,11 @@ Status Looker::compare_heads(const Candidates& candidates) {
     TL_TRY_ASSIGN(taken, take_main_tree(head->main.root));
     if (!taken) return {};
     TL_TRY_ASSIGN(commit, commit_of_trees());
+    found_.trees = {};
+    if (commit == 0) return {};
     is_one = commit != most;
     if (commit > most) newest = head;
     most = std::max(most, commit);
-    found_.trees = {};
   }
   if (!newest || !is_one || most != candidates.newest_commit) return {};
   newest->transaction = std::max(newest->transaction, number_on_list(*newest));

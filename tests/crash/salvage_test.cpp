@@ -355,6 +355,34 @@ BOOST_AUTO_TEST_CASE(a_newest_head_with_another_number_is_still_the_newest) {
   }
 }
 
+// Nothing of the newest head is damaged.
+BOOST_AUTO_TEST_CASE(
+    the_older_list_of_free_pages_and_the_index_do_not_make_the_older_head_the_newest) {
+  const Fixture f;
+  const PageImage image(f.sample.content);
+  const std::size_t older_at = image.head_at() < f.page_size
+                                   ? f.page_size + sizeof(layout::PageHeader)
+                                   : sizeof(layout::PageHeader);
+  const std::uint64_t list = image.at<layout::Meta>(older_at).free_pages.root;
+  const std::size_t last_key_at = image.key_at(list, image.count(list) - 1);
+  const std::uint64_t index_leaf = image.leftmost(image.tree(KeySpace::page)).back();
+  BOOST_REQUIRE(image.node(index_leaf, 0).flags == layout::kOverflowNode);
+  const auto first_of_index = image.at<std::uint64_t>(image.value_at(index_leaf, 0));
+  const std::uint64_t newest = image.head().transaction;
+  for (const std::uint64_t number : {newest, newest + 1, newest + (1U << 20)}) {
+    for (const bool spares_index : {true, false}) {
+      PageImage damaged = image;
+      damaged.put(last_key_at, number);
+      std::string content = damaged.content();
+      if (!spares_index) content[image.start_of(first_of_index) + 100] ^= 1;
+      const Salvaged result = salvage_and_judge(f.folder, content, f.sample);
+      BOOST_TEST((result.lines == f.sample.now));
+      const bool is_clear = spares_index || number != newest + 1;
+      BOOST_TEST((result.report.doubtful_count == 0) == is_clear);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_file_whose_list_of_key_spaces_is_destroyed_comes_out_equal) {
   const Fixture f;
   const Salvaged result = f.salvage_without({PageImage(f.sample.content).head().main.root});
