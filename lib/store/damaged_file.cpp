@@ -50,7 +50,7 @@ class Looker {
   [[nodiscard]] std::optional<Meta> read_meta(std::uint64_t offset) const;
   Status find_page_size();
   [[nodiscard]] std::uint64_t number_on_list(const Meta& head) const;
-  void choose_head();
+  Status choose_head();
   // The newest transaction on its free list, where that can be read.
   Result<std::optional<std::uint64_t>> take_free_list(const Tree& tree, std::uint64_t newest,
                                                       std::uint64_t last_page, TreeCounts counts);
@@ -60,6 +60,7 @@ class Looker {
   Result<bool> find_free_list(const Candidates& candidates, std::uint64_t newer_than);
   Result<bool> find_main_tree(const Candidates& candidates);
   Status look_for_newest();
+  Result<std::uint64_t> commit_of(const Meta& head);
   Status compare_heads(const Candidates& candidates);
   Status choose_trees(const Candidates& candidates);
   // 0: the page does not begin with it.
@@ -128,29 +129,45 @@ Status Looker::find_page_size() {
 // Each commit gives up pages, and so the newest entry of its free list says its number once more.
 std::uint64_t Looker::number_on_list(const Meta& head) const {
   PagesInUse pages(descriptor_, path_, found_.page_size, head.last_page);
-  const auto newest = take_free_pages(pages, head.free_pages, kTransactionMax);
+  const auto newest = take_free_pages(pages, head.free_pages, kTransactionMax, TreeCounts::unknown);
   return newest ? *newest : 0;
 }
 
 // The heads of a sound file are of consecutive transactions, each on the page of its parity. But so
 // may be those of one in which one number has changed by a bit; then the lists do not agree: that
 // of the one that seems newer is no newer than the other one, or the other one's is of the next
-// commit. (Any other number on it is one that has changed there.)
-void Looker::choose_head() {
+// commit. (Any other number on it is one that has changed there.) Or the index in its trees is
+// newer.
+Status Looker::choose_head() {
   auto& [first, second] = heads_;
   if (!first || !second) {
     head_ = first ? first : second;
-    return;
+    return {};
   }
   const std::uint64_t newer = std::max(first->transaction, second->transaction);
   const std::uint64_t older = std::min(first->transaction, second->transaction);
   const bool parity = first->transaction % 2 == 0 && (second->transaction % 2 == 1 || newer == 0);
   const bool first_is_newer = first->transaction > second->transaction;
+  const Meta& other = first_is_newer ? *second : *first;
   head_ = first_is_newer ? first : second;
   const std::uint64_t on_its_list = number_on_list(*head_);
-  const std::uint64_t on_other_list = number_on_list(first_is_newer ? *second : *first);
+  const std::uint64_t on_other_list = number_on_list(other);
   const bool agrees = on_its_list == 0 || on_its_list == newer || on_its_list >= on_other_list;
   is_newest_ = newer - older <= 1 && parity && agrees && on_other_list != newer + 1;
+  if (!is_newest_) return {};
+  TL_TRY_ASSIGN(its_commit, commit_of(*head_));
+  TL_TRY_ASSIGN(other_commit, commit_of(other));
+  is_newest_ = its_commit == 0 || its_commit >= other_commit;
+  return {};
+}
+
+// 0: it cannot be read.
+Result<std::uint64_t> Looker::commit_of(const Meta& head) {
+  TL_TRY_ASSIGN(taken, take_main_tree(head.main.root));
+  if (!taken) return std::uint64_t{0};
+  Result<std::uint64_t> commit = commit_of_trees();
+  found_.trees = {};
+  return commit;
 }
 
 // Where they do not, by what the index in their trees says.
@@ -160,10 +177,7 @@ Status Looker::compare_heads(const Candidates& candidates) {
   bool is_one = false;
   for (const auto& head : heads_) {
     if (!head) return {};
-    TL_TRY_ASSIGN(taken, take_main_tree(head->main.root));
-    if (!taken) return {};
-    TL_TRY_ASSIGN(commit, commit_of_trees());
-    found_.trees = {};
+    TL_TRY_ASSIGN(commit, commit_of(*head));
     if (commit == 0) return {};
     is_one = commit != most;
     if (commit > most) newest = head;
@@ -440,7 +454,7 @@ Result<DamagedFile> Looker::run() {
   if (fstat(descriptor_, &status) != 0) return system_error(errno, "look at", path_);
   size_bytes_ = static_cast<std::uint64_t>(status.st_size);
   TL_TRY(find_page_size());
-  choose_head();
+  TL_TRY(choose_head());
   if (head_ && is_newest_) {
     found_.used_page_count = std::min(found_.page_count, head_->last_page + 1);
     TL_TRY_ASSIGN(free, take_free_list(head_->free_pages, head_->transaction, head_->last_page,

@@ -303,6 +303,16 @@ bool has_line_with(const Lines& lines, const std::string& text) {
                      [&](const std::string& line) { return line.find(text) != std::string::npos; });
 }
 
+// Its first page says which commit it is of.
+std::string with_unreadable_index(const PageImage& image) {
+  const std::uint64_t leaf = image.leftmost(image.tree(KeySpace::page)).back();
+  BOOST_REQUIRE(image.node(leaf, 0).flags == layout::kOverflowNode);
+  const auto first = image.at<std::uint64_t>(image.value_at(leaf, 0));
+  std::string content = image.content();
+  content[image.start_of(first) + 100] ^= 1;
+  return content;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(salvage_of_damaged_files)
@@ -352,6 +362,18 @@ BOOST_AUTO_TEST_CASE(a_newest_head_with_another_number_is_still_the_newest) {
     head.transaction -= less;
     damaged.put(image.head_at(), head);
     expect_all(salvage_and_judge(f.folder, damaged.content(), f.sample), f.sample);
+    // Nor does it matter whether its list of free pages can be read.
+    const layout::Tree list = head.free_pages;
+    head.free_pages.root += 1U << 20;
+    damaged.put(image.head_at(), head);
+    expect_all(salvage_and_judge(f.folder, damaged.content(), f.sample), f.sample);
+    head.free_pages = list;
+    head.free_pages.entries += 1U << 20;
+    damaged.put(image.head_at(), head);
+    expect_all(salvage_and_judge(f.folder, damaged.content(), f.sample), f.sample);
+    PageImage both(with_unreadable_index(image));
+    both.put(image.head_at(), head);
+    salvage_and_judge(f.folder, both.content(), f.sample);
   }
 }
 
@@ -365,17 +387,12 @@ BOOST_AUTO_TEST_CASE(
                                    : sizeof(layout::PageHeader);
   const std::uint64_t list = image.at<layout::Meta>(older_at).free_pages.root;
   const std::size_t last_key_at = image.key_at(list, image.count(list) - 1);
-  const std::uint64_t index_leaf = image.leftmost(image.tree(KeySpace::page)).back();
-  BOOST_REQUIRE(image.node(index_leaf, 0).flags == layout::kOverflowNode);
-  const auto first_of_index = image.at<std::uint64_t>(image.value_at(index_leaf, 0));
   const std::uint64_t newest = image.head().transaction;
   for (const std::uint64_t number : {newest, newest + 1, newest + (1U << 20)}) {
     for (const bool spares_index : {true, false}) {
-      PageImage damaged = image;
+      PageImage damaged(spares_index ? image.content() : with_unreadable_index(image));
       damaged.put(last_key_at, number);
-      std::string content = damaged.content();
-      if (!spares_index) content[image.start_of(first_of_index) + 100] ^= 1;
-      const Salvaged result = salvage_and_judge(f.folder, content, f.sample);
+      const Salvaged result = salvage_and_judge(f.folder, damaged.content(), f.sample);
       BOOST_TEST((result.lines == f.sample.now));
       const bool is_clear = spares_index || number != newest + 1;
       BOOST_TEST((result.report.doubtful_count == 0) == is_clear);
