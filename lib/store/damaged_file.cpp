@@ -136,8 +136,8 @@ std::uint64_t Looker::number_on_list(const Meta& head) const {
 // The heads of a sound file are of consecutive transactions, each on the page of its parity. But so
 // may be those of one in which one number has changed by a bit; then the lists do not agree: that
 // of the one that seems newer is no newer than the other one, or the other one's is of the next
-// commit. (Any other number on it is one that has changed there.) Or the index in its trees is
-// newer.
+// commit. (Any other number on it is one that has changed there.) Where that list cannot be read,
+// the index in its trees must not be newer.
 Status Looker::choose_head() {
   auto& [first, second] = heads_;
   if (!first || !second) {
@@ -154,7 +154,7 @@ Status Looker::choose_head() {
   const std::uint64_t on_other_list = number_on_list(other);
   const bool agrees = on_its_list == 0 || on_its_list == newer || on_its_list >= on_other_list;
   is_newest_ = newer - older <= 1 && parity && agrees && on_other_list != newer + 1;
-  if (!is_newest_) return {};
+  if (!is_newest_ || on_other_list != 0) return {};
   TL_TRY_ASSIGN(its_commit, commit_of(*head_));
   TL_TRY_ASSIGN(other_commit, commit_of(other));
   is_newest_ = its_commit == 0 || its_commit >= other_commit;

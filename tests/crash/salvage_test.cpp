@@ -303,6 +303,11 @@ bool has_line_with(const Lines& lines, const std::string& text) {
                      [&](const std::string& line) { return line.find(text) != std::string::npos; });
 }
 
+std::size_t older_head_at(const PageImage& image) {
+  constexpr std::size_t kFirst = sizeof(layout::PageHeader);
+  return image.head_at() == kFirst ? image.page_size() + kFirst : kFirst;
+}
+
 // Its first page says which commit it is of.
 std::string with_unreadable_index(const PageImage& image) {
   const std::uint64_t leaf = image.leftmost(image.tree(KeySpace::page)).back();
@@ -382,10 +387,7 @@ BOOST_AUTO_TEST_CASE(
     the_older_list_of_free_pages_and_the_index_do_not_make_the_older_head_the_newest) {
   const Fixture f;
   const PageImage image(f.sample.content);
-  const std::size_t older_at = image.head_at() < f.page_size
-                                   ? f.page_size + sizeof(layout::PageHeader)
-                                   : sizeof(layout::PageHeader);
-  const std::uint64_t list = image.at<layout::Meta>(older_at).free_pages.root;
+  const std::uint64_t list = image.at<layout::Meta>(older_head_at(image)).free_pages.root;
   const std::size_t last_key_at = image.key_at(list, image.count(list) - 1);
   const std::uint64_t newest = image.head().transaction;
   for (const std::uint64_t number : {newest, newest + 1, newest + (1U << 20)}) {
@@ -398,6 +400,22 @@ BOOST_AUTO_TEST_CASE(
       BOOST_TEST((result.report.doubtful_count == 0) == is_clear);
     }
   }
+}
+
+// Either head names the other one's trees: only their lists of free pages say whose they are.
+BOOST_AUTO_TEST_CASE(two_lists_of_key_spaces_that_have_changed_places_bring_nothing_back) {
+  const Fixture f;
+  const PageImage image(f.sample.content);
+  const std::uint64_t newest = image.head().main.root;
+  const std::uint64_t older = image.at<layout::Meta>(older_head_at(image)).main.root;
+  std::string content = image.content();
+  const std::size_t begin = sizeof(layout::PageHeader);
+  for (std::size_t at = begin; at < f.page_size; ++at) {
+    std::swap(content[image.start_of(newest) + at], content[image.start_of(older) + at]);
+  }
+  const Salvaged result = salvage_and_judge(f.folder, content, f.sample);
+  BOOST_TEST(result.status == TL_OK);
+  BOOST_TEST(!has_line_with(result.lines, R"("traceId":"t2")"));
 }
 
 BOOST_AUTO_TEST_CASE(a_file_whose_list_of_key_spaces_is_destroyed_comes_out_equal) {
