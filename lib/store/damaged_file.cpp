@@ -170,22 +170,16 @@ Result<std::uint64_t> Looker::commit_of(const Meta& head) {
   return commit;
 }
 
-// Where they do not, by what the index in their trees says.
+// Where the lists do not agree, by what the index in their trees says.
 Status Looker::compare_heads(const Candidates& candidates) {
-  std::optional<Meta> newest;
-  std::uint64_t most = 0;
-  bool is_one = false;
-  for (const auto& head : heads_) {
-    if (!head) return {};
-    TL_TRY_ASSIGN(commit, commit_of(*head));
-    if (commit == 0) return {};
-    is_one = commit != most;
-    if (commit > most) newest = head;
-    most = std::max(most, commit);
-  }
-  if (!newest || !is_one || most != candidates.newest_commit) return {};
-  newest->transaction = std::max(newest->transaction, number_on_list(*newest));
-  head_ = newest;
+  const auto& [first, second] = heads_;
+  if (!first || !second) return {};
+  TL_TRY_ASSIGN(of_first, commit_of(*first));
+  TL_TRY_ASSIGN(of_second, commit_of(*second));
+  if (of_first == 0 || of_second == 0 || of_first == of_second) return {};
+  if (std::max(of_first, of_second) != candidates.newest_commit) return {};
+  head_ = of_first > of_second ? first : second;
+  head_->transaction = std::max(head_->transaction, number_on_list(*head_));
   is_newest_ = true;
   return {};
 }

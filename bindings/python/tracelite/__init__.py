@@ -48,7 +48,8 @@ from ._reports import CloseReport, DeleteReport, Finding, Space, Statistics
 from ._rows import Aggregate, Media, Observation, Score, Session, Step, Trace
 from ._salvage import SalvageReport, salvage
 from ._span import Span
-from ._store import Snapshot, Store
+from ._snapshot import Snapshot
+from ._store import Store
 from ._values import (
     CLEAR,
     NULL,

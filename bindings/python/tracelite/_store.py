@@ -1,11 +1,10 @@
-"""The store, and snapshots of it."""
+"""The store: opening and closing it, recording into it, and waiting for what is recorded."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import secrets
-import threading
 import time
 import warnings
 from contextlib import nullcontext
@@ -26,8 +25,8 @@ from typing import (
 from . import _c
 from ._c import Status
 from ._cursor import Rows
-from ._errors import ExpiredError, InvalidError, MisuseError, TimedOutError, TraceliteError, check
-from ._events import Caught, ImportReport, Outcome, Path, Progress, Source, read_events, reason_name
+from ._errors import ExpiredError, InvalidError, TimedOutError, TraceliteError, check
+from ._events import ImportReport, Outcome, Path, Progress, Source, read_events
 from ._fields import (
     Draft,
     filter_struct,
@@ -42,11 +41,13 @@ from ._fields import (
     trace_fields,
     trace_struct,
 )
-from ._gate import KeepingCallback, drop_when_full, is_in_call
+from ._gate import drop_when_full, is_in_call
+from ._keeper import Keeper
 from ._opened import EXIT_TIMEOUT_S, Log, Mask, Opened, log_callback, logger, mask_callback
-from ._parameters import deleting, deleting_securely, following
+from ._parameters import following
 from ._reader import Changed, Reader, changed_of
-from ._reports import CloseReport, DeleteReport, Finding, Space, Statistics, noting
+from ._reports import CloseReport
+from ._snapshot import Snapshot
 from ._span import Span
 from ._values import (
     UINT64_MAX,
@@ -69,12 +70,11 @@ if TYPE_CHECKING:
 # In the library, before Python looks at signals and whether the store is being closed.
 _WAIT_S = 1.0
 
-_NO_FILTER = "delete needs a filter; for everything, give from_time=-2**63"
-
+_NOTHING = nullcontext()
 _byref = ctypes.byref
 
 
-class Store(Reader):
+class Store(Reader, Keeper):
     """An open file: records into it, and reads from it.
 
     Recording copies into a queue and returns, and a writer of its own makes it durable; `flush`
@@ -455,208 +455,3 @@ class Store(Reader):
         """A view of the newest commit through which all reads agree. What is not flushed yet is
         not seen. Raises BusyError for too many readers."""
         return Snapshot(self)
-
-    # -- keeping
-
-    def stats(self) -> Statistics:
-        """Statistics of the newest commit, in constant time."""
-        struct = _c.Statistics()
-        struct.struct_size = ctypes.sizeof(struct)
-        with self._gate.call():
-            store = self._gate.handle()
-            check(self._lib, self._lib.tl_stats(store, ctypes.byref(struct)))
-        names = [name for name, *_ in struct._fields_ if name != "struct_size"]
-        return Statistics(**{name: getattr(struct, name) for name in names})
-
-    def counters(self) -> Dict[str, int]:
-        """How often something was repaired, dropped, masked or refused, by reason, in this file
-        since it was created."""
-        counts: Dict[str, int] = {}
-        count = ctypes.c_uint64()
-        with self._gate.call():
-            store = self._gate.handle()
-            for reason in range(1, 1000):
-                if self._lib.tl_reason_name(reason) is None:
-                    break
-                check(self._lib, self._lib.tl_counter(store, reason, ctypes.byref(count)))
-                counts[reason_name(self._lib, reason)] = count.value
-        return counts
-
-    def space(self) -> Tuple[Space, ...]:
-        """Where the bytes of the file are; the sizes add up to its size. "free" is what the next
-        commits will use, "lmdb" what LMDB keeps of its own."""
-        lines: List[Space] = []
-        with self._gate.call(), Caught() as caught:
-            store = self._gate.handle()
-
-            def add(context: object, key_space: Any, table: Any, size_bytes: int) -> None:
-                with caught.kept():
-                    lines.append(
-                        Space(
-                            _c.text_of(key_space.data, key_space.size_bytes) or "",
-                            _c.text_of(table.data, table.size_bytes) or "",
-                            size_bytes,
-                        )
-                    )
-
-            caught.check(self._lib, self._lib.tl_space(store, _c.SpaceFn(add), None))
-        return tuple(lines)
-
-    @takes(deleting)
-    def delete(self, *, progress: Optional[Progress] = None, **conditions: Any) -> DeleteReport:
-        """Deletes the traces that `traces` lists with the same filters, each with its observations
-        and scores; a session goes with its last trace. At least one filter is needed; for
-        everything, give a time that covers it: `from_time=-2**63`. What is recorded later for an
-        id that was deleted starts it anew. progress(done, total) counts traces; what it raises
-        stops, and what was deleted stays deleted. Recording in progress is as for reindex.
-        """
-        return self._delete(None, progress, conditions)
-
-    @takes(deleting_securely)
-    def delete_securely(
-        self,
-        *,
-        timeout: Optional[float] = None,
-        progress: Optional[Progress] = None,
-        **conditions: Any,
-    ) -> DeleteReport:
-        """Deletes as `delete` does, makes the index anew, and overwrites what is free in the file
-        with zeros, so that no byte of it says any more what was deleted. What `tl_delete_securely`
-        in tracelite.h says of its limits holds here. Pages that a snapshot of some process can
-        still reach are waited for, timeout seconds at most (None is without limit); then it raises
-        TimedOutError, whose report tells how much remains, and calling again with the same filters
-        goes on."""
-        return self._delete(milliseconds_of(timeout, "timeout"), progress, conditions)
-
-    def _delete(
-        self, secure_ms: Optional[int], progress: Optional[Progress], conditions: Dict[str, Any]
-    ) -> DeleteReport:
-        filter = filter_struct(conditions)
-        if filter is None:
-            raise InvalidError(_NO_FILTER, field="filter")
-        report = _c.DeleteReport()
-        report.struct_size = ctypes.sizeof(report)
-        with self._gate.call(), self._gate.keeping(), Caught() as caught:
-            store = self._gate.handle()
-            told = caught.progress(progress, KeepingCallback(self._lib, self._gate))
-            if secure_ms is None:
-                status = self._lib.tl_delete(store, filter, told, None, ctypes.byref(report))
-            else:
-                status = self._lib.tl_delete_securely(
-                    store, filter, secure_ms, told, None, ctypes.byref(report)
-                )
-            done = DeleteReport(
-                trace_count=report.trace_count,
-                observation_count=report.observation_count,
-                score_count=report.score_count,
-                session_count=report.session_count,
-                zeroed_size_bytes=report.zeroed_size_bytes,
-                remaining_size_bytes=report.remaining_size_bytes,
-            )
-            try:
-                caught.check(self._lib, status, done)
-            except InvalidError as error:
-                if error.field == "filter":  # tags=[], say
-                    raise InvalidError(_NO_FILTER, field="filter") from None
-                raise
-        return done
-
-    def check(self, *, progress: Optional[Progress] = None) -> Tuple[Finding, ...]:
-        """Checks the whole file, and returns what is wrong: nothing, if it is sound."""
-        findings: List[Finding] = []
-        with self._gate.call(), Caught() as caught:
-            store = self._gate.handle()
-            status = self._lib.tl_check(
-                store, noting(findings, caught), None, caught.progress(progress), None
-            )
-            caught.check(self._lib, 0 if status == Status.CORRUPT and findings else status)
-        return tuple(findings)
-
-    def reindex(self, *, progress: Optional[Progress] = None) -> None:
-        """Rebuilds the index from the records; every answer is the same after it. What progress
-        raises stops it, and the old index stays. Nothing can be written meanwhile: recording in
-        progress raises QueueFullError once the queue is full, whatever full_policy says."""
-        with self._gate.call(), self._gate.keeping(), Caught() as caught:
-            store = self._gate.handle()
-            told = caught.progress(progress, KeepingCallback(self._lib, self._gate))
-            caught.check(self._lib, self._lib.tl_reindex(store, told, None))
-
-    def compact(self, *, progress: Optional[Progress] = None) -> None:
-        """Writes the whole file anew and puts the new one in its place, under whoever uses it: as
-        small as its content allows, and with nothing left of what was deleted. What progress raises
-        stops it, and the file stays as it was. Recording in progress is as for reindex."""
-        with self._gate.call(), self._gate.keeping(), Caught() as caught:
-            store = self._gate.handle()
-            told = caught.progress(progress, KeepingCallback(self._lib, self._gate))
-            caught.check(self._lib, self._lib.tl_compact(store, told, None))
-
-    def backup(self, path: Path, *, progress: Optional[Progress] = None) -> None:
-        """Copies the newest commit to a new file, a store of its own, while others go on writing.
-        The path must not exist; if it fails, or progress raises, nothing is left there."""
-        encoded = encoded_path(path)
-        with self._gate.call(), Caught() as caught:
-            self._gate.check_may_wait()
-            store = self._gate.handle()
-            caught.check(
-                self._lib,
-                self._lib.tl_backup(store, encoded, caught.progress(progress), None),
-            )
-
-
-_NOTHING = nullcontext()
-
-
-class Snapshot(Reader):
-    """A consistent view of a store: reads as a store does. Close it soon, it keeps the file from
-    reusing pages; rows and iterators that came from it stay good."""
-
-    def __init__(self, store: Store) -> None:
-        self._handle = ctypes.c_void_p()
-        self._store = store
-        self._lib = store._lib
-        self._gate = store._gate
-        self._free = self._lib.tl_snapshot_close
-        self._lock: Any = threading.RLock()  # the handle is for one thread at a time
-        with self._gate.call():
-            opened = self._gate.handle()
-            check(
-                self._lib,
-                self._lib.tl_snapshot_open(opened, ctypes.byref(self._handle)),
-            )
-
-    def close(self) -> None:
-        """More than one close is fine."""
-        if not self._gate.is_forked:
-            with self._guard():
-                self._close()
-
-    def _close(self) -> None:
-        handle = self._handle.value
-        if handle is not None:
-            self._handle.value = None
-            self._gate.free(self._free, handle)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_handle", None):
-            self._close()
-
-    def _guard(self) -> ContextManager[object]:
-        if self._lock._is_owned():
-            raise MisuseError("a callback of an export cannot use the snapshot that is exported")
-        lock: ContextManager[object] = self._lock
-        return lock
-
-    def _snapshot_handle(self) -> int:
-        handle = self._handle.value
-        if handle is None:
-            raise MisuseError("the snapshot is closed")
-        return handle
-
-    def _lasting(self) -> Reader:
-        return self if self._handle else self._store
